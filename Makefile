@@ -1,0 +1,40 @@
+# The project's chores. Every tool is a Go module pinned under tools/ and installs itself on first use.
+BUF  := go tool -modfile=tools/buf/go.mod buf
+LINT := go tool -modfile=tools/lint/go.mod golangci-lint
+
+.PHONY: build demo test lint check-gen gen protodeps
+.DEFAULT_GOAL := build
+
+# The binary, into bin/.
+build:
+	go build -o bin/susul ./cmd/susul
+
+# A morning's pushes and follow-ups in a minute, everything in one process.
+demo:
+	go run ./cmd/susul demo
+
+# Every test, with the race detector; the end-to-end ones build the binary themselves.
+test:
+	go test -race -timeout 15m ./...
+
+# Go, protos, and that no proto breaks those who use the last commit of main.
+lint: protodeps
+	$(LINT) run
+	$(BUF) lint
+	$(BUF) format --diff --exit-code proto
+	BUF="$(BUF)" tools/breaking
+
+# Everything in gen/ from proto/.
+gen: protodeps
+	$(BUF) generate
+
+# That gen/ is what proto/ gives, with no file more or less.
+check-gen: protodeps
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
+	$(BUF) generate -o "$$fresh" && \
+	{ diff -r gen "$$fresh/gen" || { echo "gen/ is stale: run make gen"; exit 1; }; }
+
+# The .proto files of others, printed from the Go modules that carry them.
+protodeps:
+	@rm -rf .protodeps
+	@go -C tools run ./protodeps ../.protodeps
