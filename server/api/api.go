@@ -1,0 +1,84 @@
+package api
+
+import (
+	"log/slog"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/reflection"
+
+	susulv1 "susul.dev/susul/gen/susul/v1"
+	"susul.dev/susul/server/delivery"
+	"susul.dev/susul/server/policy"
+)
+
+// maxRequestBytes bounds a gRPC message and a REST body: enough for a million registration ids.
+const maxRequestBytes = 32 << 20
+
+// Backend is what the handlers work with.
+type Backend struct {
+	Delivery *delivery.Service
+	Policies *policy.Store
+}
+
+// App is what the API knows of an app.
+type App struct {
+	MasterSecret string
+	// CallbackUsername and CallbackSecret check EngageLab's signature; without them callbacks are taken unsigned.
+	CallbackUsername string
+	CallbackSecret   string
+}
+
+// Options are what an API needs. All are required.
+type Options struct {
+	// Backend returns a *StandbyError while another node does the work.
+	Backend     func() (Backend, error)
+	Apps        map[string]App // by app key
+	AdminTokens []string
+	Logger      *slog.Logger
+	Registry    prometheus.Registerer
+}
+
+// API holds the handlers.
+type API struct {
+	backend  func() (Backend, error)
+	apps     map[string]App
+	auth     authenticator
+	log      *slog.Logger
+	registry prometheus.Registerer
+	streams  streams
+}
+
+// New returns an API.
+func New(o Options) *API {
+	return &API{
+		backend: o.Backend, apps: o.Apps, log: o.Logger, registry: o.Registry,
+		auth: newAuthenticator(o.Apps, o.AdminTokens),
+	}
+}
+
+// core returns what carries messages.
+func (a *API) core() (*delivery.Service, error) {
+	backend, err := a.backend()
+	return backend.Delivery, err
+}
+
+// policies returns the resend policies.
+func (a *API) policies() (*policy.Store, error) {
+	backend, err := a.backend()
+	return backend.Policies, err
+}
+
+// NewGRPCServer returns a server with all services, reflection included, that isn't listening yet.
+func (a *API) NewGRPCServer(options ...grpc.ServerOption) (*grpc.Server, error) {
+	interceptors, err := a.interceptors()
+	if err != nil {
+		return nil, err
+	}
+	server := grpc.NewServer(append(options, append(interceptors, grpc.MaxRecvMsgSize(maxRequestBytes))...)...)
+	susulv1.RegisterPushServiceServer(server, pushService{API: a})
+	susulv1.RegisterCallbackServiceServer(server, callbackService{API: a})
+	susulv1.RegisterResendPolicyServiceServer(server, resendPolicyService{API: a})
+	reflection.Register(server)
+	return server, nil
+}

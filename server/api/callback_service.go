@@ -1,0 +1,265 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	susulv1 "susul.dev/susul/gen/susul/v1"
+	"susul.dev/susul/storage"
+)
+
+type callbackService struct {
+	susulv1.UnimplementedCallbackServiceServer
+	*API
+}
+
+func (s callbackService) ReportCallbacks(ctx context.Context, req *susulv1.ReportCallbacksRequest) (*susulv1.ReportCallbacksResponse, error) {
+	app, core, err := s.coreFor(ctx, req.GetParent())
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]storage.Callback, len(req.GetCallbacks()))
+	for i, callback := range req.GetCallbacks() {
+		rows[i] = callbackFromProto(callback)
+	}
+	summary, err := core.RecordCallbacks(ctx, app, rows)
+	if err != nil {
+		return nil, err
+	}
+	return &susulv1.ReportCallbacksResponse{
+		NewCount: int32(summary.New), RepeatedCount: int32(summary.Repeated), HeldCount: int32(summary.Held),
+	}, nil
+}
+
+const defaultEventPage = 100
+
+func (s callbackService) ListEvents(ctx context.Context, req *susulv1.ListEventsRequest) (*susulv1.ListEventsResponse, error) {
+	app, core, err := s.coreFor(ctx, req.GetParent())
+	if err != nil {
+		return nil, err
+	}
+	query := storage.EventQuery{App: app, RegistrationID: req.GetRegistrationId(), Limit: pageSize(req.GetPageSize(), defaultEventPage)}
+	if query.PushID, err = parseOptionalMsgID(req.GetMsgId()); err != nil {
+		return nil, err
+	}
+	if req.GetStartTime() != nil {
+		query.StartTime = req.GetStartTime().AsTime()
+	}
+	if req.GetEndTime() != nil {
+		query.EndTime = req.GetEndTime().AsTime()
+	}
+	list := fmt.Sprintf("events of %s, push %d, device %q, %v to %v", app, query.PushID, query.RegistrationID,
+		req.GetStartTime().AsTime(), req.GetEndTime().AsTime())
+	if query.After, err = decodeNumberToken("page_token", req.GetPageToken(), list); err != nil {
+		return nil, err
+	}
+	events, err := core.ListEvents(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	resp := &susulv1.ListEventsResponse{}
+	for _, event := range events {
+		resp.Events = append(resp.Events, eventToProto(event))
+	}
+	if len(events) == query.Limit {
+		resp.NextPageToken = pageToken{Of: list, After: msgID(events[query.Limit-1].Sequence)}.encode()
+	}
+	return resp, nil
+}
+
+// watchPage is how many events a stream reads at once.
+const watchPage = 500
+
+func (s callbackService) WatchEvents(req *susulv1.WatchEventsRequest, stream susulv1.CallbackService_WatchEventsServer) error {
+	ctx := stream.Context()
+	app, core, err := s.coreFor(ctx, req.GetParent())
+	if err != nil {
+		return err
+	}
+	query := storage.EventQuery{App: app, Limit: watchPage}
+	if query.PushID, err = parseOptionalMsgID(req.GetMsgId()); err != nil {
+		return err
+	}
+	list := "watch of " + app
+	if query.After, err = decodeNumberToken("resume_token", req.GetResumeToken(), list); err != nil {
+		return err
+	}
+	if req.GetResumeToken() == "" {
+		if query.After, err = core.LastSequence(ctx); err != nil {
+			return err
+		}
+	}
+	send := func(event *susulv1.Event, after int64) error {
+		return stream.Send(&susulv1.WatchEventsResponse{
+			Event: event, ResumeToken: pageToken{Of: list, After: msgID(after)}.encode(),
+		})
+	}
+	if err := send(nil, query.After); err != nil {
+		return err
+	}
+	return core.WatchEvents(ctx, query, func(event storage.Event) error {
+		return send(eventToProto(event), event.Sequence)
+	})
+}
+
+func (s callbackService) GetPushReport(ctx context.Context, req *susulv1.GetPushReportRequest) (*susulv1.GetPushReportResponse, error) {
+	app, id, err := parsePush(req.GetName(), reportPattern)
+	if err != nil {
+		return nil, err
+	}
+	core, err := s.coreForApp(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	report, err := core.Report(ctx, app, id)
+	if err != nil {
+		return nil, err
+	}
+	return &susulv1.GetPushReportResponse{Report: reportToProto(report)}, nil
+}
+
+func (s callbackService) GetRecipient(ctx context.Context, req *susulv1.GetRecipientRequest) (*susulv1.GetRecipientResponse, error) {
+	var registrationID string
+	app, id, err := parsePush(req.GetName(), recipientPattern, &registrationID)
+	if err != nil {
+		return nil, err
+	}
+	core, err := s.coreForApp(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	found, err := core.Recipients(ctx, app, id, []string{registrationID})
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, notFound(req.GetName())
+	}
+	return &susulv1.GetRecipientResponse{Recipient: recipientToProto(app, id, found[0])}, nil
+}
+
+func callbackFromProto(callback *susulv1.Callback) storage.Callback {
+	row := storage.Callback{
+		UpstreamID:     callback.GetUpstreamMessageId(),
+		RegistrationID: callback.GetRegistrationId(),
+		Status:         callback.GetStatus(),
+		ErrorCode:      int(callback.GetErrorCode()),
+		ErrorMessage:   callback.GetErrorMessage(),
+		Channel:        callback.GetChannel(),
+		LossSource:     callback.GetLossSource(),
+	}
+	if callback.GetEventTime() != nil {
+		row.Time = callback.GetEventTime().AsTime()
+	}
+	return row
+}
+
+func eventToProto(event storage.Event) *susulv1.Event {
+	return &susulv1.Event{
+		Sequence:    event.Sequence,
+		Push:        pushName(event.App, event.PushID),
+		MsgId:       msgID(event.PushID),
+		Step:        int32(event.Step),
+		Milestone:   milestoneToProto(event.Milestone),
+		ReceiveTime: timestamppb.New(event.ReceiveTime),
+		Callback: &susulv1.Callback{
+			UpstreamMessageId: event.UpstreamID,
+			RegistrationId:    event.RegistrationID,
+			Status:            event.Status,
+			EventTime:         timestamppb.New(event.Time),
+			ErrorCode:         int32(event.ErrorCode),
+			ErrorMessage:      event.ErrorMessage,
+			Channel:           event.Channel,
+			LossSource:        event.LossSource,
+		},
+	}
+}
+
+// milestones holds the milestones in order; the proto's numbers are storage's.
+var milestones = []storage.Milestone{storage.Sent, storage.Delivered, storage.Displayed, storage.Clicked, storage.Failed}
+
+func milestoneToProto(m storage.Milestone) susulv1.Milestone { return susulv1.Milestone(m) }
+
+func milestoneFromProto(m susulv1.Milestone) storage.Milestone { return storage.Milestone(m) }
+
+func reportToProto(report storage.Report) *susulv1.PushReport {
+	p := &susulv1.PushReport{
+		Name:  reportName(report.Push.App, report.Push.ID),
+		MsgId: msgID(report.Push.ID),
+		State: susulv1.PushState(susulv1.PushState_value["PUSH_STATE_"+string(report.Push.State)]),
+		Total: funnelToProto(report.Total),
+	}
+	for _, step := range report.Steps {
+		s := &susulv1.StepReport{
+			Step:         int32(step.Number),
+			State:        susulv1.StepState(susulv1.StepState_value["STEP_STATE_"+string(step.State)]),
+			Funnel:       funnelToProto(step.Counts),
+			CancelReason: string(step.CancelReason),
+			PassedOver:   countsByName(step.PassedOver),
+			Dispatches:   countsByName(step.Dispatches),
+		}
+		if !step.DueTime.IsZero() {
+			s.DueTime = timestamppb.New(step.DueTime)
+		}
+		p.Steps = append(p.Steps, s)
+	}
+	return p
+}
+
+func countsByName[K ~string](counts map[K]int) map[string]int64 {
+	named := make(map[string]int64, len(counts))
+	for name, n := range counts {
+		named[string(name)] = int64(n)
+	}
+	return named
+}
+
+func funnelToProto(c storage.Counts) *susulv1.Funnel {
+	rate := func(n int) float64 {
+		if c.Targets == 0 {
+			return 0
+		}
+		return float64(n) / float64(c.Targets)
+	}
+	return &susulv1.Funnel{
+		Targets: int64(c.Targets), Sent: int64(c.Sent), Delivered: int64(c.Delivered),
+		Displayed: int64(c.Displayed), Clicked: int64(c.Clicked), Failed: int64(c.Failed),
+		DeliveryRate: rate(c.Delivered), DisplayRate: rate(c.Displayed), ClickRate: rate(c.Clicked),
+	}
+}
+
+func recipientToProto(app string, id int64, r storage.Recipient) *susulv1.Recipient {
+	p := &susulv1.Recipient{
+		Name: recipientName(app, id, r.RegistrationID), RegistrationId: r.RegistrationID,
+		Milestone: milestoneToProto(furthest(r.Progress.InAnyStep())),
+	}
+	for step := range storage.MaxSteps {
+		reached := r.Progress.At(step)
+		if reached == 0 {
+			continue
+		}
+		s := &susulv1.StepProgress{Step: int32(step)}
+		for _, m := range milestones {
+			if reached.Has(m) {
+				s.Milestones = append(s.Milestones, milestoneToProto(m))
+			}
+		}
+		p.Steps = append(p.Steps, s)
+	}
+	return p
+}
+
+// furthest returns the last milestone reached; a failure counts only if nothing else was.
+func furthest(reached storage.Milestones) storage.Milestone {
+	for m := storage.Clicked; m > storage.MilestoneUnknown; m-- {
+		if reached.Has(m) {
+			return m
+		}
+	}
+	if reached.Has(storage.Failed) {
+		return storage.Failed
+	}
+	return storage.MilestoneUnknown
+}

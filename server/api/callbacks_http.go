@@ -1,0 +1,75 @@
+package api
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+
+	"susul.dev/susul/server/delivery"
+	"susul.dev/susul/server/engagelab"
+)
+
+const (
+	// maxCallbackBytes bounds the body of a callback; EngageLab's batches are far smaller.
+	maxCallbackBytes = 8 << 20
+
+	// callbackErrorCode is the code in EngageLab's example of a failed callback.
+	callbackErrorCode = 2002
+
+	// signatureHeader is where EngageLab signs a callback.
+	signatureHeader = "X-CALLBACK-ID"
+)
+
+// serveCallbacks takes EngageLab's reports. An empty 200 says that every row is on disk; any other answer makes EngageLab
+// try again.
+func (a *API) serveCallbacks(w http.ResponseWriter, r *http.Request) error {
+	key := r.PathValue("app_key")
+	app, known := a.apps[key]
+	if !known {
+		return notFound("apps/" + key)
+	}
+	if err := app.verify(r.Header.Get(signatureHeader)); err != nil {
+		return err
+	}
+	core, err := a.core()
+	if err != nil {
+		return err
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallbackBytes))
+	if err != nil {
+		return bodyFault(err)
+	}
+	batch, err := engagelab.ParseCallbacks(body)
+	if err != nil {
+		return invalid("body", err.Error())
+	}
+	if batch.EchoStr != "" {
+		_, _ = io.WriteString(w, batch.EchoStr)
+		return nil
+	}
+	_, err = core.RecordCallbacks(r.Context(), key, delivery.FromWire(batch.Rows))
+	return err
+}
+
+// verify checks EngageLab's signature if the app has a callback secret.
+func (app App) verify(header string) error {
+	if app.CallbackSecret == "" {
+		return nil
+	}
+	signature, err := engagelab.ParseSignature(header)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", errUnauthenticated, signatureHeader, err)
+	}
+	if !signature.Verify(app.CallbackUsername, app.CallbackSecret) {
+		return fmt.Errorf("%w: %s: the signature is wrong", errUnauthenticated, signatureHeader)
+	}
+	return nil
+}
+
+// callbackFault writes the shape that EngageLab documents for failed callbacks.
+func callbackFault(w http.ResponseWriter, fault *Fault) {
+	_ = writeJSON(w, httpStatus(fault), struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	}{callbackErrorCode, fault.Message})
+}

@@ -1,0 +1,127 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"sync"
+
+	"buf.build/go/protovalidate"
+	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
+	middleware "github.com/grpc-ecosystem/go-grpc-middleware/v2"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
+	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+
+	susulv1 "susul.dev/susul/gen/susul/v1"
+)
+
+// interceptors wraps each call, from the outside in: metrics, errors to statuses, panics to errors, credentials, rules.
+func (a *API) interceptors() ([]grpc.ServerOption, error) {
+	rules, err := protovalidate.New()
+	if err != nil {
+		return nil, fmt.Errorf("prepare request rules: %w", err)
+	}
+	metrics := grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram())
+	if err := a.registry.Register(metrics); err != nil {
+		return nil, fmt.Errorf("register gRPC metrics: %w", err)
+	}
+	panics := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
+		return fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+	})
+	ours := selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
+		return strings.HasPrefix(call.Service, "susul.")
+	})
+	v := validator{rules}
+	return []grpc.ServerOption{
+		grpc.ChainUnaryInterceptor(
+			metrics.UnaryServerInterceptor(),
+			a.unaryErrors,
+			recovery.UnaryServerInterceptor(panics),
+			selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(a.authenticateCall), ours),
+			v.unary,
+		),
+		grpc.ChainStreamInterceptor(
+			metrics.StreamServerInterceptor(),
+			a.streamErrors,
+			recovery.StreamServerInterceptor(panics),
+			selector.StreamServerInterceptor(auth.StreamServerInterceptor(a.authenticateCall), ours),
+			v.stream,
+		),
+	}, nil
+}
+
+func (a *API) unaryErrors(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	resp, err := handle(ctx, req)
+	if err != nil {
+		logFault(a.log, info.FullMethod, faultOf(err), err)
+		return nil, toStatus(err)
+	}
+	return resp, nil
+}
+
+func (a *API) streamErrors(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	ctx, cancel := context.WithCancelCause(stream.Context())
+	defer cancel(nil)
+	stop := context.AfterFunc(a.streams.context(), func() { cancel(errStreamEnded) })
+	defer stop()
+	wrapped := middleware.WrapServerStream(stream)
+	wrapped.WrappedContext = ctx
+	err := handle(srv, wrapped)
+	if errors.Is(context.Cause(ctx), errStreamEnded) {
+		err = errStreamEnded
+	}
+	if err != nil {
+		logFault(a.log, info.FullMethod, faultOf(err), err)
+		return toStatus(err)
+	}
+	return nil
+}
+
+// streams is the life of the streams that are open: they end when this node stops, or stops working.
+type streams struct {
+	mu  sync.Mutex
+	ctx context.Context //nolint:containedctx // a life, not a call's
+	end context.CancelFunc
+}
+
+func (s *streams) context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx == nil {
+		s.ctx, s.end = context.WithCancel(context.Background())
+	}
+	return s.ctx
+}
+
+// EndStreams ends the open streams; their callers are told to resume elsewhere.
+func (a *API) EndStreams() {
+	a.streams.mu.Lock()
+	defer a.streams.mu.Unlock()
+	if a.streams.end != nil {
+		a.streams.end()
+		a.streams.ctx, a.streams.end = nil, nil
+	}
+}
+
+// authenticateCall finds out who calls. Resend policies are for admins only.
+func (a *API) authenticateCall(ctx context.Context) (context.Context, error) {
+	var header string
+	if values := metadata.ValueFromIncomingContext(ctx, "authorization"); len(values) > 0 {
+		header = values[0]
+	}
+	caller, err := a.auth.authenticate(header)
+	if err != nil {
+		return nil, err
+	}
+	method, _ := grpc.Method(ctx)
+	if strings.HasPrefix(method, "/"+susulv1.ResendPolicyService_ServiceDesc.ServiceName+"/") && !caller.admin {
+		return nil, fmt.Errorf("%w: resend policies need an admin's token", errPermissionDenied)
+	}
+	return withPrincipal(ctx, caller), nil
+}

@@ -1,0 +1,207 @@
+package api
+
+import (
+	"context"
+	"strconv"
+
+	"go.einride.tech/aip/fieldmask"
+
+	susulv1 "susul.dev/susul/gen/susul/v1"
+	"susul.dev/susul/server/policy"
+)
+
+type resendPolicyService struct {
+	susulv1.UnimplementedResendPolicyServiceServer
+	*API
+}
+
+func (s resendPolicyService) CreateResendPolicy(ctx context.Context, req *susulv1.CreateResendPolicyRequest) (*susulv1.CreateResendPolicyResponse, error) {
+	policies, err := s.policies()
+	if err != nil {
+		return nil, err
+	}
+	draft, err := s.policyDraft(req.GetResendPolicy())
+	if err != nil {
+		return nil, err
+	}
+	draft.ID = req.GetResendPolicyId()
+	created, err := policies.Create(ctx, draft)
+	if err != nil {
+		return nil, err
+	}
+	return &susulv1.CreateResendPolicyResponse{ResendPolicy: policyToProto(created)}, nil
+}
+
+// policyDraft reads a policy, which must be for an app that exists, or for all.
+func (s resendPolicyService) policyDraft(p *susulv1.ResendPolicy) (policy.Policy, error) {
+	draft, err := policyFromProto(p)
+	if err != nil {
+		return policy.Policy{}, err
+	}
+	if _, known := s.apps[draft.App]; draft.App != "" && !known {
+		return policy.Policy{}, invalid("resend_policy.app", "there is no app "+strconv.Quote(draft.App))
+	}
+	return draft, nil
+}
+
+func (s resendPolicyService) GetResendPolicy(_ context.Context, req *susulv1.GetResendPolicyRequest) (*susulv1.GetResendPolicyResponse, error) {
+	policies, err := s.policies()
+	if err != nil {
+		return nil, err
+	}
+	id, err := parsePolicy(req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	found, ok := policies.Snapshot().Get(id)
+	if !ok {
+		return nil, notFound(req.GetName())
+	}
+	return &susulv1.GetResendPolicyResponse{ResendPolicy: policyToProto(found.Policy)}, nil
+}
+
+const defaultPolicyPage = 50
+
+func (s resendPolicyService) ListResendPolicies(_ context.Context, req *susulv1.ListResendPoliciesRequest) (*susulv1.ListResendPoliciesResponse, error) {
+	policies, err := s.policies()
+	if err != nil {
+		return nil, err
+	}
+	const list = "resend policies"
+	after, err := decodePageToken("page_token", req.GetPageToken(), list)
+	if err != nil {
+		return nil, err
+	}
+	limit := pageSize(req.GetPageSize(), defaultPolicyPage)
+	resp := &susulv1.ListResendPoliciesResponse{}
+	for _, found := range policies.Snapshot().List() {
+		if found.Policy.ID <= after {
+			continue
+		}
+		if len(resp.ResendPolicies) == limit {
+			resp.NextPageToken = pageToken{Of: list, After: after}.encode()
+			break
+		}
+		resp.ResendPolicies = append(resp.ResendPolicies, policyToProto(found.Policy))
+		after = found.Policy.ID
+	}
+	return resp, nil
+}
+
+func (s resendPolicyService) UpdateResendPolicy(ctx context.Context, req *susulv1.UpdateResendPolicyRequest) (*susulv1.UpdateResendPolicyResponse, error) {
+	policies, err := s.policies()
+	if err != nil {
+		return nil, err
+	}
+	change := req.GetResendPolicy()
+	id, err := parsePolicy(change.GetName())
+	if err != nil {
+		return nil, err
+	}
+	revision, err := parseEtag("resend_policy.etag", change.GetEtag())
+	if err != nil {
+		return nil, err
+	}
+	mask := req.GetUpdateMask()
+	if err := fieldmask.Validate(mask, change); err != nil {
+		return nil, invalid("update_mask", err.Error())
+	}
+	updated, err := policies.Update(ctx, revision, id, func(current policy.Policy) (policy.Policy, error) {
+		merged := policyToProto(current)
+		if len(mask.GetPaths()) == 0 || fieldmask.IsFullReplacement(mask) {
+			merged = change
+		} else {
+			fieldmask.Update(mask, merged, change)
+		}
+		return s.policyDraft(merged)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &susulv1.UpdateResendPolicyResponse{ResendPolicy: policyToProto(updated)}, nil
+}
+
+func (s resendPolicyService) DeleteResendPolicy(ctx context.Context, req *susulv1.DeleteResendPolicyRequest) (*susulv1.DeleteResendPolicyResponse, error) {
+	policies, err := s.policies()
+	if err != nil {
+		return nil, err
+	}
+	id, err := parsePolicy(req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	revision, err := parseEtag("etag", req.GetEtag())
+	if err != nil {
+		return nil, err
+	}
+	if err := policies.Delete(ctx, id, revision); err != nil {
+		return nil, err
+	}
+	return &susulv1.DeleteResendPolicyResponse{}, nil
+}
+
+func (s resendPolicyService) WatchResendPolicies(_ *susulv1.WatchResendPoliciesRequest, stream susulv1.ResendPolicyService_WatchResendPoliciesServer) error {
+	policies, err := s.policies()
+	if err != nil {
+		return err
+	}
+	told := make(map[string]int64) // revision by id
+	snapshot := policies.Snapshot()
+	for inSync := false; ; {
+		for _, change := range changesSince(told, snapshot) {
+			if err := stream.Send(change); err != nil {
+				return err
+			}
+		}
+		if !inSync {
+			inSync = true
+			if err := stream.Send(&susulv1.WatchResendPoliciesResponse{
+				Change:   &susulv1.WatchResendPoliciesResponse_InSync{InSync: true},
+				Revision: snapshot.Revision,
+			}); err != nil {
+				return err
+			}
+		}
+		if snapshot, err = policies.Wait(stream.Context(), snapshot.Revision); err != nil {
+			return err
+		}
+	}
+}
+
+// changesSince returns how the snapshot differs from what was told, and notes it as told.
+func changesSince(told map[string]int64, snapshot *policy.Snapshot) []*susulv1.WatchResendPoliciesResponse {
+	var changes []*susulv1.WatchResendPoliciesResponse
+	for _, found := range snapshot.List() {
+		if told[found.Policy.ID] == found.Policy.Revision {
+			continue
+		}
+		told[found.Policy.ID] = found.Policy.Revision
+		changes = append(changes, &susulv1.WatchResendPoliciesResponse{
+			Change:   &susulv1.WatchResendPoliciesResponse_Stored{Stored: policyToProto(found.Policy)},
+			Revision: snapshot.Revision,
+		})
+	}
+	for id := range told {
+		if _, exists := snapshot.Get(id); exists {
+			continue
+		}
+		delete(told, id)
+		changes = append(changes, &susulv1.WatchResendPoliciesResponse{
+			Change:   &susulv1.WatchResendPoliciesResponse_Deleted{Deleted: policyName(id)},
+			Revision: snapshot.Revision,
+		})
+	}
+	return changes
+}
+
+// parseEtag reads the revision that an etag stands for; empty is 0, any revision.
+func parseEtag(field, etag string) (int64, error) {
+	if etag == "" {
+		return 0, nil
+	}
+	revision, err := strconv.ParseInt(etag, 10, 64)
+	if err != nil || revision <= 0 {
+		return 0, invalid(field, "is not an etag that Susul gave: read the resend policy again")
+	}
+	return revision, nil
+}

@@ -1,0 +1,197 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+
+	"google.golang.org/grpc/codes"
+
+	"susul.dev/susul/server/delivery"
+	"susul.dev/susul/server/engagelab"
+)
+
+// policyHeader names a push's resend policy, since EngageLab's document has no place for it.
+const policyHeader = "Susul-Resend-Policy"
+
+// v4Handler answers one of EngageLab's calls for an app.
+type v4Handler func(r *http.Request, core *delivery.Service, app string) (answer any, err error)
+
+// routeV4 adds EngageLab's own REST.
+func (a *API) routeV4(mux *http.ServeMux) {
+	for pattern, handle := range map[string]v4Handler{
+		"POST /v4/push":                     a.v4Push,
+		"POST /v4/push/validate":            a.v4Validate,
+		"DELETE /v4/push/withdraw/{msg_id}": a.v4Withdraw,
+		"GET /v4/status/detail":             a.v4StatusDetail,
+		"GET /v4/status/message":            a.v4StatusMessage,
+		"/v4/":                              a.v4Unknown,
+	} {
+		mux.Handle(pattern, a.withHTTPRecovery(v4Fault, a.serveV4(handle)))
+	}
+}
+
+// serveV4 authenticates, calls and answers in EngageLab's shapes.
+func (a *API) serveV4(handle v4Handler) httpHandler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		caller, err := a.auth.authenticate(r.Header.Get("Authorization"))
+		if err != nil {
+			return err
+		}
+		if caller.app == "" {
+			return fmt.Errorf("%w: /v4 needs an app's credentials", errPermissionDenied)
+		}
+		core, err := a.core()
+		if err != nil {
+			return err
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
+		answer, err := handle(r, core, caller.app)
+		if err != nil {
+			return err
+		}
+		return writeJSON(w, http.StatusOK, answer)
+	}
+}
+
+func (a *API) v4Push(r *http.Request, core *delivery.Service, app string) (any, error) {
+	request, err := readV4Push(r, app)
+	if err != nil {
+		return nil, err
+	}
+	push, err := core.CreatePush(r.Context(), request)
+	if err != nil {
+		return nil, err
+	}
+	return engagelab.PushResponse{RequestID: push.RequestID, MsgID: msgID(push.ID)}, nil
+}
+
+func (a *API) v4Validate(r *http.Request, core *delivery.Service, app string) (any, error) {
+	request, err := readV4Push(r, app)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := core.ValidatePush(r.Context(), request); err != nil {
+		return nil, err
+	}
+	return engagelab.PushResponse{RequestID: request.Document.RequestID()}, nil
+}
+
+func readV4Push(r *http.Request, app string) (delivery.PushRequest, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return delivery.PushRequest{}, bodyFault(err)
+	}
+	document, err := engagelab.ParseDocument(body)
+	if err != nil {
+		return delivery.PushRequest{}, invalid("body", err.Error())
+	}
+	return delivery.PushRequest{App: app, Document: document, PolicyID: r.Header.Get(policyHeader)}, nil
+}
+
+func (a *API) v4Withdraw(r *http.Request, core *delivery.Service, app string) (any, error) {
+	id, err := strconv.ParseInt(r.PathValue("msg_id"), 10, 64)
+	if err != nil || id <= 0 {
+		return nil, invalid("msg_id", "must be a positive 64-bit integer")
+	}
+	push, err := core.WithdrawPush(r.Context(), app, id)
+	if err != nil {
+		return nil, err
+	}
+	return engagelab.PushResponse{RequestID: push.RequestID, MsgID: msgID(push.ID)}, nil
+}
+
+func (a *API) v4Unknown(r *http.Request, _ *delivery.Service, _ string) (any, error) {
+	return nil, notFound(r.Method + " " + r.URL.Path)
+}
+
+// httpHandler is a handler outside of the gateway; its error is answered by a faultWriter.
+type httpHandler func(w http.ResponseWriter, r *http.Request) error
+
+// faultWriter writes a fault in the shape that the callers of a path know.
+type faultWriter func(w http.ResponseWriter, fault *Fault)
+
+// withHTTPRecovery answers a handler's errors and panics.
+func (a *API) withHTTPRecovery(write faultWriter, handle httpHandler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := recovered(w, r, handle)
+		if err == nil || errors.Is(err, context.Canceled) {
+			return
+		}
+		fault := faultOf(err)
+		logFault(a.log, r.Method+" "+r.URL.Path, fault, err)
+		switch fault.Code {
+		case codes.Unavailable, codes.ResourceExhausted:
+			setRetryAfter(w.Header())
+		case codes.Unauthenticated:
+			w.Header().Set("WWW-Authenticate", `Basic realm="Susul"`)
+		}
+		write(w, fault)
+	})
+}
+
+func recovered(w http.ResponseWriter, r *http.Request, handle httpHandler) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return handle(w, r)
+}
+
+// v4Fault writes EngageLab's shape: {"error":{"code":…,"message":…}}. A refusal of EngageLab's own goes on as it came.
+func v4Fault(w http.ResponseWriter, fault *Fault) {
+	if fault.Upstream != nil {
+		engagelab.WriteError(w, fault.Upstream.HTTPStatus, fault.Upstream.Code, fault.Upstream.Message)
+		return
+	}
+	engagelab.WriteError(w, httpStatus(fault), engageLabCode(fault.Code), fault.Message)
+}
+
+// engageLabCode is the error code that EngageLab's clients know for a fault.
+func engageLabCode(code codes.Code) int {
+	switch code {
+	case codes.Unauthenticated, codes.PermissionDenied:
+		return engagelab.CodeAuthenticationFailed
+	case codes.InvalidArgument, codes.NotFound, codes.AlreadyExists:
+		return engagelab.CodeInvalidParameter
+	case codes.FailedPrecondition:
+		return engagelab.CodeCannotWithdraw
+	case codes.OutOfRange:
+		return engagelab.CodeBodyTooLarge
+	case codes.DeadlineExceeded, codes.Unavailable:
+		return engagelab.CodeTimeout
+	case codes.ResourceExhausted:
+		return engagelab.CodeOverQuota
+	default:
+		return engagelab.CodeInternal
+	}
+}
+
+// bodyFault tells a body over the limit from one that broke off.
+func bodyFault(err error) error {
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return &Fault{
+			Code: codes.OutOfRange, HTTPStatus: http.StatusRequestEntityTooLarge,
+			Message: fmt.Sprintf("the body has more than %d bytes", tooLarge.Limit),
+		}
+	}
+	return invalid("body", "could not be read to its end")
+}
+
+func writeJSON(w http.ResponseWriter, code int, answer any) error {
+	data, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_, _ = w.Write(data) // the caller is gone if this fails
+	return nil
+}

@@ -1,0 +1,104 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	susulv1 "susul.dev/susul/gen/susul/v1"
+	"susul.dev/susul/server/policy"
+)
+
+// maxViolations bounds how many faults of one request are told.
+const maxViolations = 50
+
+// validator checks requests against the rules in the protos, and policies against what no rule can say: that their
+// templates and expressions are sound. All that is wrong is told at once.
+type validator struct {
+	rules protovalidate.Validator
+}
+
+func (v validator) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+	if err := v.check(req); err != nil {
+		return nil, err
+	}
+	return handle(ctx, req)
+}
+
+func (v validator) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	return handle(srv, validatingStream{stream, v})
+}
+
+type validatingStream struct {
+	grpc.ServerStream
+	validator
+}
+
+func (s validatingStream) RecvMsg(m any) error {
+	if err := s.ServerStream.RecvMsg(m); err != nil {
+		return err
+	}
+	return s.check(m)
+}
+
+func (v validator) check(req any) error {
+	message, ok := req.(proto.Message)
+	if !ok {
+		return nil
+	}
+	violations, err := v.brokenRules(message)
+	if err != nil {
+		return err
+	}
+	if create, ok := req.(*susulv1.CreateResendPolicyRequest); ok && create.ResendPolicy != nil {
+		violations = addPolicyFaults(violations, create.ResendPolicyId, create.ResendPolicy)
+	}
+	if len(violations) == 0 {
+		return nil
+	}
+	return invalidFields(violations[:min(len(violations), maxViolations)])
+}
+
+func (v validator) brokenRules(message proto.Message) ([]*errdetails.BadRequest_FieldViolation, error) {
+	err := v.rules.Validate(message)
+	if err == nil {
+		return nil, nil
+	}
+	var broken *protovalidate.ValidationError
+	if !errors.As(err, &broken) {
+		return nil, err // a rule itself is at fault
+	}
+	violations := make([]*errdetails.BadRequest_FieldViolation, len(broken.Violations))
+	for i, violation := range broken.Violations {
+		violations[i] = &errdetails.BadRequest_FieldViolation{
+			Field:       protovalidate.FieldPathString(violation.Proto.GetField()),
+			Description: violation.Proto.GetMessage(),
+		}
+	}
+	return violations, nil
+}
+
+// addPolicyFaults adds the policy's own faults, but for fields that broke a rule already.
+func addPolicyFaults(violations []*errdetails.BadRequest_FieldViolation, id string, p *susulv1.ResendPolicy) []*errdetails.BadRequest_FieldViolation {
+	draft, err := policyFromProto(p)
+	if err == nil {
+		draft.ID = id
+		err = draft.Validate()
+	}
+	var invalidPolicy *policy.InvalidError
+	if !errors.As(err, &invalidPolicy) {
+		return violations
+	}
+	for _, found := range policyViolations(invalidPolicy) {
+		told := slices.ContainsFunc(violations, func(v *errdetails.BadRequest_FieldViolation) bool { return v.Field == found.Field })
+		if !told {
+			violations = append(violations, found)
+		}
+	}
+	return violations
+}

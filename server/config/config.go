@@ -1,0 +1,161 @@
+// Package config reads Susul's configuration: defaults, then a YAML file, then SUSUL_… environment variables, then
+// flags, each laid over what came before. A later source replaces a key's whole value, lists and maps included.
+//
+// The table in keys.go is the single source of every key's name, default and help. Load refuses a configuration with
+// everything that is wrong with it at once, so that three mistakes cost one attempt.
+package config
+
+import (
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"susul.dev/susul/storage"
+)
+
+// The words that choose a storage driver and a log format.
+const (
+	DriverSQLite   = "sqlite"
+	DriverPostgres = "postgres"
+
+	FormatJSON = "json"
+	FormatText = "text"
+)
+
+// Config is everything that a server is told from outside. What Load returns is complete and valid.
+type Config struct {
+	// DataDir is the directory for everything that the server keeps. Default "data", under the working directory.
+	DataDir string `koanf:"data_dir"`
+	// GRPC is where the gRPC API listens. Default 127.0.0.1:7070.
+	GRPC Listener `koanf:"grpc"`
+	// HTTP is where the REST APIs and EngageLab's callbacks are served. Default 127.0.0.1:7080.
+	HTTP Listener `koanf:"http"`
+	// Ops is where metrics, health and profiles are served. Default 127.0.0.1:7090.
+	Ops Listener `koanf:"ops"`
+	// PublicURL is where EngageLab reaches HTTP from outside. Empty: callbacks must be configured at EngageLab.
+	PublicURL string `koanf:"public_url"`
+	// TLS is the certificate of the gRPC and HTTP listeners. Empty: plain text.
+	TLS TLS `koanf:"tls"`
+	// Storage says where pushes, recipients and events are kept.
+	Storage Storage `koanf:"storage"`
+	// Etcd says where policies are kept and the leader is elected.
+	Etcd Etcd `koanf:"etcd"`
+	// Admin says who may manage policies and see every app.
+	Admin Admin `koanf:"admin"`
+	// Apps are the EngageLab applications that are served: at least one, no app key twice.
+	Apps []App `koanf:"apps"`
+	// Callbacks says how EngageLab's reports are understood.
+	Callbacks Callbacks `koanf:"callbacks"`
+	// Relay limits where events may be forwarded to.
+	Relay Relay `koanf:"relay"`
+	// Clock is the server's time.
+	Clock Clock `koanf:"clock"`
+	// Log says what is logged and how.
+	Log Log `koanf:"log"`
+	// Shutdown limits how long stopping may take.
+	Shutdown Shutdown `koanf:"shutdown"`
+	// Advertise is the host:port of the gRPC API that other nodes are told when this one leads. Default grpc.listen as
+	// it is written: if that has port 0, only the listener knows the port.
+	Advertise string `koanf:"advertise"`
+}
+
+// Listener is one address to listen on.
+type Listener struct {
+	// Listen is host:port. No host means all interfaces, port 0 any free port.
+	Listen string `koanf:"listen"`
+}
+
+// TLS names a certificate and its key: both or neither.
+type TLS struct {
+	// CertFile is a PEM file with the certificate and those that lead to its root.
+	CertFile string `koanf:"cert_file"`
+	// KeyFile is a PEM file with the certificate's private key.
+	KeyFile string `koanf:"key_file"`
+}
+
+// Enabled reports whether a certificate is configured.
+func (t TLS) Enabled() bool { return t.CertFile != "" }
+
+// Storage names a backend.
+type Storage struct {
+	// Driver is DriverSQLite.
+	Driver string `koanf:"driver"`
+	// DSN is the path of the database. Default: susul.db in DataDir.
+	DSN string `koanf:"dsn"`
+}
+
+// Etcd names a cluster.
+type Etcd struct {
+	// Endpoints are URLs or host:port. None: an embedded etcd in DataDir.
+	Endpoints []string `koanf:"endpoints"`
+}
+
+// Admin holds administrators' credentials.
+type Admin struct {
+	// Tokens are bearer tokens of at least 16 characters. None: nobody is an administrator.
+	Tokens []Secret `koanf:"tokens"`
+}
+
+// App is one EngageLab application.
+type App struct {
+	// AppKey is EngageLab's name for the app.
+	AppKey string `koanf:"app_key"`
+	// MasterSecret is the password that goes with AppKey, towards EngageLab and from the app's own services.
+	MasterSecret Secret `koanf:"master_secret"`
+	// BaseURL is the app's data centre. Default https://pushapi-sgp.engagelab.com (Singapore).
+	BaseURL string `koanf:"base_url"`
+	// RequestsPerSecond is the quota at EngageLab, above 0. Default 500.
+	RequestsPerSecond float64 `koanf:"requests_per_second"`
+	// Callback is what EngageLab signs its callbacks with. Empty: signatures are not checked.
+	Callback Callback `koanf:"callback"`
+}
+
+// Callback is the credential of EngageLab's callbacks: both or neither.
+type Callback struct {
+	// Username is the name in the signature.
+	Username string `koanf:"username"`
+	// Secret is the signature's key.
+	Secret Secret `koanf:"secret"`
+}
+
+// Callbacks says what EngageLab's words mean.
+type Callbacks struct {
+	// Statuses maps EngageLab's status names to milestones; it extends the built-in table and wins over it.
+	Statuses map[string]storage.Milestone `koanf:"statuses"`
+}
+
+// Relay limits where events may be forwarded to.
+type Relay struct {
+	// AllowPrivateNetworks lets callback URLs point to loopback and private addresses. Default false.
+	AllowPrivateNetworks bool `koanf:"allow_private_networks"`
+}
+
+// Clock is the server's time.
+type Clock struct {
+	// Speed is how many seconds pass in one real second, above 0. Default 1.
+	Speed float64 `koanf:"speed"`
+}
+
+// Log says what is logged and how.
+type Log struct {
+	// Level is the least level that is logged. Default info.
+	Level slog.Level `koanf:"level"`
+	// Format is FormatJSON (default) or FormatText.
+	Format string `koanf:"format"`
+}
+
+// Shutdown limits how long stopping may take.
+type Shutdown struct {
+	// Timeout is the real time that running requests get to finish, above 0. Default 20s.
+	Timeout time.Duration `koanf:"timeout"`
+}
+
+// complete fills in the defaults that follow from other keys.
+func (c *Config) complete() {
+	if c.Storage.DSN == "" {
+		c.Storage.DSN = filepath.Join(c.DataDir, "susul.db")
+	}
+	if c.Advertise == "" {
+		c.Advertise = c.GRPC.Listen
+	}
+}

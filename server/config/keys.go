@@ -1,0 +1,169 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+const (
+	envPrefix  = "SUSUL_"
+	appPrefix  = "apps[]."
+	configFlag = "config"
+)
+
+// kind is the type of a key's value, named as a flag's help shows it.
+type kind string
+
+const (
+	text     kind = "string"
+	list     kind = "list"
+	truth    kind = "bool"
+	number   kind = "number"
+	duration kind = "duration"
+	level    kind = "level"
+	statuses kind = "statuses"
+	apps     kind = "apps"
+)
+
+// wants completes the sentence "must be …".
+func (k kind) wants() string {
+	switch k {
+	case list:
+		return "a list of texts"
+	case truth:
+		return "true or false"
+	case number:
+		return "a number"
+	case duration:
+		return "a duration with its unit, such as 20s or 1m30s"
+	case level:
+		return "debug, info, warn or error"
+	case statuses:
+		return "a map of EngageLab's status names to milestones, in YAML or JSON"
+	case apps:
+		return "a list of apps, each with app_key and master_secret, in YAML or JSON"
+	default:
+		return "text; put quotes around what looks like a number, a date or a truth value"
+	}
+}
+
+// structured reports whether values of the kind are too rich for the command line.
+func (k kind) structured() bool { return k == apps || k == statuses }
+
+// key is one row of the table. def is written as in the environment; "" stands for the zero value.
+type key struct {
+	name string
+	kind kind
+	def  string
+	help string
+}
+
+// env returns the name of the variable that sets the key.
+func (k key) env() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(k.name, ".", "_"))
+}
+
+// keys returns the table. Rows under "apps[]." are the keys of one app.
+func keys() []key {
+	return []key{
+		{"data_dir", text, "data", "directory for everything that the server keeps"},
+		{"grpc.listen", text, "127.0.0.1:7070", "host:port of the gRPC API"},
+		{"http.listen", text, "127.0.0.1:7080", "host:port of the REST APIs and of EngageLab's callbacks"},
+		{"ops.listen", text, "127.0.0.1:7090", "host:port of /metrics, /healthz, /readyz and profiles"},
+		{"public_url", text, "", "URL at which EngageLab reaches http.listen from outside, such as https://susul.example.com; " +
+			"empty: callbacks must be configured at EngageLab"},
+		{"tls.cert_file", text, "", "PEM file with the certificate chain of the gRPC and HTTP listeners; needs tls.key_file"},
+		{"tls.key_file", text, "", "PEM file with the certificate's private key; needs tls.cert_file"},
+		{"storage.driver", text, DriverSQLite, "where pushes and events are kept: sqlite"},
+		{"storage.dsn", text, "", "path of the database; empty: susul.db in data_dir"},
+		{"etcd.endpoints", list, "", "etcd's URLs or host:port, comma separated; empty: an embedded etcd in data_dir"},
+		{"admin.tokens", list, "", "administrators' bearer tokens, comma separated, each of at least 16 characters; " +
+			"other users of the machine can see flags, so prefer the file or the environment"},
+		{"apps", apps, "", "the EngageLab applications to serve, at least one"},
+		{appPrefix + "app_key", text, "", "EngageLab's name for the app"},
+		{appPrefix + "master_secret", text, "", "the password that goes with app_key"},
+		{appPrefix + "base_url", text, "https://pushapi-sgp.engagelab.com", "the app's data centre"},
+		{appPrefix + "requests_per_second", number, "500", "the app's quota at EngageLab"},
+		{appPrefix + "callback.username", text, "", "name in the signature of EngageLab's callbacks; needs callback.secret"},
+		{appPrefix + "callback.secret", text, "", "key of the signature of EngageLab's callbacks; needs callback.username"},
+		{"callbacks.statuses", statuses, "", "milestones for EngageLab's status names, over the built-in table"},
+		{"relay.allow_private_networks", truth, "false", "let events go to loopback and private addresses"},
+		{"clock.speed", number, "1", "seconds that pass in one real second"},
+		{"log.level", level, "info", "least level that is logged: debug, info, warn or error"},
+		{"log.format", text, FormatJSON, "json or text"},
+		{"shutdown.timeout", duration, "20s", "time that running requests get to finish"},
+		{"advertise", text, "", "host:port of the gRPC API for other nodes when this one leads; empty: grpc.listen"},
+	}
+}
+
+// schema is the part of the table that describes the server, or one app: names without their prefix.
+type schema struct {
+	keys     map[string]key
+	sections map[string]bool // what stands before a dot in a name
+}
+
+func newSchema(prefix string) schema {
+	s := schema{keys: map[string]key{}, sections: map[string]bool{}}
+	for _, k := range keys() {
+		name, ok := strings.CutPrefix(k.name, prefix)
+		if !ok || strings.Contains(name, "[]") {
+			continue
+		}
+		k.name = name
+		s.keys[name] = k
+		if section, _, nested := strings.Cut(name, "."); nested {
+			s.sections[section] = true
+		}
+	}
+	return s
+}
+
+// names returns the names of all keys and sections, sorted.
+func (s schema) names() []string {
+	var names []string
+	for name := range s.keys {
+		names = append(names, name)
+	}
+	for name := range s.sections {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// RegisterFlags adds --config and a flag for every key that fits on a command line. The apps and callbacks.statuses do
+// not: a list of secrets belongs into the file or the environment.
+func RegisterFlags(flags *pflag.FlagSet) {
+	flags.String(configFlag, "", "YAML file to read the configuration from")
+	for _, k := range keys() {
+		if k.kind.structured() || strings.HasPrefix(k.name, appPrefix) {
+			continue
+		}
+		f := flags.VarPF(&flagText{kind: k.kind, text: k.def}, k.name, "", k.help)
+		if k.kind == truth {
+			f.NoOptDefVal = "true"
+		}
+	}
+}
+
+// flagText keeps a flag as it was written: Load reads it as it reads a variable, so that a flag's fault is reported
+// together with all others.
+type flagText struct {
+	kind kind
+	text string
+	set  bool
+}
+
+func (v *flagText) String() string { return v.text }
+func (v *flagText) Type() string   { return string(v.kind) }
+
+// Set takes the text. A list's flag can be repeated.
+func (v *flagText) Set(s string) error {
+	if v.kind == list && v.set {
+		s = v.text + "," + s
+	}
+	v.text, v.set = s, true
+	return nil
+}

@@ -1,0 +1,195 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// minToken is the least length of an administrator's token, in characters.
+const minToken = 16
+
+// validate adds what is wrong with the values and with how they go together. Nothing that can hold a secret is quoted:
+// URLs and data source names may have passwords in them.
+func (l *loader) validate(c Config) {
+	l.require(c.DataDir != "", "data_dir", "must name a directory")
+	l.validateAddresses(c)
+	if c.PublicURL != "" {
+		l.validateURL(l.at("public_url"), c.PublicURL)
+	}
+	l.together(l.at("tls.cert_file"), c.TLS.CertFile != "", l.at("tls.key_file"), c.TLS.KeyFile != "")
+	l.require(c.Storage.Driver != DriverPostgres, "storage.driver", "postgres is not built in; use sqlite")
+	l.require(c.Storage.Driver == DriverSQLite, "storage.driver", "must be sqlite")
+	for i, endpoint := range c.Etcd.Endpoints {
+		at := l.at("etcd.endpoints").index(i)
+		if strings.Contains(endpoint, "://") {
+			l.validateURL(at, endpoint)
+		} else {
+			l.validateTarget(at, endpoint)
+		}
+	}
+	for i, token := range c.Admin.Tokens {
+		l.validateToken(l.at("admin.tokens").index(i), token.Reveal())
+	}
+	l.validateApps(c.Apps)
+	l.require(positive(c.Clock.Speed), "clock.speed", "must be above 0")
+	l.require(c.Log.Format == FormatJSON || c.Log.Format == FormatText, "log.format", "must be json or text")
+	l.require(c.Shutdown.Timeout > 0, "shutdown.timeout", "must be above 0")
+}
+
+func (l *loader) require(ok bool, name, what string) {
+	if !ok {
+		l.faults.add(l.at(name), "%s", what)
+	}
+}
+
+// together demands that both of two keys are set, or neither.
+func (l *loader) together(a place, hasA bool, b place, hasB bool) {
+	if hasA == hasB {
+		return
+	}
+	if hasA {
+		a, b = b, a
+	}
+	l.faults.add(a, "is missing, but %s is set; set both or neither", b)
+}
+
+func (l *loader) validateAddresses(c Config) {
+	listeners := []struct{ name, address string }{
+		{"grpc.listen", c.GRPC.Listen}, {"http.listen", c.HTTP.Listen}, {"ops.listen", c.Ops.Listen},
+	}
+	for i, one := range listeners {
+		if _, _, ok := splitAddress(one.address); !ok {
+			l.faults.add(l.at(one.name), "must be host:port with a port from 0 to 65535, such as 127.0.0.1:7070")
+			continue
+		}
+		for _, other := range listeners[:i] {
+			if clash(one.address, other.address) {
+				l.faults.add(l.at(one.name), "has the port of %s; give each listener its own", other.name)
+			}
+		}
+	}
+	if c.Advertise != "" {
+		l.validateTarget(l.at("advertise"), c.Advertise)
+	}
+}
+
+// validateTarget demands an address that others can connect to.
+func (l *loader) validateTarget(at place, address string) {
+	host, port, ok := splitAddress(address)
+	if !ok || port == 0 || wildcard(host) {
+		l.faults.add(at, "must be host:port that others can connect to, with a port from 1 to 65535")
+	}
+}
+
+func (l *loader) validateURL(at place, written string) {
+	if what := urlFault(written); what != "" {
+		l.faults.add(at, "%s", what)
+	}
+}
+
+func (l *loader) validateToken(at place, token string) {
+	odd := func(r rune) bool { return r <= ' ' || r >= 0x7f }
+	switch {
+	case utf8.RuneCountInString(token) < minToken:
+		l.faults.add(at, "is too short; use at least %d characters", minToken)
+	case strings.IndexFunc(token, odd) >= 0:
+		l.faults.add(at, "has characters that an HTTP header cannot carry; use ASCII without spaces")
+	}
+}
+
+func (l *loader) validateApps(served []App) {
+	l.require(len(served) > 0, "apps", "are missing; configure at least one app with app_key and master_secret")
+	first := map[string]place{}
+	for i, app := range served {
+		at := l.at("apps").index(i)
+		l.validateAppKey(at.key("app_key"), app.AppKey, first)
+		if app.MasterSecret.Empty() {
+			l.faults.add(at.key("master_secret"), "is missing; copy it from EngageLab's console")
+		}
+		l.validateURL(at.key("base_url"), app.BaseURL)
+		if !positive(app.RequestsPerSecond) {
+			l.faults.add(at.key("requests_per_second"), "must be above 0")
+		}
+		l.together(at.key("callback.username"), app.Callback.Username != "",
+			at.key("callback.secret"), !app.Callback.Secret.Empty())
+	}
+}
+
+// validateAppKey also keeps the first place of every app key.
+func (l *loader) validateAppKey(at place, appKey string, first map[string]place) {
+	switch earlier, twice := first[appKey]; {
+	case appKey == "":
+		l.faults.add(at, "is missing; copy it from EngageLab's console")
+		return
+	case strings.ContainsAny(appKey, ":/ \t\r\n"):
+		l.faults.add(at, "must have no colon, slash or space: it is a user name and a part of paths")
+	case twice:
+		l.faults.add(at, "is the same as %s; keep one of the two apps", earlier.path)
+		return
+	}
+	first[appKey] = at
+}
+
+func positive(x float64) bool { return x > 0 && !math.IsInf(x, 1) }
+
+// splitAddress returns the parts of host:port and whether they can be that.
+func splitAddress(address string) (host string, port uint16, ok bool) {
+	host, portText, err := net.SplitHostPort(address)
+	if err != nil {
+		return "", 0, false
+	}
+	n, err := strconv.ParseUint(portText, 10, 16)
+	if err != nil {
+		return "", 0, false
+	}
+	return host, uint16(n), host == "" || validHost(host)
+}
+
+func validHost(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil || regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$`).MatchString(host)
+}
+
+func wildcard(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || err == nil && ip.IsUnspecified()
+}
+
+// clash reports whether two listeners want the same port. They may share its number only on two specific interfaces.
+func clash(a, b string) bool {
+	hostA, portA, okA := splitAddress(a)
+	hostB, portB, okB := splitAddress(b)
+	if !okA || !okB || portA != portB || portA == 0 {
+		return false
+	}
+	ipA, errA := netip.ParseAddr(hostA)
+	ipB, errB := netip.ParseAddr(hostB)
+	specific := errA == nil && errB == nil && !ipA.IsUnspecified() && !ipB.IsUnspecified()
+	return !specific || ipA.Unmap() == ipB.Unmap()
+}
+
+// urlFault says what is wrong with a base URL, or nothing.
+func urlFault(written string) string {
+	u, err := url.Parse(written)
+	switch {
+	case err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https":
+		return "must be a URL that starts with http:// or https:// and a host"
+	case u.User != nil:
+		return "must not have a user or password in it"
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return "must end with its path: no ? and no #"
+	}
+	if port := u.Port(); port != "" {
+		if _, _, ok := splitAddress(net.JoinHostPort("", port)); !ok {
+			return fmt.Sprintf("must have a port up to %d", math.MaxUint16)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,216 @@
+package delivery
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"susul.dev/susul/server/engagelab"
+	"susul.dev/susul/server/policy"
+	"susul.dev/susul/storage"
+)
+
+const (
+	// maxChunk is how many registration ids EngageLab takes in one request.
+	maxChunk = 1000
+
+	// minHandover is how long Susul tries to hand a push over, however short its time to live.
+	minHandover = 10 * time.Second
+
+	// msgIDAttempts bounds the search for a msg_id that nobody has.
+	msgIDAttempts = 5
+)
+
+// PushRequest asks for a push.
+type PushRequest struct {
+	App      string
+	Document engagelab.Document
+	// PolicyID names the resend policy; empty leaves the choice to the policies' matches.
+	PolicyID string
+}
+
+// CreatePush stores a push durably, lets it be sent, and waits a moment for EngageLab's answer to the first request. It
+// returns *engagelab.InvalidDocument, ErrUnknownApp, ErrUnknownPolicy, storage.ErrRequestIDReused or *RefusedError for
+// what the caller must mend; nothing was sent then. A repeated request returns the first push.
+func (s *Service) CreatePush(ctx context.Context, req PushRequest) (storage.Push, error) {
+	app, ok := s.outbox[req.App]
+	if !ok {
+		return storage.Push{}, fmt.Errorf("%w %q", ErrUnknownApp, req.App)
+	}
+	if err := req.Document.Validate(); err != nil {
+		return storage.Push{}, err
+	}
+	chosen, err := s.choosePolicy(req)
+	if err != nil {
+		return storage.Push{}, err
+	}
+	draft, err := s.draftPush(req, chosen)
+	if err != nil {
+		return storage.Push{}, err
+	}
+	push, created, outcome, forget, err := s.storePush(ctx, draft)
+	if err != nil {
+		return storage.Push{}, err
+	}
+	defer forget()
+	if !created {
+		return push, nil
+	}
+	s.Metrics.pushAccepted(req.App)
+	app.wake()
+	return s.awaitFirst(ctx, push, outcome)
+}
+
+// ValidatePush checks a push as CreatePush would, and lets EngageLab check it too. It returns the id of the policy that
+// the push would get.
+func (s *Service) ValidatePush(ctx context.Context, req PushRequest) (policyID string, err error) {
+	app, ok := s.Apps[req.App]
+	if !ok {
+		return "", fmt.Errorf("%w %q", ErrUnknownApp, req.App)
+	}
+	if err := req.Document.Validate(); err != nil {
+		return "", err
+	}
+	chosen, err := s.choosePolicy(req)
+	if err != nil {
+		return "", err
+	}
+	request := engagelab.Request{CallbackURL: app.CallbackURL}
+	if ids, listed := req.Document.RegistrationIDs(); listed {
+		request.RegistrationIDs = ids[:min(len(ids), maxChunk)]
+	}
+	body, err := req.Document.WithoutOwn().For(request)
+	if err != nil {
+		return "", err
+	}
+	if _, err := app.Sender.Validate(ctx, body); err != nil {
+		return "", fromEngageLab(err)
+	}
+	if chosen == nil {
+		return "", nil
+	}
+	return chosen.Policy.ID, nil
+}
+
+// choosePolicy returns the policy that the push names, or the first whose match is true, or nil.
+func (s *Service) choosePolicy(req PushRequest) (*policy.Compiled, error) {
+	policies := s.Policies.Snapshot()
+	if req.PolicyID != "" {
+		chosen, ok := policies.Named(req.App, req.PolicyID)
+		if !ok {
+			return nil, fmt.Errorf("%w %q for app %q", ErrUnknownPolicy, req.PolicyID, req.App)
+		}
+		return chosen, nil
+	}
+	chosen, ok, err := policies.Select(policy.Attributes{
+		App:        req.App,
+		PlanID:     req.Document.PlanID(),
+		RequestID:  req.Document.RequestID(),
+		CustomArgs: req.Document.CustomArgs(),
+		Platform:   req.Document.Platforms(),
+		Extras:     req.Document.Extras(),
+	})
+	if err != nil {
+		s.Logger.Warn("some policies could not be matched", "app", req.App, "error", err)
+	}
+	if !ok {
+		return nil, nil //nolint:nilnil // no policy is an ordinary outcome
+	}
+	return chosen, nil
+}
+
+// draftPush lays out all that becomes durable with a push, but for its id.
+func (s *Service) draftPush(req PushRequest, chosen *policy.Compiled) (storage.PushDraft, error) {
+	whole, err := json.Marshal(req.Document)
+	if err != nil {
+		return storage.PushDraft{}, err
+	}
+	document, err := json.Marshal(req.Document.WithoutOwn())
+	if err != nil {
+		return storage.PushDraft{}, err
+	}
+	fingerprint := sha256.Sum256(append(whole, req.PolicyID...))
+	recipients, listed := req.Document.RegistrationIDs()
+	now := s.Clock.Now()
+	draft := storage.PushDraft{
+		Push: storage.Push{
+			App:          req.App,
+			RequestID:    req.Document.RequestID(),
+			Fingerprint:  fingerprint[:],
+			Document:     document,
+			Listed:       listed,
+			CallbackURLs: req.Document.CallbackURLs(),
+			TimeToLive:   req.Document.TimeToLive(),
+			State:        storage.PushActive,
+			CreateTime:   now,
+		},
+		Recipients: recipients,
+		Dispatches: firstSending(len(recipients), listed, now, expiry(now, req.Document.TimeToLive())),
+	}
+	if chosen != nil {
+		draft.Push.Policy = pin(chosen)
+		for i := range chosen.Policy.Steps {
+			draft.Steps = append(draft.Steps, storage.StepDraft{Number: i + 1, Offset: chosen.Policy.Offset(i)})
+		}
+	}
+	return draft, nil
+}
+
+func expiry(from time.Time, timeToLive time.Duration) time.Time {
+	return from.Add(max(timeToLive, minHandover))
+}
+
+// firstSending cuts step 0 into dispatches. An audience that is not a list is EngageLab's to resolve, in one request.
+func firstSending(recipients int, listed bool, due, expire time.Time) []storage.DispatchDraft {
+	if !listed {
+		return []storage.DispatchDraft{{DueTime: due, ExpireTime: expire}}
+	}
+	var drafts []storage.DispatchDraft
+	for from := 0; from < recipients; from += maxChunk {
+		ordinals := make([]uint32, min(maxChunk, recipients-from))
+		for i := range ordinals {
+			ordinals[i] = uint32(from + i) //nolint:gosec // at most engagelab.MaxRecipients
+		}
+		drafts = append(drafts, storage.DispatchDraft{
+			Chunk: len(drafts), Recipients: ordinals, DueTime: due, ExpireTime: expire,
+		})
+	}
+	return drafts
+}
+
+// storePush gives the draft an id and stores it. The caller must forget the outcome when it no longer waits.
+func (s *Service) storePush(ctx context.Context, draft storage.PushDraft) (
+	push storage.Push, created bool, outcome <-chan storage.Push, forget func(), err error,
+) {
+	for range msgIDAttempts {
+		draft.Push.ID = newMsgID(draft.Push.CreateTime)
+		outcome, forget = s.waiting.expect(draft.Push.ID)
+		push, created, err = s.Store.CreatePush(ctx, draft)
+		if err == nil {
+			return push, created, outcome, forget, nil
+		}
+		forget()
+		if !errors.Is(err, storage.ErrConflict) {
+			break
+		}
+	}
+	return storage.Push{}, false, nil, nil, err
+}
+
+// awaitFirst returns the push once EngageLab has answered its first request, or as it is when that takes too long.
+func (s *Service) awaitFirst(ctx context.Context, push storage.Push, outcome <-chan storage.Push) (storage.Push, error) {
+	timer := time.NewTimer(s.AnswerWithin)
+	defer timer.Stop()
+	select {
+	case push = <-outcome:
+		if push.State == storage.PushRejected && push.Refusal != nil {
+			return storage.Push{}, &RefusedError{*push.Refusal}
+		}
+	case <-timer.C:
+	case <-ctx.Done(): // it is accepted all the same
+	}
+	return push, nil
+}

@@ -1,0 +1,44 @@
+package delivery
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"susul.dev/susul/storage"
+)
+
+// Metrics counts what passes through a Service. Labels are configured apps and fixed words, so that their number is
+// bounded.
+type Metrics struct {
+	pushes     *prometheus.CounterVec
+	dispatches *prometheus.CounterVec
+	callbacks  *prometheus.CounterVec
+}
+
+// NewMetrics registers the counters.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		pushes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "susul_pushes_accepted_total", Help: "Pushes that were stored.",
+		}, []string{"app"}),
+		dispatches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "susul_dispatches_total", Help: "Attempts at handing a dispatch to EngageLab, by the state that they led to.",
+		}, []string{"app", "state"}),
+		callbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "susul_callbacks_total", Help: "Rows that EngageLab reported, by what became of them.",
+		}, []string{"app", "outcome"}),
+	}
+	registry.MustRegister(m.pushes, m.dispatches, m.callbacks)
+	return m
+}
+
+func (m *Metrics) pushAccepted(app string) { m.pushes.WithLabelValues(app).Inc() }
+
+func (m *Metrics) dispatchFinished(app string, state storage.DispatchState) {
+	m.dispatches.WithLabelValues(app, string(state)).Inc()
+}
+
+func (m *Metrics) callbacksRecorded(app string, summary storage.CallbackSummary) {
+	m.callbacks.WithLabelValues(app, "new").Add(float64(summary.New))
+	m.callbacks.WithLabelValues(app, "repeated").Add(float64(summary.Repeated))
+	m.callbacks.WithLabelValues(app, "held").Add(float64(summary.Held))
+}

@@ -1,0 +1,67 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+
+	"susul.dev/susul/storage"
+)
+
+// GetPush returns one of an app's pushes, or storage.ErrNotFound.
+func (s *Service) GetPush(ctx context.Context, app string, id int64) (storage.Push, error) {
+	return s.Store.GetPush(ctx, app, id)
+}
+
+// ListPushes returns a page of an app's pushes, newest first.
+func (s *Service) ListPushes(ctx context.Context, q storage.PushQuery) ([]storage.Push, error) {
+	return s.Store.ListPushes(ctx, q)
+}
+
+// Report returns what became of a push, or storage.ErrNotFound.
+func (s *Service) Report(ctx context.Context, app string, id int64) (storage.Report, error) {
+	return s.Store.Report(ctx, app, id)
+}
+
+// Recipients returns those of the registration ids that are recipients of an app's push, or storage.ErrNotFound if the
+// app has no such push.
+func (s *Service) Recipients(ctx context.Context, app string, id int64, registrationIDs []string) ([]storage.Recipient, error) {
+	if _, err := s.Store.GetPush(ctx, app, id); err != nil {
+		return nil, err
+	}
+	return s.Store.FindRecipients(ctx, id, registrationIDs)
+}
+
+// ListEvents returns a page of events in the order in which they were stored.
+func (s *Service) ListEvents(ctx context.Context, q storage.EventQuery) ([]storage.Event, error) {
+	return s.Store.ListEvents(ctx, q)
+}
+
+// LastSequence returns the place of the latest event.
+func (s *Service) LastSequence(ctx context.Context) (int64, error) { return s.Store.LastSequence(ctx) }
+
+// WatchEvents calls tell with every event that the query selects, in order, those to come included, until the context
+// ends or tell fails. Query.Limit is the page size.
+func (s *Service) WatchEvents(ctx context.Context, q storage.EventQuery, tell func(storage.Event) error) error {
+	signal, cancel := s.Store.SubscribeEvents()
+	defer cancel()
+	for {
+		events, err := s.Store.ListEvents(ctx, q)
+		if err != nil {
+			return fmt.Errorf("read events after %d: %w", q.After, err)
+		}
+		for _, event := range events {
+			if err := tell(event); err != nil {
+				return err
+			}
+			q.After = event.Sequence
+		}
+		if len(events) == q.Limit {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-signal:
+		}
+	}
+}

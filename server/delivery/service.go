@@ -1,0 +1,147 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+	"golang.org/x/sync/errgroup"
+
+	"susul.dev/susul/server/engagelab"
+	"susul.dev/susul/server/policy"
+	"susul.dev/susul/storage"
+)
+
+// Sender is what delivery needs of an app's EngageLab client.
+type Sender interface {
+	Push(ctx context.Context, document []byte) (engagelab.PushResponse, error)
+	Validate(ctx context.Context, document []byte) (engagelab.PushResponse, error)
+	Withdraw(ctx context.Context, msgID string) (engagelab.PushResponse, error)
+}
+
+// Policies is what delivery needs of the resend policies.
+type Policies interface {
+	Snapshot() *policy.Snapshot
+}
+
+// App is one EngageLab application.
+type App struct {
+	Sender Sender
+	// CallbackURL is where EngageLab is to report this app's pushes; empty for where its console says.
+	CallbackURL string
+}
+
+// Options are what a Service needs. All but Statuses and the bounds are required.
+type Options struct {
+	Store    storage.Store
+	Policies Policies
+	Apps     map[string]App // by app key
+	Clock    clockwork.Clock
+	Logger   *slog.Logger
+	Metrics  *Metrics
+	// Statuses adds to, and overrides, the known names of EngageLab's statuses.
+	Statuses map[string]storage.Milestone
+	// ClaimLease is how long a claimed dispatch belongs to its claimer, in the clock's time. Default 2 min.
+	ClaimLease time.Duration
+	// AnswerWithin is how long CreatePush waits for EngageLab's answer, in real time. Default 3 s.
+	AnswerWithin time.Duration
+	// SendersPerApp bounds the requests to EngageLab in flight. Default 32.
+	SendersPerApp int
+}
+
+// Service carries messages through their life. Run must be running for anything to be sent.
+type Service struct {
+	Options
+	statuses map[string]storage.Milestone
+	outbox   map[string]*dispatcher // by app key; fixed
+	waiting  waiters
+	compiled compiledPolicies
+	// stepsDue gets a signal when steps may have become due earlier than was known.
+	stepsDue chan struct{}
+}
+
+// New returns a Service that is not running yet.
+func New(o Options) *Service {
+	setDefault(&o.ClaimLease, 2*time.Minute)
+	setDefault(&o.AnswerWithin, 3*time.Second)
+	setDefault(&o.SendersPerApp, 32)
+	s := &Service{
+		Options:  o,
+		statuses: knownStatuses(o.Statuses),
+		outbox:   make(map[string]*dispatcher, len(o.Apps)),
+		stepsDue: make(chan struct{}, 1),
+	}
+	for key := range o.Apps {
+		s.outbox[key] = newDispatcher(s, key)
+	}
+	return s
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Run sends what is to be sent until the context ends, then waits for the requests in flight. It returns nil after a
+// stop, storage.ErrFenced when another leader has taken over.
+func (s *Service) Run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, key := range slices.Sorted(maps.Keys(s.outbox)) {
+		group.Go(func() error { return s.outbox[key].run(ctx) })
+	}
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("send: %w", err)
+	}
+	return nil
+}
+
+// StepsDue gets a signal when a step may be due earlier than NextStep last said.
+func (s *Service) StepsDue() <-chan struct{} { return s.stepsDue }
+
+// wake puts a signal into a channel of capacity 1, unless one waits there.
+func wake(signal chan<- struct{}) {
+	select {
+	case signal <- struct{}{}:
+	default:
+	}
+}
+
+// waiters lets CreatePush learn what became of its first dispatch.
+type waiters struct {
+	mu     sync.Mutex
+	byPush map[int64]chan<- storage.Push
+}
+
+// expect returns a channel that gets the push once its first dispatch is over, and a function that gives up waiting.
+func (w *waiters) expect(id int64) (outcome <-chan storage.Push, forget func()) {
+	c := make(chan storage.Push, 1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.byPush == nil {
+		w.byPush = make(map[int64]chan<- storage.Push)
+	}
+	w.byPush[id] = c
+	return c, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.byPush, id)
+	}
+}
+
+// tell hands the push to whoever waits for it.
+func (w *waiters) tell(push storage.Push) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if c, ok := w.byPush[push.ID]; ok {
+		delete(w.byPush, push.ID)
+		c <- push
+	}
+}

@@ -1,0 +1,95 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"susul.dev/susul/storage"
+)
+
+const (
+	// dispatchPage is how many dispatches are read at once.
+	dispatchPage = 500
+
+	// withdrawals bounds the calls to EngageLab in flight.
+	withdrawals = 8
+)
+
+// WithdrawPush cancels what is still to come of a push, then asks EngageLab to take back what it has sent. If EngageLab can't be
+// reached, the push stays Withdrawing and the call may be repeated. If EngageLab refuses for good, for example because
+// a message is older than a day, the push is withdrawn as far as Susul goes, and *RefusedError says what EngageLab said. A push
+// that is withdrawn already, or was rejected, gets storage.ErrConflict.
+func (s *Service) WithdrawPush(ctx context.Context, app string, id int64) (storage.Push, error) {
+	push, err := s.Store.WithdrawPush(ctx, app, id, s.Clock.Now())
+	if err != nil {
+		return storage.Push{}, err
+	}
+	outcome := s.withdrawSent(ctx, push)
+	var refused *RefusedError
+	if outcome != nil && !errors.As(outcome, &refused) {
+		return storage.Push{}, outcome
+	}
+	if err := s.Store.ConfirmWithdrawal(ctx, id); err != nil && !errors.Is(err, storage.ErrConflict) {
+		return storage.Push{}, err
+	}
+	push.State = storage.PushWithdrawn
+	return push, outcome
+}
+
+// withdrawSent asks EngageLab to take back each dispatch that it took. It returns EngageLab's refusal if it took none
+// back, or why the call should be repeated.
+func (s *Service) withdrawSent(ctx context.Context, push storage.Push) error {
+	var refused error
+	taken := 0
+	for after := int64(0); ; {
+		dispatches, err := s.Store.ListDispatches(ctx, push.ID, after, dispatchPage)
+		if err != nil {
+			return err
+		}
+		for _, outcome := range s.withdrawDispatches(ctx, push.App, slices.Clone(dispatches)) {
+			switch {
+			case outcome == nil:
+				taken++
+			case permanent(outcome) != nil:
+				refused = outcome
+			default:
+				return fromEngageLab(outcome)
+			}
+		}
+		if len(dispatches) < dispatchPage {
+			break
+		}
+		after = dispatches[len(dispatches)-1].ID
+	}
+	if taken > 0 || refused == nil {
+		return nil
+	}
+	return fromEngageLab(refused)
+}
+
+// withdrawDispatches returns EngageLab's answers for those of the dispatches that were sent.
+func (s *Service) withdrawDispatches(ctx context.Context, app string, dispatches []storage.Dispatch) []error {
+	sent := slices.DeleteFunc(dispatches, func(d storage.Dispatch) bool { return d.State != storage.DispatchSent })
+	outcomes := make([]error, len(sent))
+	var group errgroup.Group
+	group.SetLimit(withdrawals)
+	for i, dispatch := range sent {
+		group.Go(func() error {
+			_, outcomes[i] = s.Apps[app].Sender.Withdraw(ctx, dispatch.UpstreamID)
+			return nil
+		})
+	}
+	_ = group.Wait() // the outcomes hold the errors
+	return outcomes
+}
+
+// withdrawLate takes back a dispatch that was on its way while its push was withdrawn.
+func (s *Service) withdrawLate(ctx context.Context, push storage.Push, upstreamID string) {
+	if _, err := s.Apps[push.App].Sender.Withdraw(ctx, upstreamID); err != nil {
+		s.Logger.Warn("a dispatch that crossed its push's withdrawal was not taken back", "app", push.App,
+			"msg_id", push.ID, "upstream_id", upstreamID, "error", err)
+	}
+}

@@ -1,0 +1,37 @@
+// Package server wires a node together, starts it, and stops it in the reverse order. Two traces lead through the code;
+// follow them to find your way.
+//
+// A push:
+//
+//	business
+//	  │  gRPC CreatePush, POST /v1/apps/{app}/pushes     api/push_service.go: the typed push becomes EngageLab's document
+//	  │  POST /v4/push                                   api/v4.go: the document is kept as it came
+//	  ▼
+//	delivery/accept.go      validate, choose a policy from the snapshot; push, recipients, dispatches and step timers
+//	  │                     become durable in one transaction (storage CreatePush)
+//	  ▼
+//	delivery/dispatch.go    per app: claim what is due, ask once more who may get it, call EngageLab under the app's quota
+//	  │                     with a cid that makes a repetition harmless, record the upstream id (storage FinishDispatch)
+//	  ▼
+//	engagelab/client.go ──► EngageLab        the caller's answer waits a moment for the first of these calls
+//
+// A callback:
+//
+//	EngageLab
+//	  │  POST /v1/apps/{app}/callbacks                   api/callbacks_http.go: signature, size, echostr
+//	  ▼
+//	delivery/callback.go    EngageLab's names become milestones
+//	  │
+//	  ▼
+//	storage RecordCallbacks upstream id → (push, step), registration_id → recipient; new bits become events and counts, in
+//	  │                     one durable transaction for all that has arrived; only then EngageLab gets its 200
+//	  ├──► api/callback_service.go   WatchEvents streams wake
+//	  ▼
+//	schedule/loop.go        a step is due: the leader
+//	  │
+//	  ▼
+//	delivery/followup.go    streams the push's recipients, keeps the eligible, and plans dispatches; then as above
+//
+// One node does this work at a time; node.go has its life: stand by, be elected, open the store under the election's
+// term, work, stop.
+package server

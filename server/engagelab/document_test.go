@@ -1,0 +1,189 @@
+package engagelab
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+const newsPush = `{"from":"push","to":{"registration_id":["a","b","a"]},"body":{"platform":"android",
+	"notification":{"android":{"alert":"Read it","title":"News","extras":{"newsid":321}}},
+	"options":{"time_to_live":60}},"request_id":"r1","custom_args":"business info",
+	"callback_url":["https://example.com/cb"],"future":{"n":12345678901234567890}}`
+
+func parse(t *testing.T, text string) Document {
+	t.Helper()
+	document, err := ParseDocument([]byte(text))
+	require.NoError(t, err)
+	return document
+}
+
+func TestDocumentReadsWhatSusulNeeds(t *testing.T) {
+	document := parse(t, newsPush)
+	require.NoError(t, document.Validate())
+
+	ids, listed := document.RegistrationIDs()
+	require.True(t, listed)
+	require.Equal(t, []string{"a", "b"}, ids)
+	require.Equal(t, "r1", document.RequestID())
+	require.Equal(t, "business info", document.CustomArgs())
+	require.Equal(t, time.Minute, document.TimeToLive())
+	require.Equal(t, []string{"android"}, document.Platforms())
+	require.Equal(t, []string{"https://example.com/cb"}, document.CallbackURLs())
+	require.Equal(t, map[string]any{"newsid": json.Number("321")}, document.Extras())
+}
+
+func TestDocumentForOneRequestKeepsTheRest(t *testing.T) {
+	document := parse(t, newsPush)
+	body, err := document.WithoutOwn().For(Request{
+		RegistrationIDs: []string{"b"}, CallbackURL: "https://susul/cb", CID: "7-0-0",
+	})
+	require.NoError(t, err)
+	want := strings.NewReplacer(`["a","b","a"]`, `["b"]`, `"https://example.com/cb"`, `"https://susul/cb"`,
+		`"time_to_live":60`, `"time_to_live":60,"cid":"7-0-0"`).Replace(newsPush)
+	require.JSONEq(t, want, string(body))
+	require.Contains(t, string(body), "12345678901234567890")
+
+	unchanged, err := json.Marshal(document)
+	require.NoError(t, err)
+	require.JSONEq(t, newsPush, string(unchanged), "the document itself must not change")
+}
+
+func TestOverlay(t *testing.T) {
+	cases := map[string]struct{ notification, platform, title, alert, patch, want string }{
+		"nothing": {`{"android":{"alert":"a"}}`, `"android"`, "", "", "", `{"android":{"alert":"a"}}`},
+		"android": {
+			`{"android":{"alert":"a","title":"t","x":1}}`, `"android"`, "T", "A", "",
+			`{"android":{"alert":"A","title":"T","x":1}}`,
+		},
+		"ios text":  {`{"ios":{"alert":"a"}}`, `"ios"`, "T", "", "", `{"ios":{"alert":{"title":"T","body":"a"}}}`},
+		"ios parts": {`{"ios":{"alert":{"subtitle":"s"}}}`, `"ios"`, "T", "A", "", `{"ios":{"alert":{"subtitle":"s","title":"T","body":"A"}}}`},
+		"common text only": {
+			`{"alert":"a"}`, `["android","hmos"]`, "T", "", "", `{"alert":"a","android":{"alert":"a","title":"T"}}`,
+		},
+		"common and own": {`{"alert":"a","web":{"alert":"w"}}`, `"web"`, "", "A", "", `{"alert":"A","web":{"alert":"A"}}`},
+		"patch": {
+			`{"android":{"alert":"a","sound":"s"}}`, `"android"`, "", "",
+			`{"body":{"notification":{"android":{"sound":null,"extras":{"coupon":"C1"}}}}}`,
+			`{"android":{"alert":"a","extras":{"coupon":"C1"}}}`,
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			document := parse(t, `{"to":"all","body":{"platform":`+c.platform+`,"notification":`+c.notification+`}}`)
+			changed, err := document.Overlay(c.title, c.alert, []byte(c.patch))
+			require.NoError(t, err)
+			got, err := json.Marshal(changed.notification())
+			require.NoError(t, err)
+			require.JSONEq(t, c.want, string(got))
+		})
+	}
+}
+
+func TestDocumentFaults(t *testing.T) {
+	const body = `"body":{"notification":{"alert":"a"}}`
+	cases := map[string]struct {
+		document string
+		fields   []string
+	}{
+		"fine":                  {`{"to":"all",` + body + `}`, nil},
+		"no audience":           {`{` + body + `}`, []string{"to"}},
+		"empty audience":        {`{"to":{},` + body + `}`, []string{"to"}},
+		"other word":            {`{"to":"some",` + body + `}`, []string{"to"}},
+		"both kinds":            {`{"to":{"registration_id":["a"],"tag":["x"]},` + body + `}`, []string{"to"}},
+		"empty list":            {`{"to":{"registration_id":[]},` + body + `}`, []string{"to.registration_id"}},
+		"not a list":            {`{"to":{"registration_id":"a"},` + body + `}`, []string{"to.registration_id"}},
+		"odd ids":               {`{"to":{"registration_id":["a",1,""]},` + body + `}`, []string{"to.registration_id[1]", "to.registration_id[2]"}},
+		"no body":               {`{"to":"all"}`, []string{"body"}},
+		"empty body":            {`{"to":"all","body":{}}`, []string{"body"}},
+		"bad notification":      {`{"to":"all","body":{"notification":"a"}}`, []string{"body.notification"}},
+		"bad life":              {`{"to":"all","body":{"message":{},"options":{"time_to_live":-1}}}`, []string{"body.options.time_to_live"}},
+		"fractional life":       {`{"to":"all","body":{"message":{},"options":{"time_to_live":1.5}}}`, []string{"body.options.time_to_live"}},
+		"custom_args number":    {`{"to":"all","custom_args":7,` + body + `}`, []string{"custom_args"}},
+		"long request_id":       {`{"to":"all","request_id":"` + strings.Repeat("x", 257) + `",` + body + `}`, []string{"request_id"}},
+		"callback without host": {`{"to":"all","callback_url":["file:///etc/passwd"],` + body + `}`, []string{"callback_url[0]"}},
+		"callback with user":    {`{"to":"all","callback_url":"http://u:p@host/",` + body + `}`, []string{"callback_url[0]"}},
+		"everything at once": {
+			`{"to":7,"from":1,"callback_url":3,"body":{}}`,
+			[]string{"from", "to", "callback_url", "body"},
+		},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			err := parse(t, c.document).Validate()
+			if c.fields == nil {
+				require.NoError(t, err)
+				return
+			}
+			var invalid *InvalidDocument
+			require.ErrorAs(t, err, &invalid)
+			var fields []string
+			for _, fault := range invalid.Faults {
+				fields = append(fields, fault.Field)
+			}
+			require.Equal(t, c.fields, fields)
+		})
+	}
+}
+
+func TestParseDocumentRefusesWhatIsNotOneObject(t *testing.T) {
+	for _, text := range []string{"", "null", "[]", "7", `{"a":1} {"b":2}`, `{"a":1}x`, `{"a":`} {
+		_, err := ParseDocument([]byte(text))
+		require.Error(t, err, text)
+	}
+}
+
+// Whatever a client sends comes out the same, apart from what Susul fills in.
+func TestDocumentLosesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		members := jsonObject(3).Draw(t, "members")
+		members["to"] = "all"
+		members["body"] = map[string]any{"notification": jsonObject(2).Draw(t, "notification")}
+		sent, err := json.Marshal(members)
+		require.NoError(t, err)
+		document, err := ParseDocument(sent)
+		require.NoError(t, err)
+
+		forwarded, err := document.For(Request{CID: "c"})
+		require.NoError(t, err)
+		members["body"].(map[string]any)["options"] = map[string]any{"cid": "c"}
+		want, err := json.Marshal(members)
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(forwarded))
+	})
+}
+
+// jsonObject draws an object with members of every JSON type, nested to the given depth.
+func jsonObject(depth int) *rapid.Generator[map[string]any] {
+	values := []*rapid.Generator[any]{
+		rapid.String().AsAny(),
+		rapid.Bool().AsAny(),
+		rapid.Map(rapid.StringMatching(`-?(0|[1-9][0-9]{0,25})(\.[0-9]{1,20})?(e[0-9]{1,2})?`),
+			func(s string) any { return json.Number(s) }),
+		rapid.Just(any(nil)),
+	}
+	if depth > 0 {
+		values = append(values, rapid.Map(jsonObject(depth-1), func(m map[string]any) any { return m }))
+	}
+	return rapid.MapOfN(rapid.StringMatching(`x[a-z-]{0,8}`), rapid.OneOf(values...), 0, 5)
+}
+
+func FuzzParseDocument(f *testing.F) {
+	f.Add([]byte(newsPush))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		document, err := ParseDocument(data)
+		if err != nil {
+			return
+		}
+		_ = document.Validate()
+		document.Platforms()
+		document.Extras()
+		document.CallbackURLs()
+		_, err = document.WithoutOwn().For(Request{CID: "c", RegistrationIDs: []string{"a"}})
+		require.NoError(t, err)
+	})
+}

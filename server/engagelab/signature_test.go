@@ -1,0 +1,70 @@
+package engagelab_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"susul.dev/susul/server/engagelab"
+)
+
+func TestSignatureRoundTrip(t *testing.T) {
+	sent := engagelab.Signature{Timestamp: "1681991058", Nonce: "123123123123", Username: "test"}
+	sent.Signature = engagelab.Sign("s3cret", sent.Timestamp, sent.Nonce, sent.Username)
+	// The value was computed with openssl.
+	require.Equal(t, "f1c55c489dd71ce58becb61b388bbe54173b32507856105f879704190bc60e5d", sent.Signature)
+
+	read, err := engagelab.ParseSignature(sent.Header())
+	require.NoError(t, err)
+	require.Equal(t, sent, read)
+	require.True(t, read.Verify("test", "s3cret"))
+	require.False(t, read.Verify("test", "other"))
+	require.False(t, read.Verify("other", "s3cret"))
+
+	read.Nonce = "1"
+	require.False(t, read.Verify("test", "s3cret"), "the nonce is signed")
+}
+
+func TestParseSignature(t *testing.T) {
+	want := engagelab.Signature{Timestamp: "1", Nonce: "2", Username: "u", Signature: "ab"}
+	for name, c := range map[string]struct {
+		header string
+		fault  string
+	}{
+		"plain":         {header: "timestamp=1;nonce=2;username=u;signature=ab"},
+		"spaces, order": {header: " signature = ab ; nonce=2; username=u ;timestamp=1 ;"},
+		"unknown key":   {header: "v=2;timestamp=1;nonce=2;username=u;signature=ab;x"},
+		"empty":         {header: "", fault: "timestamp is missing"},
+		"missing":       {header: "timestamp=1;nonce=2;signature=ab", fault: "username is missing"},
+		"no value":      {header: "timestamp=1;nonce;username=u;signature=ab", fault: "nonce is empty"},
+		"twice":         {header: "timestamp=1;nonce=2;username=u;signature=ab;nonce=3", fault: "nonce is empty or there twice"},
+		"too long":      {header: "timestamp=1;nonce=2;username=u;signature=" + strings.Repeat("a", 1024), fault: "longer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := engagelab.ParseSignature(c.header)
+			if c.fault != "" {
+				require.ErrorIs(t, err, engagelab.ErrMalformedSignature)
+				require.ErrorContains(t, err, c.fault)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		})
+	}
+}
+
+func FuzzParseSignature(f *testing.F) {
+	f.Add("timestamp=1681991058;nonce=123;username=test;signature=ab12")
+	f.Add("timestamp=;;=;nonce==2")
+	f.Fuzz(func(t *testing.T, header string) {
+		read, err := engagelab.ParseSignature(header)
+		if err != nil {
+			require.Zero(t, read)
+			return
+		}
+		again, err := engagelab.ParseSignature(read.Header())
+		require.NoError(t, err)
+		require.Equal(t, read, again)
+	})
+}

@@ -1,0 +1,138 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/goleak"
+
+	"susul.dev/susul/server/policy/etcdtest"
+)
+
+func quietLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// stopEtcd stops within a bound, and fails the test if that does not work.
+func stopEtcd(t *testing.T, stop func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	require.NoError(t, stop(ctx))
+}
+
+func TestEmbeddedEtcdKeepsItsDataAndLeavesNothingRunning(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	dir := t.TempDir()
+	for round := range 3 {
+		client, stop, err := startEtcd(t.Context(), etcdOptions{DataDir: dir, Logger: quietLogger()})
+		require.NoError(t, err)
+		got, err := client.Get(t.Context(), "round")
+		require.NoError(t, err)
+		if round > 0 {
+			require.Len(t, got.Kvs, 1)
+			require.Equal(t, []byte{byte(round - 1)}, got.Kvs[0].Value)
+		}
+		_, err = client.Put(t.Context(), "round", string([]byte{byte(round)}))
+		require.NoError(t, err)
+		stopEtcd(t, stop)
+	}
+	require.DirExists(t, filepath.Join(dir, "etcd", "member"))
+}
+
+func TestEmbeddedEtcdListensNowhere(t *testing.T) {
+	cfg := embeddedConfig(etcdOptions{DataDir: t.TempDir(), Logger: quietLogger()})
+	require.Empty(t, cfg.ListenClientUrls)
+	require.Empty(t, cfg.ListenPeerUrls)
+	require.Empty(t, cfg.ListenMetricsUrls)
+	require.False(t, cfg.UnsafeNoFsync)
+}
+
+func TestEmbeddedEtcdServesTwoAtOnce(t *testing.T) {
+	for range 2 {
+		client, stop, err := startEtcd(t.Context(), etcdOptions{DataDir: t.TempDir(), Logger: quietLogger()})
+		require.NoError(t, err, "no port to clash over")
+		defer stopEtcd(t, stop)
+		_, err = client.Put(t.Context(), "a", "b")
+		require.NoError(t, err)
+	}
+}
+
+func TestEmbeddedEtcdWatchesAndLeases(t *testing.T) {
+	client, stop, err := startEtcd(t.Context(), etcdOptions{DataDir: t.TempDir(), Logger: quietLogger()})
+	require.NoError(t, err)
+	defer stopEtcd(t, stop)
+	ctx, cancel := context.WithCancel(clientv3.WithRequireLeader(t.Context()))
+	defer cancel()
+	responses := client.Watch(ctx, "k", clientv3.WithPrefix(), clientv3.WithCreatedNotify())
+	require.True(t, (<-responses).Created)
+	require.NoError(t, client.RequestProgress(ctx))
+	progress := <-responses
+	require.True(t, progress.IsProgressNotify())
+	lease, err := client.Grant(t.Context(), 5)
+	require.NoError(t, err)
+	_, err = client.Put(t.Context(), "key", "value", clientv3.WithLease(lease.ID))
+	require.NoError(t, err)
+	require.Len(t, (<-responses).Events, 1)
+	remaining, err := client.TimeToLive(t.Context(), lease.ID)
+	require.NoError(t, err)
+	require.Positive(t, remaining.TTL)
+}
+
+func TestEmbeddedEtcdThatCannotStart(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "etcd"), []byte("a file, no folder"), 0o600))
+	_, _, err := startEtcd(t.Context(), etcdOptions{DataDir: dir, Logger: quietLogger()})
+	require.ErrorContains(t, err, "start embedded etcd")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, _, err = startEtcd(ctx, etcdOptions{DataDir: t.TempDir(), Logger: quietLogger()})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestEtcdCluster(t *testing.T) {
+	etcd := etcdtest.Start(t)
+	for _, endpoint := range []string{etcd.Address(), "http://" + etcd.Address()} {
+		client, stop, err := startEtcd(t.Context(), etcdOptions{Endpoints: []string{endpoint}, Logger: quietLogger()})
+		require.NoError(t, err)
+		_, err = client.Put(t.Context(), "a", "b")
+		require.NoError(t, err)
+		stopEtcd(t, stop)
+	}
+}
+
+func TestEtcdClusterThatIsDown(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, ln.Close())
+	began := time.Now()
+	client, stop, err := startEtcd(t.Context(), etcdOptions{Endpoints: []string{ln.Addr().String()}, Logger: quietLogger()})
+	require.NoError(t, err, "it may come up later")
+	require.Less(t, time.Since(began), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err = client.Get(ctx, "a")
+	require.Error(t, err)
+	stopEtcd(t, stop)
+}
+
+func TestEtcdLogsReachOurLogger(t *testing.T) {
+	var out bytes.Buffer
+	logger := slog.New(slog.NewTextHandler(&out, nil))
+	cfg := embeddedConfig(etcdOptions{DataDir: t.TempDir(), Logger: logger})
+	require.NoError(t, cfg.Validate())
+	log := cfg.GetLogger().Named("x").With()
+	log.Info("not told")
+	log.Warn("told")
+	log.Error("loud")
+	require.NotContains(t, out.String(), "not told")
+	require.Contains(t, out.String(), "level=WARN msg=told component=etcd")
+	require.Contains(t, out.String(), "level=ERROR msg=loud component=etcd")
+}

@@ -1,0 +1,264 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofrs/flock"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+
+	"susul.dev/susul/server/api"
+	"susul.dev/susul/server/config"
+	"susul.dev/susul/server/delivery"
+	"susul.dev/susul/server/engagelab"
+	"susul.dev/susul/server/policy"
+	"susul.dev/susul/server/schedule"
+	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite"
+)
+
+const (
+	// lockPoll is how often a standby looks whether the data directory is free, in real time.
+	lockPoll = 100 * time.Millisecond
+
+	// etcdStop bounds the stop of etcd, in real time.
+	etcdStop = 5 * time.Second
+
+	// claimLease is how long a dispatch belongs to its sender, in real time.
+	claimLease = time.Minute
+)
+
+// node is the working part of a server:
+//
+//	etcd ─► policies ─► election ─► elected: lock the data directory, open the store under the term, send and schedule
+//	                       ▲                                         │
+//	                       └──────── stopped, or leadership lost ◄───┘
+//
+// With the embedded etcd the lock on the data directory comes first, since etcd's data is in there too.
+type node struct {
+	server   *Server
+	metrics  *delivery.Metrics
+	lock     *flock.Flock
+	leading  chan struct{} // closed at the first election
+	elected  sync.Once
+	election atomic.Pointer[schedule.Election]
+	policies atomic.Pointer[policy.Store]
+	active   atomic.Pointer[leadership]
+}
+
+// leadership is what a node has while it leads.
+type leadership struct {
+	backend api.Backend
+	store   storage.Store
+	term    int64
+}
+
+func newNode(s *Server) *node {
+	return &node{
+		server:  s,
+		metrics: delivery.NewMetrics(s.registry),
+		lock:    flock.New(filepath.Join(s.config.DataDir, "lock")),
+		leading: make(chan struct{}),
+	}
+}
+
+// backend is what the API works with: this node's own, if it leads.
+func (n *node) backend() (api.Backend, error) {
+	if active := n.active.Load(); active != nil {
+		return active.backend, nil
+	}
+	return api.Backend{}, &api.StandbyError{Leader: n.leader()}
+}
+
+// leader returns the address of the node that leads, as far as is known.
+func (n *node) leader() string {
+	if election := n.election.Load(); election != nil {
+		address, _ := election.Leader()
+		return address
+	}
+	address, err := os.ReadFile(n.leaderFile())
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(address))
+}
+
+// leaderFile tells those who wait for the data directory's lock who has it.
+func (n *node) leaderFile() string { return filepath.Join(n.server.config.DataDir, "leader") }
+
+// run stands for election, and works when elected, until the context ends.
+func (n *node) run(ctx context.Context) (err error) {
+	cfg := n.server.config
+	if err := os.MkdirAll(cfg.DataDir, 0o750); err != nil {
+		return fmt.Errorf("data_dir: %w", err)
+	}
+	embedded := len(cfg.Etcd.Endpoints) == 0
+	if embedded {
+		if err := n.lockDataDir(ctx); err != nil {
+			return ignoreStop(ctx, err)
+		}
+		defer n.unlockDataDir()
+	}
+	client, stopEtcd, err := startEtcd(ctx, etcdOptions{
+		Endpoints: cfg.Etcd.Endpoints, DataDir: cfg.DataDir, Logger: n.server.log,
+	})
+	if err != nil {
+		return ignoreStop(ctx, err)
+	}
+	defer func() {
+		stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), etcdStop)
+		defer cancel()
+		err = errors.Join(err, stopEtcd(stopping))
+	}()
+	return n.stand(ctx, client, embedded)
+}
+
+// ignoreStop drops an error that is only the stop that was asked for.
+func ignoreStop(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// stand follows the policies and stands for election.
+func (n *node) stand(ctx context.Context, client *clientv3.Client, embedded bool) error {
+	policies := policy.New(policy.Options{
+		Client: client, Clock: n.server.clock, Logger: n.server.log, Registerer: n.server.registry,
+	})
+	election := schedule.New(schedule.ElectionOptions{
+		Client: client, Candidate: n.advertised(), Logger: n.server.log,
+	})
+	n.policies.Store(policies)
+	n.election.Store(election)
+	// Policies are followed until the election has ended, so that nothing works without them.
+	following, stopFollowing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopFollowing()
+	group, groupCtx := errgroup.WithContext(following)
+	group.Go(func() error { return policies.Run(groupCtx) })
+	group.Go(func() error {
+		defer stopFollowing()
+		select {
+		case <-policies.Loaded():
+		case <-ctx.Done():
+			return nil
+		}
+		return election.Run(ctx, func(ctx context.Context, term int64) error {
+			return n.lead(ctx, term, policies, embedded)
+		})
+	})
+	return group.Wait()
+}
+
+// lead does the work of the elected node until the context ends or another leader has taken over.
+func (n *node) lead(ctx context.Context, term int64, policies *policy.Store, locked bool) error {
+	if !locked {
+		if err := n.lockDataDir(ctx); err != nil {
+			return ignoreStop(ctx, err)
+		}
+		defer n.unlockDataDir()
+	}
+	store, err := n.openStore(ctx, term)
+	if err != nil {
+		return ignoreStop(ctx, err)
+	}
+	defer func() {
+		if err := store.Close(); err != nil {
+			n.server.log.Error("the store did not close cleanly", "error", err)
+		}
+	}()
+	service := n.newService(store, policies)
+	n.active.Store(&leadership{
+		backend: api.Backend{Delivery: service, Policies: policies}, store: store, term: term,
+	})
+	n.server.health.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
+	n.elected.Do(func() { close(n.leading) })
+	defer func() {
+		n.server.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
+		n.active.Store(nil)
+		n.server.api.EndStreams()
+	}()
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return service.Run(ctx) })
+	group.Go(func() error {
+		return schedule.Loop{Planner: service, Clock: n.server.clock, Logger: n.server.log}.Run(ctx)
+	})
+	return group.Wait()
+}
+
+func (n *node) openStore(ctx context.Context, term int64) (storage.Store, error) {
+	store, err := sqlite.Open(ctx, sqlite.Options{Path: n.server.config.Storage.DSN, Logger: n.server.log})
+	if err != nil {
+		return nil, fmt.Errorf("open storage: %w", err)
+	}
+	if err := store.Lead(ctx, term); err != nil {
+		return nil, errors.Join(fmt.Errorf("lead storage: %w", err), store.Close())
+	}
+	return store, nil
+}
+
+func (n *node) newService(store storage.Store, policies *policy.Store) *delivery.Service {
+	cfg := n.server.config
+	apps := make(map[string]delivery.App, len(cfg.Apps))
+	for _, app := range cfg.Apps {
+		apps[app.AppKey] = delivery.App{
+			Sender: engagelab.NewClient(engagelab.ClientOptions{
+				BaseURL: app.BaseURL, AppKey: app.AppKey, MasterSecret: app.MasterSecret.Reveal(),
+				Clock: n.server.clock, RequestsPerSecond: app.RequestsPerSecond, Logger: n.server.log,
+			}),
+			CallbackURL: callbackURL(cfg, app),
+		}
+	}
+	return delivery.New(delivery.Options{
+		Store: store, Policies: policies, Apps: apps, Clock: n.server.clock, Logger: n.server.log,
+		Metrics: n.metrics, Statuses: cfg.Callbacks.Statuses,
+		ClaimLease: time.Duration(float64(claimLease) * max(cfg.Clock.Speed, 1)),
+	})
+}
+
+// callbackURL is where EngageLab is told to report an app's pushes; empty if the console says where.
+func callbackURL(cfg config.Config, app config.App) string {
+	if cfg.PublicURL == "" {
+		return ""
+	}
+	return strings.TrimSuffix(cfg.PublicURL, "/") + "/v1/apps/" + url.PathEscape(app.AppKey) + "/callbacks"
+}
+
+// advertised is the address that other nodes and callers are given: the configured one, with the real port if that was
+// left to the system.
+func (n *node) advertised() string {
+	host, port, err := net.SplitHostPort(n.server.config.Advertise)
+	if err != nil || port != "0" {
+		return n.server.config.Advertise
+	}
+	_, port, _ = net.SplitHostPort(n.server.GRPCAddress())
+	return net.JoinHostPort(host, port)
+}
+
+// lockDataDir waits until no other process works in the data directory.
+func (n *node) lockDataDir(ctx context.Context) error {
+	if _, err := n.lock.TryLockContext(ctx, lockPoll); err != nil {
+		return fmt.Errorf("lock data_dir: %w", err)
+	}
+	if err := os.WriteFile(n.leaderFile(), []byte(n.advertised()+"\n"), 0o600); err != nil {
+		n.server.log.Warn("standbys will not know this node's address", "error", err)
+	}
+	return nil
+}
+
+func (n *node) unlockDataDir() {
+	if err := n.lock.Unlock(); err != nil {
+		n.server.log.Error("the data directory stays locked until the process ends", "error", err)
+	}
+}

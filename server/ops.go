@@ -1,0 +1,83 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// pingTimeout bounds the store's part of a readiness check, in real time.
+const pingTimeout = 2 * time.Second
+
+// opsHandler serves operators: metrics, liveness, readiness, profiles.
+func (s *Server) opsHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{Registry: s.registry}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", s.serveReadiness)
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// readiness is the answer of /readyz.
+type readiness struct {
+	Ready  bool   `json:"ready"`
+	Role   string `json:"role"` // leader or standby
+	Leader string `json:"leader,omitempty"`
+	Term   int64  `json:"term,omitempty"`
+	// PolicyRevision is the revision of all resend policies that this node has applied.
+	PolicyRevision int64    `json:"policy_revision"`
+	BrokenPolicies []string `json:"broken_policies,omitempty"`
+	Faults         []string `json:"faults,omitempty"`
+}
+
+// serveReadiness says 200 if this node takes calls: it leads, its store takes writes, and its policies are loaded. Policies that are
+// cut off from etcd go on serving as they were; that is told, and does not make the node unready.
+func (s *Server) serveReadiness(w http.ResponseWriter, r *http.Request) {
+	answer := s.node.readiness(r.Context())
+	w.Header().Set("Content-Type", "application/json")
+	if !answer.Ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+func (n *node) readiness(ctx context.Context) readiness {
+	answer := readiness{Role: "standby", Leader: n.leader()}
+	if policies := n.policies.Load(); policies != nil {
+		status := policies.Status()
+		answer.PolicyRevision, answer.BrokenPolicies = status.AppliedRevision, status.Broken
+		if !status.Connected {
+			answer.Faults = append(answer.Faults, fmt.Sprintf("etcd: disconnected since %s; resend policies serve as they were",
+				status.Since.UTC().Format(time.RFC3339)))
+		}
+	}
+	active := n.active.Load()
+	if active == nil {
+		answer.Faults = append(answer.Faults, "this node stands by")
+		return answer
+	}
+	answer.Role, answer.Term = "leader", active.term
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	if err := active.store.Ping(ctx); err != nil {
+		text := "storage takes no writes"
+		if errors.Is(err, context.DeadlineExceeded) {
+			text = "storage does not answer"
+		}
+		answer.Faults = append(answer.Faults, text)
+		return answer
+	}
+	answer.Ready = true
+	return answer
+}

@@ -1,0 +1,14 @@
+// Package schedule chooses one node of the cluster and lets it do what only one may do.
+//
+// A candidate's way through an election; every turn back to the left waits a little, so that it never spins:
+//
+//	candidate ──elected──► leader ──lead returned──► resigned ──► candidate again
+//	    │                    │
+//	    │                    ├── lease lost ────► lead's context ends; once lead has
+//	    │                    └── lease in doubt ─►  returned: resigned
+//	    └── etcd fails ──► candidate again
+//
+// A leader distrusts its lease earlier than etcd does: the lease is good for as long as etcd said at the latest successful
+// question, counted from when that was asked. Even so a leader can be late to notice, paused in the middle of a write.
+// Therefore each leadership has a term, which grows with every election, and storage refuses an older one.
+package schedule

@@ -1,0 +1,247 @@
+package schedule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/jonboulle/clockwork"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.etcd.io/etcd/client/v3/concurrency"
+)
+
+const (
+	defaultPrefix = "/susul/election"
+	defaultTTL    = 5 * time.Second
+	minTTL        = 2 * time.Second // etcd tells in whole seconds how long a lease still lasts
+
+	// releaseTimeout bounds the resignation. If it fails, the lease lapses by itself.
+	releaseTimeout = 2 * time.Second
+
+	minBackoff = 100 * time.Millisecond
+	maxBackoff = 5 * time.Second
+)
+
+// Why a leadership ends; causes of the context that lead gets.
+var (
+	// ErrLost says that the lease is gone, so that another node may lead already.
+	ErrLost = errors.New("leadership is lost")
+	// ErrDoubt says that the lease was not renewed in time, so that another node may lead soon.
+	ErrDoubt = errors.New("leadership is in doubt")
+)
+
+// ElectionOptions are what an Election needs.
+type ElectionOptions struct {
+	Client *clientv3.Client
+	// Prefix is where the candidates' keys are; empty means /susul/election. Those with the same prefix compete.
+	Prefix string
+	// Candidate is the address that the others learn when this node is elected.
+	Candidate string
+	// TTL is how long a leader that vanished is waited for, in whole seconds, at least 2; 0 means 5 s.
+	TTL    time.Duration
+	Logger *slog.Logger
+}
+
+// Election makes one candidate the leader, and another when that one goes.
+type Election struct {
+	client    *clientv3.Client
+	prefix    string
+	candidate string
+	ttl       time.Duration
+	logger    *slog.Logger
+	// clock is the real one: leases run in real time, however fast the rest of the server's time may pass.
+	clock  clockwork.Clock
+	leader atomic.Pointer[string]
+}
+
+// New returns an election. It does nothing until Run.
+func New(o ElectionOptions) *Election {
+	e := &Election{
+		client: o.Client, prefix: o.Prefix, candidate: o.Candidate, ttl: o.TTL, logger: o.Logger,
+		clock: clockwork.NewRealClock(),
+	}
+	if e.prefix == "" {
+		e.prefix = defaultPrefix
+	}
+	if e.ttl <= 0 {
+		e.ttl = defaultTTL
+	}
+	e.ttl = max(e.ttl.Round(time.Second), minTTL)
+	return e
+}
+
+// Leader returns the address of the node that leads, as far as is known. Between the end of a leader and the next
+// election it is that of the former.
+func (e *Election) Leader() (address string, known bool) {
+	leader := e.leader.Load()
+	if leader == nil {
+		return "", false
+	}
+	return *leader, true
+}
+
+// Run stands for election until the context ends, and returns nil then. When elected it calls lead with a context that
+// is cancelled, with ErrLost or ErrDoubt as its cause, when the leadership ends, and with a term that is higher than that
+// of every earlier leader. It never calls lead before an earlier call has returned. When lead returns, it resigns, so
+// that another candidate is elected at once, and stands again.
+func (e *Election) Run(ctx context.Context, lead func(ctx context.Context, term int64) error) error {
+	defer e.leader.Store(nil)
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = minBackoff, maxBackoff
+	for {
+		began := e.clock.Now()
+		err := e.stand(ctx, lead)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err != nil {
+			e.logger.WarnContext(ctx, "election round ended", "error", err)
+		}
+		if e.clock.Since(began) > e.ttl {
+			pause.Reset()
+		}
+		select {
+		case <-e.clock.After(pause.NextBackOff()):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// stand is one round: from the lease to the resignation.
+func (e *Election) stand(ctx context.Context, lead func(ctx context.Context, term int64) error) (err error) {
+	lease, err := e.grant(ctx)
+	if err != nil {
+		return err
+	}
+	defer e.release(ctx, lease)
+	// The lease is kept until lead has returned, also after the context has ended: no successor before that.
+	keep, letGo := context.WithCancel(context.WithoutCancel(ctx))
+	defer letGo()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	session, err := concurrency.NewSession(e.scoped(ctx), concurrency.WithLease(lease), concurrency.WithContext(keep))
+	if err != nil {
+		return fmt.Errorf("keep lease alive: %w", err)
+	}
+	defer session.Orphan()
+
+	// A candidate whose lease is gone has lost its place without noticing, so that it must not wait on.
+	stop := context.AfterFunc(session.Ctx(), func() { cancel(ErrLost) })
+	defer stop()
+	var observer sync.WaitGroup
+	observer.Go(func() { e.observe(ctx, concurrency.NewElection(session, e.prefix)) })
+	defer observer.Wait()
+	defer cancel(nil)
+
+	election := concurrency.NewElection(session, e.prefix)
+	if err := election.Campaign(ctx, e.candidate); err != nil {
+		return fmt.Errorf("campaign: %w", errors.Join(err, context.Cause(ctx)))
+	}
+	return e.serve(ctx, lease, election.Rev(), lead)
+}
+
+// serve calls lead for as long as the lease can be trusted.
+func (e *Election) serve(ctx context.Context, lease clientv3.LeaseID, term int64, lead func(context.Context, int64) error) error {
+	// The campaign can't tell a leader from a candidate whose lease lapsed in the moment of its election.
+	trusted, err := e.confirm(ctx, lease, e.clock.Now().Add(e.ttl))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var guard sync.WaitGroup
+	guard.Go(func() { e.guard(ctx, cancel, lease, trusted) })
+	e.logger.InfoContext(ctx, "elected", "term", term, "candidate", e.candidate)
+	err = lead(ctx, term)
+	cause := context.Cause(ctx)
+	cancel(nil)
+	guard.Wait()
+	e.logger.InfoContext(ctx, "leads no more", "term", term, "cause", cause, "error", err)
+	if err != nil {
+		return fmt.Errorf("lead term %d: %w", term, err)
+	}
+	return nil
+}
+
+// guard asks etcd for the lease again and again, and cancels when it is lost or could not be confirmed in time.
+func (e *Election) guard(ctx context.Context, cancel context.CancelCauseFunc, lease clientv3.LeaseID, trusted time.Time) {
+	for {
+		select {
+		case <-e.clock.After(min(e.ttl/8, max(0, e.clock.Until(trusted)))):
+		case <-ctx.Done():
+			return
+		}
+		until, err := e.confirm(ctx, lease, trusted)
+		switch {
+		case err == nil:
+			trusted = until
+		case errors.Is(err, ErrLost):
+			cancel(ErrLost)
+			return
+		case !e.clock.Now().Before(trusted):
+			cancel(ErrDoubt)
+			return
+		}
+	}
+}
+
+// confirm asks etcd how long the lease still lasts, and returns until when it can be trusted: counted from before the
+// question, since etcd may have counted from then. The session renews the lease meanwhile, in its own time.
+func (e *Election) confirm(ctx context.Context, lease clientv3.LeaseID, deadline time.Time) (trusted time.Time, err error) {
+	asked := e.clock.Now()
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	remaining, err := e.client.TimeToLive(ctx, lease)
+	switch {
+	case err != nil:
+		return time.Time{}, fmt.Errorf("confirm lease: %w", err)
+	case remaining.TTL <= 0:
+		return time.Time{}, fmt.Errorf("confirm lease: %w", ErrLost)
+	}
+	return asked.Add(time.Duration(remaining.TTL) * time.Second), nil // etcd rounds down
+}
+
+// observe follows who leads until the context ends or etcd fails.
+func (e *Election) observe(ctx context.Context, election *concurrency.Election) {
+	defer e.leader.Store(nil)
+	for response := range election.Observe(ctx) {
+		if len(response.Kvs) > 0 {
+			address := string(response.Kvs[0].Value)
+			e.leader.Store(&address)
+		}
+	}
+}
+
+func (e *Election) grant(ctx context.Context) (clientv3.LeaseID, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.ttl)
+	defer cancel()
+	granted, err := e.client.Grant(ctx, int64(e.ttl/time.Second))
+	if err != nil {
+		return clientv3.NoLease, fmt.Errorf("grant lease: %w", err)
+	}
+	return granted.ID, nil
+}
+
+// release revokes the lease and with it the candidate's key: this is the resignation. It happens also when the context
+// has ended.
+func (e *Election) release(ctx context.Context, lease clientv3.LeaseID) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if _, err := e.client.Revoke(ctx, lease); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
+		e.logger.WarnContext(ctx, "resignation failed; the lease lapses by itself", "error", err)
+	}
+}
+
+// scoped returns the client with a context of ours, because an aborted campaign cleans up for as long as its client's
+// context lasts, even if etcd is down.
+func (e *Election) scoped(ctx context.Context) *clientv3.Client {
+	client := clientv3.NewCtxClient(ctx)
+	client.KV, client.Lease, client.Watcher = e.client.KV, e.client.Lease, e.client.Watcher
+	return client
+}

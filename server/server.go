@@ -1,0 +1,281 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/test/bufconn"
+
+	"susul.dev/susul/server/api"
+	"susul.dev/susul/server/clock"
+	"susul.dev/susul/server/config"
+)
+
+// Bounds on connections, in real time.
+const (
+	readHeaderTimeout = 5 * time.Second
+	readTimeout       = 60 * time.Second
+	idleTimeout       = 2 * time.Minute
+	maxHeaderBytes    = 64 << 10
+	pipeBytes         = 1 << 20
+)
+
+// Options are what a Server needs.
+type Options struct {
+	Config config.Config
+	Logger *slog.Logger
+	// Clock is what time is taken from; nil for one that runs at the configured speed.
+	Clock clockwork.Clock
+}
+
+// Server is one node: its listeners, and the work that it does when it is elected.
+type Server struct {
+	config   config.Config
+	log      *slog.Logger
+	clock    clockwork.Clock
+	registry *prometheus.Registry
+	node     *node
+	api      *api.API
+
+	grpc   *grpc.Server
+	health *health.Server
+	http   *http.Server
+	ops    *http.Server
+	pipe   *bufconn.Listener // the gateway's way to the gRPC services
+
+	grpcListener, httpListener, opsListener net.Listener
+}
+
+// New binds the listeners, so that addresses are known and a port in use is found out at once. Run must be called to
+// release them.
+func New(o Options) (*Server, error) {
+	s := &Server{
+		config: o.Config, log: o.Logger, clock: o.Clock,
+		registry: prometheus.NewRegistry(), health: health.NewServer(), pipe: bufconn.Listen(pipeBytes),
+	}
+	if s.clock == nil {
+		s.clock = clock.Scaled(o.Config.Clock.Speed)
+	}
+	s.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := s.listen(); err != nil {
+		return nil, err
+	}
+	s.node = newNode(s)
+	s.api = api.New(api.Options{
+		Backend: s.node.backend, Apps: apiApps(o.Config), AdminTokens: adminTokens(o.Config),
+		Logger: o.Logger, Registry: s.registry,
+	})
+	if err := s.buildServers(); err != nil {
+		s.closeListeners()
+		return nil, err
+	}
+	return s, nil
+}
+
+// GRPCAddress, HTTPAddress and OpsAddress are where the node listens.
+func (s *Server) GRPCAddress() string { return s.grpcListener.Addr().String() }
+
+// HTTPAddress is the REST faces' and EngageLab's callbacks' address.
+func (s *Server) HTTPAddress() string { return s.httpListener.Addr().String() }
+
+// OpsAddress is where metrics, health and profiles are.
+func (s *Server) OpsAddress() string { return s.opsListener.Addr().String() }
+
+// Leading is closed when the node has been elected for the first time and does its work.
+func (s *Server) Leading() <-chan struct{} { return s.node.leading }
+
+func (s *Server) listen() (err error) {
+	defer func() {
+		if err != nil {
+			s.closeListeners()
+		}
+	}()
+	var secure *tls.Config
+	if s.config.TLS.Enabled() {
+		pair, err := tls.LoadX509KeyPair(s.config.TLS.CertFile, s.config.TLS.KeyFile)
+		if err != nil {
+			return fmt.Errorf("tls: %w", err)
+		}
+		secure = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	}
+	for _, l := range []struct {
+		key     string
+		address string
+		secure  *tls.Config
+		to      *net.Listener
+	}{
+		{"grpc.listen", s.config.GRPC.Listen, secure, &s.grpcListener},
+		{"http.listen", s.config.HTTP.Listen, secure, &s.httpListener},
+		{"ops.listen", s.config.Ops.Listen, nil, &s.opsListener},
+	} {
+		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", l.address)
+		if err != nil {
+			return fmt.Errorf("%s: %w", l.key, err)
+		}
+		if l.secure != nil {
+			listener = tls.NewListener(listener, l.secure)
+		}
+		*l.to = listener
+	}
+	return nil
+}
+
+func (s *Server) closeListeners() {
+	for _, listener := range []net.Listener{s.grpcListener, s.httpListener, s.opsListener} {
+		if listener != nil {
+			_ = listener.Close()
+		}
+	}
+}
+
+func (s *Server) buildServers() error {
+	var err error
+	s.grpc, err = s.api.NewGRPCServer(
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout, Time: time.Minute}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
+	)
+	if err != nil {
+		return err
+	}
+	healthv1.RegisterHealthServer(s.grpc, s.health)
+	conn, err := grpc.NewClient("passthrough:gateway",
+		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return s.pipe.DialContext(ctx) }),
+		grpc.WithTransportCredentials(insecure.NewCredentials()), // it never leaves the process
+	)
+	if err != nil {
+		return fmt.Errorf("gateway: %w", err)
+	}
+	handler, err := s.api.NewHTTPHandler(context.Background(), conn)
+	if err != nil {
+		return err
+	}
+	s.http = newHTTPServer(handler, s.log)
+	s.http.RegisterOnShutdown(func() { _ = conn.Close() })
+	s.ops = newHTTPServer(s.opsHandler(), s.log)
+	return nil
+}
+
+func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Run serves until the context ends, then stops in the reverse order of starting: callers first, then the work, then
+// what the work stands on. It returns nil after an orderly stop within the configured time.
+func (s *Server) Run(ctx context.Context) error {
+	s.log.Info("listening", "grpc", s.GRPCAddress(), "http", s.HTTPAddress(), "ops", s.OpsAddress())
+	var listeners errgroup.Group
+	failed := make(chan error, 1)
+	serve := func(name string, serve func() error) {
+		listeners.Go(func() error {
+			err := serve()
+			if err == nil || errors.Is(err, http.ErrServerClosed) || errors.Is(err, grpc.ErrServerStopped) {
+				return nil
+			}
+			err = fmt.Errorf("serve %s: %w", name, err)
+			select {
+			case failed <- err:
+			default:
+			}
+			return err
+		})
+	}
+	serve("ops", func() error { return s.ops.Serve(s.opsListener) })
+	serve("gateway", func() error { return s.grpc.Serve(s.pipe) })
+	serve("grpc", func() error { return s.grpc.Serve(s.grpcListener) })
+	serve("http", func() error { return s.http.Serve(s.httpListener) })
+
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	worked := make(chan error, 1)
+	go func() { worked <- s.node.run(working) }()
+
+	var err error
+	workEnded := false
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	case err = <-worked:
+		workEnded = true
+	}
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.config.Shutdown.Timeout)
+	defer cancel()
+	s.stopCallers(deadline)
+	stopWorking()
+	if !workEnded {
+		select {
+		case workErr := <-worked:
+			err = errors.Join(err, workErr)
+		case <-deadline.Done():
+			err = errors.Join(err, fmt.Errorf("stop: the work did not end within %s", s.config.Shutdown.Timeout))
+		}
+	}
+	_ = s.ops.Close()
+	err = errors.Join(err, listeners.Wait())
+	s.log.Info("stopped", "error", err)
+	return err
+}
+
+// stopCallers takes no new calls, lets those under way finish, and cuts off those that outlast the deadline.
+func (s *Server) stopCallers(deadline context.Context) {
+	s.health.Shutdown()
+	s.api.EndStreams()
+	var servers errgroup.Group
+	servers.Go(func() error {
+		if err := s.http.Shutdown(deadline); err != nil {
+			return s.http.Close()
+		}
+		return nil
+	})
+	servers.Go(func() error {
+		stopped := make(chan struct{})
+		go func() { s.grpc.GracefulStop(); close(stopped) }()
+		select {
+		case <-stopped:
+		case <-deadline.Done():
+			s.grpc.Stop()
+			<-stopped
+		}
+		return nil
+	})
+	_ = servers.Wait() // what was cut off is gone already
+}
+
+func apiApps(cfg config.Config) map[string]api.App {
+	apps := make(map[string]api.App, len(cfg.Apps))
+	for _, app := range cfg.Apps {
+		apps[app.AppKey] = api.App{
+			MasterSecret:     app.MasterSecret.Reveal(),
+			CallbackUsername: app.Callback.Username,
+			CallbackSecret:   app.Callback.Secret.Reveal(),
+		}
+	}
+	return apps
+}
+
+func adminTokens(cfg config.Config) []string {
+	tokens := make([]string, len(cfg.Admin.Tokens))
+	for i, token := range cfg.Admin.Tokens {
+		tokens[i] = token.Reveal()
+	}
+	return tokens
+}

@@ -1,0 +1,127 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"susul.dev/susul/storage"
+)
+
+const benchApp = "1f2e3d4c5b6a798081726354"
+
+// BenchmarkRecordCallbacks sends batches of 100 from 64 callers about one push of 100,000 recipients: sent, delivered and
+// clicked, in a random order of recipients, each callback once. After three rounds a new push begins.
+func BenchmarkRecordCallbacks(b *testing.B) {
+	const batch, recipients = 100, 100_000
+	s := openBench(b)
+	feed := newFeed(b, s, recipients, batch)
+	b.SetParallelism(32) // times GOMAXPROCS
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			rows := feed.next()
+			summary, err := s.RecordCallbacks(b.Context(), benchApp, time.Now(), rows)
+			if err != nil || summary.New != batch {
+				b.Errorf("%+v %v", summary, err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "rows/s")
+}
+
+func BenchmarkCreatePush(b *testing.B) {
+	for _, n := range []int{100_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := openBench(b)
+			for i := range b.N {
+				createBench(b, s, int64(i+1), n)
+			}
+			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "recipients/s")
+		})
+	}
+}
+
+func openBench(b *testing.B) *Store {
+	s, err := Open(b.Context(), Options{Path: filepath.Join(b.TempDir(), "susul.db")})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, s.Close()) })
+	return s
+}
+
+func benchID(i int) string { return fmt.Sprintf("%019x", uint64(i)*0x9e3779b97f4a7c15) }
+
+// createBench creates a push in chunks of 1,000.
+func createBench(b *testing.B, s *Store, id int64, recipients int) {
+	draft := storage.PushDraft{Push: storage.Push{ID: id, App: benchApp, Listed: true, CreateTime: time.Now()}}
+	for i := range recipients {
+		draft.Recipients = append(draft.Recipients, benchID(i))
+		if i%1000 == 0 {
+			draft.Dispatches = append(draft.Dispatches, storage.DispatchDraft{Chunk: i / 1000, DueTime: time.Now()})
+		}
+		last := &draft.Dispatches[len(draft.Dispatches)-1]
+		last.Recipients = append(last.Recipients, uint32(i))
+	}
+	_, created, err := s.CreatePush(context.Background(), draft)
+	require.NoError(b, err)
+	require.True(b, created)
+}
+
+// feed hands out batches of callbacks, each callback once.
+type feed struct {
+	rows   [][]storage.Callback
+	pushes int
+	at     atomic.Int64
+}
+
+// newFeed prepares as many pushes as the benchmark's batches need.
+func newFeed(b *testing.B, s *Store, recipients, batch int) *feed {
+	f := &feed{}
+	for len(f.rows) < b.N {
+		f.pushes++
+		id := int64(f.pushes)
+		createBench(b, s, id, recipients)
+		upstreams := sendAll(b, s)
+		for _, m := range []storage.Milestone{storage.Sent, storage.Delivered, storage.Clicked} {
+			order := rand.New(rand.NewPCG(uint64(id), uint64(m))).Perm(recipients)
+			for first := 0; first < recipients; first += batch {
+				rows := make([]storage.Callback, batch)
+				for i := range rows {
+					to := order[first+i]
+					rows[i] = storage.Callback{UpstreamID: upstreams[to/1000], RegistrationID: benchID(to), Milestone: m,
+						Status: m.String(), Time: time.Now(), Channel: "FCM"}
+				}
+				f.rows = append(f.rows, rows)
+			}
+		}
+	}
+	return f
+}
+
+func (f *feed) next() []storage.Callback { return f.rows[f.at.Add(1)-1] }
+
+// sendAll claims and sends all dispatches of the only open push, and returns their upstream ids by chunk.
+func sendAll(b *testing.B, s *Store) map[int]string {
+	upstreams := map[int]string{}
+	for {
+		claims, err := s.ClaimDispatches(b.Context(), storage.ClaimRequest{App: benchApp, Now: time.Now(), Lease: time.Hour, Limit: 100})
+		require.NoError(b, err)
+		if len(claims) == 0 {
+			return upstreams
+		}
+		for _, c := range claims {
+			up := fmt.Sprintf("16661654850300%06d", c.Dispatch.ID)
+			upstreams[c.Dispatch.Chunk] = up
+			_, err := s.FinishDispatch(b.Context(), storage.DispatchResult{ID: c.Dispatch.ID, Attempt: c.Dispatch.Attempt,
+				State: storage.DispatchSent, Time: time.Now(), UpstreamID: up})
+			require.NoError(b, err)
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"susul.dev/susul/storage"
+)
+
+// statusRefused is the status of the events that Susul itself appends for a refused dispatch.
+const statusRefused = "refused"
+
+// FinishDispatch implements storage.Dispatches.
+func (s *Store) FinishDispatch(ctx context.Context, result storage.DispatchResult) (storage.Push, error) {
+	return write(ctx, s, func(t *tx) (storage.Push, error) {
+		d, err := first(t.ctx(), t, scanDispatch, `SELECT `+dispatchColumns+` FROM dispatch WHERE id = ?`, result.ID)
+		if err != nil {
+			return storage.Push{}, err
+		}
+		if d.State != storage.DispatchClaimed || d.Attempt != result.Attempt {
+			return storage.Push{}, storage.ErrConflict
+		}
+		p, err := pushByID(t.ctx(), t, d.PushID)
+		if err != nil {
+			return p, err
+		}
+		if err := t.finish(p, d, result); err != nil {
+			return p, err
+		}
+		return pushByID(t.ctx(), t, d.PushID)
+	})
+}
+
+func (t *tx) finish(p storage.Push, d storage.Dispatch, result storage.DispatchResult) error {
+	reason, err := t.cancelledMeanwhile(p, d)
+	if err != nil {
+		return err
+	}
+	if result.State == storage.DispatchPending && reason != "" {
+		result.State, result.Reason = storage.DispatchCancelled, reason
+	}
+	if result.Recipients != nil {
+		d.Recipients = result.Recipients
+	}
+	if err := t.updateDispatch(p.App, d, result); err != nil {
+		return err
+	}
+	if err := t.addPassedOver(d.PushID, d.Step, result.PassedOver); err != nil {
+		return err
+	}
+	opening := d.Step == 0 && d.Chunk == 0 // the dispatch that all others wait for
+	switch result.State {
+	case storage.DispatchSent:
+		return t.sent(p, d, result)
+	case storage.DispatchRefused:
+		if opening {
+			if err := t.reject(p, result); err != nil {
+				return err
+			}
+		}
+		return t.appendRefusals(p, d, result)
+	case storage.DispatchExpired, storage.DispatchCancelled, storage.DispatchSkipped:
+		if opening {
+			return t.cancelRest(p.ID, result.Reason)
+		}
+	}
+	return nil
+}
+
+// cancelledMeanwhile returns why a claimed dispatch must not be tried again; empty if it may.
+func (t *tx) cancelledMeanwhile(p storage.Push, d storage.Dispatch) (storage.Reason, error) {
+	if p.State != storage.PushActive {
+		return storage.ReasonWithdrawn, nil
+	}
+	if d.Step == 0 {
+		return "", nil
+	}
+	st, err := t.step(p.ID, d.Step)
+	return st.CancelReason, err
+}
+
+// updateDispatch writes what became of the dispatch itself.
+func (t *tx) updateDispatch(app string, d storage.Dispatch, result storage.DispatchResult) error {
+	var ready, sent, upstream any
+	due := d.DueTime
+	switch result.State {
+	case storage.DispatchPending:
+		due, ready = result.Time, result.Time.UnixMilli()
+	case storage.DispatchSent:
+		sent = result.Time.UnixMilli()
+		if result.UpstreamID != "" {
+			upstream = result.UpstreamID
+		}
+	case storage.DispatchRefused, storage.DispatchExpired, storage.DispatchCancelled, storage.DispatchSkipped:
+	default:
+		return fmt.Errorf("a dispatch can't be finished as %q", result.State)
+	}
+	taken, err := collect(t.ctx(), t, value[int64], `SELECT id FROM dispatch WHERE app = ? AND upstream_id = ?`, app, upstream)
+	if err != nil {
+		return err
+	}
+	if len(taken) > 0 {
+		return fmt.Errorf("%w: dispatch %d has the upstream id %q", storage.ErrConflict, taken[0], upstream)
+	}
+	refusal, err := asJSON(result.Refusal, result.Refusal == nil)
+	if err != nil {
+		return err
+	}
+	list, count := ordinalsJSON(d.Recipients)
+	_, err = t.exec(`UPDATE dispatch SET state = ?, due_time = ?, ready_time = ?, sent_time = ?, upstream_id = ?,
+		reason = ?, refusal = ?, recipients = ?, recipient_count = ? WHERE id = ?`,
+		result.State, due.UnixMilli(), ready, sent, upstream, result.Reason, refusal, list, count, d.ID)
+	return err
+}
+
+var addPassedOver = bulk{`INSERT INTO passed_over (push_id, step, reason, n)`, 4,
+	`ON CONFLICT (push_id, step, reason) DO UPDATE SET n = n + excluded.n`}
+
+func (t *tx) addPassedOver(push int64, step int, passedOver map[storage.Reason]int) error {
+	reasons := slices.Sorted(maps.Keys(passedOver))
+	_, err := addPassedOver.exec(t, len(reasons), func(args []any, i int) []any {
+		return append(args, push, step, reasons[i], passedOver[reasons[i]])
+	})
+	return err
+}
+
+// sent starts the push's clock if this is its first sending, and applies what was reported ahead of us.
+func (t *tx) sent(p storage.Push, d storage.Dispatch, result storage.DispatchResult) error {
+	if p.FirstSentTime.IsZero() {
+		now := result.Time.UnixMilli()
+		if _, err := t.exec(`UPDATE push SET first_sent_time = ? WHERE id = ?`, now, p.ID); err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE dispatch SET state = 'PENDING', ready_time = due_time
+			WHERE push_id = ? AND state = 'BLOCKED'`, p.ID); err != nil {
+			return err
+		}
+		if _, err := t.exec(`UPDATE step SET state = 'SCHEDULED', due_time = ? + offset_ms
+			WHERE push_id = ? AND state = 'WAITING'`, now, p.ID); err != nil {
+			return err
+		}
+	}
+	return t.applyHeld(p.App, result.UpstreamID)
+}
+
+// reject ends a push that EngageLab refused before anything was sent.
+func (t *tx) reject(p storage.Push, result storage.DispatchResult) error {
+	refusal, err := asJSON(result.Refusal, result.Refusal == nil)
+	if err != nil {
+		return err
+	}
+	if _, err := t.exec(`UPDATE push SET state = ?, refusal = ? WHERE id = ?`, storage.PushRejected, refusal, p.ID); err != nil {
+		return err
+	}
+	return t.cancelRest(p.ID, storage.ReasonRejected)
+}

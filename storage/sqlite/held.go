@@ -1,0 +1,76 @@
+package sqlite
+
+import (
+	"database/sql"
+
+	"susul.dev/susul/storage"
+)
+
+var insertHeld = bulk{`INSERT INTO held_callback (app, upstream_id, registration_id, status, reason, milestone, time,
+	receive_time, error_code, error_message, channel, loss_source, raw)`, 13,
+	`ON CONFLICT (app, upstream_id, registration_id, status) DO UPDATE SET reason = excluded.reason`}
+
+// hold stores the rows that can't be applied.
+func (t *tx) hold(rows []row) error {
+	var held []*row
+	for i := range rows {
+		if rows[i].recipient == nil {
+			held = append(held, &rows[i])
+		}
+	}
+	_, err := insertHeld.exec(t, len(held), func(args []any, i int) []any {
+		r := held[i]
+		reason := heldRecipient
+		if r.target == nil {
+			reason = heldMessage
+		}
+		return append(args, r.app, r.UpstreamID, r.RegistrationID, r.Status, reason, r.Milestone, r.Time.UnixMilli(),
+			r.received, r.ErrorCode, r.ErrorMessage, r.Channel, r.LossSource, cutRaw(r.Raw))
+	})
+	return err
+}
+
+// cutRaw bounds what is kept of a row as it came.
+func cutRaw(raw []byte) any {
+	return blob(raw[:min(len(raw), storage.MaxRaw)])
+}
+
+// heldRow is a held callback as it is read back.
+type heldRow struct {
+	id       int64
+	received int64
+	callback storage.Callback
+}
+
+func scanHeld(rows *sql.Rows) (h heldRow, err error) {
+	c := &h.callback
+	err = rows.Scan(&h.id, &h.received, &c.UpstreamID, &c.RegistrationID, &c.Status, &c.Milestone, millisTime{&c.Time},
+		&c.ErrorCode, &c.ErrorMessage, &c.Channel, &c.LossSource, &c.Raw)
+	return h, err
+}
+
+// applyHeld applies what was reported for an upstream id before it was known. What names no recipient of the push goes
+// on being held, for that reason.
+func (t *tx) applyHeld(app, upstreamID string) error {
+	for after := int64(0); ; {
+		held, err := collect(t.ctx(), t, scanHeld, `SELECT id, receive_time, upstream_id, registration_id, status, milestone,
+			time, error_code, error_message, channel, loss_source, raw FROM held_callback
+			WHERE app = ? AND upstream_id = ? AND id > ? ORDER BY id LIMIT ?`, app, upstreamID, after, maxRows)
+		if err != nil {
+			return err
+		}
+		if len(held) == 0 {
+			break
+		}
+		rows := make([]row, len(held))
+		for i := range held {
+			rows[i] = row{Callback: &held[i].callback, app: app, received: held[i].received}
+		}
+		if err := t.apply(rows); err != nil {
+			return err
+		}
+		after = held[len(held)-1].id
+	}
+	_, err := t.exec(`DELETE FROM held_callback WHERE app = ? AND upstream_id = ? AND reason = ?`, app, upstreamID, heldMessage)
+	return err
+}

@@ -1,0 +1,115 @@
+// Package sqlite keeps Susul's memory in one SQLite file. One goroutine writes: it takes every job that waits, runs
+// them in one transaction and answers once that is durable. Reads run beside it on connections of their own.
+//
+//	callers ──► bounded queue ──► writer: BEGIN IMMEDIATE
+//	                                      take the lead, check the fence
+//	                                      all callbacks, merged into one set
+//	                                      every other job in a savepoint of its own
+//	                                      COMMIT, then answer everybody
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"sync/atomic"
+
+	"modernc.org/sqlite"
+
+	"susul.dev/susul/storage"
+)
+
+// Options say which file to open, and how. Zero fields get the defaults.
+type Options struct {
+	// Path is the database file; it is created if it does not exist, its folder is not.
+	Path   string
+	Logger *slog.Logger // default: discard
+	// QueueSize is how many writes may wait for the writer before further ones get storage.ErrUnavailable. Default 1024.
+	QueueSize int
+	// Readers is how many reads run at once; others wait. Default 4.
+	Readers int
+}
+
+// Store is a storage.Store in one SQLite file.
+type Store struct {
+	db      *sql.DB // holds the writer's connection
+	readers *sql.DB
+	writer  *writer
+	signals *signals
+	closed  atomic.Bool
+}
+
+var _ storage.Store = (*Store)(nil)
+
+// Open opens the file, brings its schema up to date and starts the writer. A schema that is newer than this program
+// gets ErrSchemaTooNew.
+func Open(ctx context.Context, opts Options) (*Store, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.QueueSize <= 0 {
+		opts.QueueSize = 1024
+	}
+	if opts.Readers <= 0 {
+		opts.Readers = 4
+	}
+	// A commit need not wait for timestamps. The switch holds for the whole process and is as durable.
+	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
+		return nil, err
+	}
+	db, err := openPool(opts.Path, "immediate", 1,
+		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "temp_store(MEMORY)",
+		"cache_size(-131072)", "wal_autocheckpoint(16384)")
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, db, opts.Logger); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	readers, err := openPool(opts.Path, "deferred", opts.Readers, "query_only(1)", "cache_size(-16384)")
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(err, readers.Close(), db.Close())
+	}
+	s := &Store{db: db, readers: readers, signals: newSignals()}
+	s.writer = startWriter(conn, opts.QueueSize, opts.Logger, s.signals.send)
+	return s, nil
+}
+
+// openPool returns a pool of connections that all wait up to five seconds for a lock of another process.
+func openPool(path, txlock string, size int, pragmas ...string) (*sql.DB, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open %q: %w", path, err)
+	}
+	query := url.Values{"_txlock": {txlock}, "_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
+	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: abs}).EscapedPath(), RawQuery: query.Encode()}
+	connector, err := sqlite.NewConnector(dsn.String())
+	if err != nil {
+		return nil, fmt.Errorf("open %q: %w", path, err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(size)
+	db.SetMaxIdleConns(size)
+	return db, nil
+}
+
+// Ping goes through the whole way of a write, except that it writes nothing.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.writer.do(ctx, &job{run: func(*tx) error { return nil }})
+}
+
+// Close takes no more work, finishes what waits, and closes the file. A second call does nothing.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	return errors.Join(s.writer.close(), s.readers.Close(), s.db.Close())
+}

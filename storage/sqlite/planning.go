@@ -1,0 +1,130 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"susul.dev/susul/storage"
+)
+
+const selectStep = `SELECT push_id, number, state, offset_ms, due_time, next_ordinal, cancel_reason FROM step `
+
+func scanStep(rows *sql.Rows) (st storage.Step, err error) {
+	err = rows.Scan(&st.PushID, &st.Number, &st.State, millisSpan{&st.Offset}, millisTime{&st.DueTime}, &st.NextOrdinal,
+		&st.CancelReason)
+	return st, err
+}
+
+// Lead implements storage.Planning.
+func (s *Store) Lead(ctx context.Context, term int64) error {
+	return s.writer.do(ctx, &job{leads: true, run: func(t *tx) error {
+		stored, ok, err := t.storedTerm()
+		if err != nil {
+			return err
+		}
+		if ok && stored > term {
+			return storage.ErrFenced
+		}
+		t.term = &term
+		if ok && stored == term {
+			return nil
+		}
+		return t.takeOver(term)
+	}})
+}
+
+// takeOver stores a new term and ends the leases of the claims made before it.
+func (t *tx) takeOver(term int64) error {
+	if _, err := t.exec(`INSERT INTO leadership (one, term) VALUES (1, ?)
+		ON CONFLICT (one) DO UPDATE SET term = excluded.term`, term); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE dispatch SET ready_time = due_time WHERE state = 'CLAIMED' AND ready_time IS NOT NULL`)
+	return err
+}
+
+func (t *tx) storedTerm() (term int64, ok bool, err error) {
+	term, err = first(t.ctx(), t, value[int64], `SELECT term FROM leadership`)
+	if errors.Is(err, storage.ErrNotFound) {
+		return 0, false, nil
+	}
+	return term, err == nil, err
+}
+
+// DueSteps implements storage.Planning.
+func (s *Store) DueSteps(ctx context.Context, now time.Time, limit int) ([]storage.Step, error) {
+	return read(ctx, s, func(q querier) ([]storage.Step, error) {
+		return collect(ctx, q, scanStep, selectStep+`WHERE state = 'SCHEDULED' AND due_time <= ?
+			ORDER BY due_time, push_id, number LIMIT ?`, now.UnixMilli(), page(limit))
+	})
+}
+
+// NextStepTime implements storage.Planning.
+func (s *Store) NextStepTime(ctx context.Context) (time.Time, bool, error) {
+	t, err := read(ctx, s, func(q querier) (time.Time, error) {
+		return first(ctx, q, earliest, `SELECT MIN(due_time) FROM step WHERE state = 'SCHEDULED'`)
+	})
+	return t, !t.IsZero(), err
+}
+
+// PlanStep implements storage.Planning.
+func (s *Store) PlanStep(ctx context.Context, plan storage.StepPlan) error {
+	_, err := write(ctx, s, func(t *tx) (struct{}, error) {
+		st, err := t.step(plan.PushID, plan.Step)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if st.State != storage.StepScheduled || st.NextOrdinal != plan.From {
+			return struct{}{}, storage.ErrConflict
+		}
+		return struct{}{}, t.planStep(plan)
+	})
+	return err
+}
+
+func (t *tx) step(push int64, number int) (storage.Step, error) {
+	return first(t.ctx(), t, scanStep, selectStep+`WHERE push_id = ? AND number = ?`, push, number)
+}
+
+func (t *tx) planStep(plan storage.StepPlan) error {
+	app, err := first(t.ctx(), t, value[string], `SELECT app FROM push WHERE id = ?`, plan.PushID)
+	if err != nil {
+		return err
+	}
+	if err := t.insertDispatches(app, plan.PushID, plan.Step, plan.Dispatches); err != nil {
+		return err
+	}
+	if err := t.addPassedOver(plan.PushID, plan.Step, plan.PassedOver); err != nil {
+		return err
+	}
+	state := storage.StepScheduled
+	if plan.Done {
+		state = storage.StepPlanned
+	}
+	_, err = t.exec(`UPDATE step SET next_ordinal = ?, state = ? WHERE push_id = ? AND number = ?`,
+		plan.Through, state, plan.PushID, plan.Step)
+	return err
+}
+
+// CancelStep implements storage.Planning.
+func (s *Store) CancelStep(ctx context.Context, id int64, step int, reason storage.Reason) error {
+	_, err := write(ctx, s, func(t *tx) (struct{}, error) {
+		st, err := t.step(id, step)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if st.State != storage.StepScheduled && st.State != storage.StepWaiting {
+			return struct{}{}, storage.ErrConflict
+		}
+		if _, err := t.exec(`UPDATE step SET state = 'CANCELLED', cancel_reason = ? WHERE push_id = ? AND number = ?`,
+			reason, id, step); err != nil {
+			return struct{}{}, err
+		}
+		_, err = t.exec(`UPDATE dispatch SET state = 'CANCELLED', reason = ?, ready_time = NULL
+			WHERE push_id = ? AND step = ? AND state = 'PENDING'`, reason, id, step)
+		return struct{}{}, err
+	})
+	return err
+}

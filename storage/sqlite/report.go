@@ -1,0 +1,86 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"susul.dev/susul/storage"
+)
+
+// Report implements storage.Pushes.
+func (s *Store) Report(ctx context.Context, app string, id int64) (storage.Report, error) {
+	return read(ctx, s, func(q querier) (report storage.Report, err error) {
+		if report.Push, err = pushOfApp(ctx, q, app, id); err != nil {
+			return report, err
+		}
+		report.Total.Targets = report.Push.Recipients
+		steps, err := collect(ctx, q, scanStep, selectStep+`WHERE push_id = ? ORDER BY number`, id)
+		if err != nil {
+			return report, err
+		}
+		// The first sending has no timer, hence no row.
+		steps = append([]storage.Step{{PushID: id, State: storage.StepPlanned}}, steps...)
+		byNumber := map[int]*storage.StepReport{}
+		report.Steps = make([]storage.StepReport, len(steps))
+		for i, st := range steps {
+			report.Steps[i] = storage.StepReport{Step: st, PassedOver: map[storage.Reason]int{}, Dispatches: map[storage.DispatchState]int{}}
+			byNumber[st.Number] = &report.Steps[i]
+		}
+		for _, fill := range []func(context.Context, querier, *storage.Report, map[int]*storage.StepReport) error{
+			fillDispatches, fillCounters, fillPassedOver,
+		} {
+			if err := fill(ctx, q, &report, byNumber); err != nil {
+				return report, err
+			}
+		}
+		return report, nil
+	})
+}
+
+// fillDispatches counts dispatches, and the recipients of those that may still reach somebody, or did.
+func fillDispatches(ctx context.Context, q querier, report *storage.Report, steps map[int]*storage.StepReport) error {
+	_, err := collect(ctx, q, func(rows *sql.Rows) (struct{}, error) {
+		var step, n, recipients int
+		var state storage.DispatchState
+		err := rows.Scan(&step, &state, &n, &recipients)
+		if st := steps[step]; st != nil && err == nil {
+			st.Dispatches[state] = n
+			switch state {
+			case storage.DispatchCancelled, storage.DispatchSkipped, storage.DispatchExpired:
+			default:
+				st.Targets += recipients
+			}
+		}
+		return struct{}{}, err
+	}, `SELECT step, state, COUNT(*), SUM(COALESCE(recipient_count, ?)) FROM dispatch WHERE push_id = ? GROUP BY step, state`,
+		report.Push.Recipients, report.Push.ID)
+	return err
+}
+
+func fillCounters(ctx context.Context, q querier, report *storage.Report, steps map[int]*storage.StepReport) error {
+	_, err := collect(ctx, q, func(rows *sql.Rows) (struct{}, error) {
+		var step, n int
+		var m storage.Milestone
+		err := rows.Scan(&step, &m, &n)
+		if step == wholeChain {
+			report.Total.Add(m, n)
+		} else if st := steps[step]; st != nil {
+			st.Counts.Add(m, n)
+		}
+		return struct{}{}, err
+	}, `SELECT step, milestone, n FROM counter WHERE push_id = ?`, report.Push.ID)
+	return err
+}
+
+func fillPassedOver(ctx context.Context, q querier, report *storage.Report, steps map[int]*storage.StepReport) error {
+	_, err := collect(ctx, q, func(rows *sql.Rows) (struct{}, error) {
+		var step, n int
+		var reason storage.Reason
+		err := rows.Scan(&step, &reason, &n)
+		if st := steps[step]; st != nil {
+			st.PassedOver[reason] = n
+		}
+		return struct{}{}, err
+	}, `SELECT step, reason, n FROM passed_over WHERE push_id = ?`, report.Push.ID)
+	return err
+}

@@ -1,0 +1,262 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+
+	"susul.dev/susul/storage"
+)
+
+// What one transaction takes at most. Whoever comes after waits for the next.
+const (
+	maxJobs = 512
+	maxRows = 20_000 // callbacks
+)
+
+// job is one caller's write. Either run or batch is set.
+type job struct {
+	run   func(*tx) error
+	batch *batch // callbacks, to be merged with those of others
+	leads bool   // run decides who leads, and is not fenced itself
+
+	ctx  context.Context // of the caller
+	err  error
+	done chan error // has room for the answer, so that the writer never waits for a caller
+}
+
+// writer owns the only connection that writes.
+type writer struct {
+	conn     *sql.Conn
+	logger   *slog.Logger
+	onEvents func() // called after events were committed
+
+	mu     sync.RWMutex // guards closed, and that nobody sends on a closed queue
+	closed bool
+	queue  chan *job
+	ended  chan struct{}
+
+	// The rest belongs to the goroutine.
+	stmts map[string]*sql.Stmt
+	texts map[bulkSize]string
+	term  *int64 // the term that this store leads with; nil: it never led
+}
+
+func startWriter(conn *sql.Conn, queueSize int, logger *slog.Logger, onEvents func()) *writer {
+	w := &writer{
+		conn: conn, logger: logger, onEvents: onEvents,
+		queue: make(chan *job, queueSize), ended: make(chan struct{}),
+		stmts: map[string]*sql.Stmt{}, texts: map[bulkSize]string{},
+	}
+	go w.loop()
+	return w
+}
+
+// write runs a closure in the writer's transaction and returns its result once that is durable.
+func write[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (T, error) {
+	var result, zero T
+	err := s.writer.do(ctx, &job{run: func(t *tx) (err error) {
+		result, err = run(t)
+		return err
+	}})
+	if err != nil {
+		return zero, err // the closure may still be running: result is not ours to read
+	}
+	return result, nil
+}
+
+// do queues a job and waits for its answer, or until ctx ends.
+func (w *writer) do(ctx context.Context, j *job) error {
+	j.ctx, j.done = ctx, make(chan error, 1)
+	if err := w.enqueue(j); err != nil {
+		return err
+	}
+	select {
+	case err := <-j.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *writer) enqueue(j *job) error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.closed {
+		return errClosed
+	}
+	select {
+	case w.queue <- j:
+		return nil
+	default:
+		return fmt.Errorf("%w: %d writes are waiting", storage.ErrUnavailable, cap(w.queue))
+	}
+}
+
+// close lets the writer finish what waits.
+func (w *writer) close() error {
+	w.mu.Lock()
+	w.closed = true
+	close(w.queue)
+	w.mu.Unlock()
+	<-w.ended
+	var errs []error
+	for _, stmt := range w.stmts {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(append(errs, w.conn.Close())...)
+}
+
+func (w *writer) loop() {
+	defer close(w.ended)
+	for first := range w.queue {
+		jobs := w.drain(first)
+		events, err := w.transact(jobs)
+		for _, j := range jobs {
+			if err != nil {
+				j.err = err
+			}
+			j.done <- j.err
+		}
+		if events && err == nil {
+			w.onEvents()
+		}
+	}
+}
+
+// drain returns the job with all that wait behind it, up to the limits of one transaction.
+func (w *writer) drain(first *job) []*job {
+	jobs := []*job{first}
+	rows := first.rows()
+	for len(jobs) < maxJobs && rows < maxRows {
+		select {
+		case j, ok := <-w.queue:
+			if !ok {
+				return jobs
+			}
+			jobs = append(jobs, j)
+			rows += j.rows()
+		default:
+			return jobs
+		}
+	}
+	return jobs
+}
+
+func (j *job) rows() int {
+	if j.batch == nil {
+		return 0
+	}
+	return len(j.batch.rows)
+}
+
+// transact runs the jobs in one transaction and reports whether that stored events. The error is every job's; an
+// error of one job alone is left in the job.
+func (w *writer) transact(jobs []*job) (events bool, err error) {
+	t := &tx{writer: w, term: w.term}
+	if err := t.control("BEGIN IMMEDIATE"); err != nil {
+		return false, err
+	}
+	defer func() {
+		if err == nil {
+			return
+		}
+		w.logger.Error("write failed", "jobs", len(jobs), "error", err)
+		// After some faults SQLite has rolled back by itself, and then says that there is nothing to roll back.
+		if rollback := t.control("ROLLBACK"); rollback != nil {
+			w.logger.Warn("rollback failed", "error", rollback)
+		}
+	}()
+	if err := t.runAll(jobs); err != nil {
+		return false, err
+	}
+	if err := t.control("COMMIT"); err != nil {
+		return false, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+	}
+	w.term = t.term
+	return t.events, nil
+}
+
+// runAll runs the jobs in the order in which they depend on each other: callbacks come before claims, so that a claim
+// sees every click that arrived with it.
+func (t *tx) runAll(jobs []*job) error {
+	var leads, batches, others []*job
+	for _, j := range jobs {
+		switch {
+		case j.ctx.Err() != nil:
+			j.err = j.ctx.Err() // nobody waits for it any more
+		case j.leads:
+			leads = append(leads, j)
+		case j.batch != nil:
+			batches = append(batches, j)
+		default:
+			others = append(others, j)
+		}
+	}
+	if err := t.runEach(leads); err != nil {
+		return err
+	}
+	fenced, err := t.fenced()
+	if err != nil {
+		return err
+	}
+	if fenced {
+		for _, j := range append(batches, others...) {
+			j.err = storage.ErrFenced
+		}
+		return nil
+	}
+	if err := t.recordAll(batches); err != nil {
+		return err
+	}
+	return t.runEach(others)
+}
+
+// runEach runs each job in a savepoint of its own.
+func (t *tx) runEach(jobs []*job) error {
+	for _, j := range jobs {
+		var fatal error
+		if j.err, fatal = t.isolate(func() error { return j.run(t) }); fatal != nil {
+			return fatal
+		}
+	}
+	return nil
+}
+
+// isolate runs fn so that its error, or panic, undoes what it did and nothing else. A fatal error says that the whole
+// transaction is lost.
+func (t *tx) isolate(fn func() error) (err, fatal error) {
+	if fatal := t.control("SAVEPOINT job"); fatal != nil {
+		return nil, fatal
+	}
+	if err = t.shield(fn); err != nil {
+		if fatal := t.control("ROLLBACK TO job"); fatal != nil {
+			return nil, fmt.Errorf("%w: %w: %w", storage.ErrUnavailable, err, fatal)
+		}
+	}
+	return err, t.control("RELEASE job")
+}
+
+// shield turns a panic of fn into an error.
+func (t *tx) shield(fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.writer.logger.Error("panic in a write", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic in a write: %v", p)
+		}
+	}()
+	return unavailable(fn())
+}
+
+// fenced reports whether a leader with a later term has taken over. A store that never led is not fenced.
+func (t *tx) fenced() (bool, error) {
+	if t.term == nil {
+		return false, nil
+	}
+	stored, _, err := t.storedTerm()
+	return stored != *t.term, err
+}

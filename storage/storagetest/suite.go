@@ -1,0 +1,54 @@
+// Package storagetest is the conformance suite: what it checks is what a storage.Store must hold, whatever it is made
+// of. Every case gets a fresh database, so that none sees another's rows.
+package storagetest
+
+import (
+	"testing"
+
+	"susul.dev/susul/storage"
+)
+
+// Database opens handles onto one database. The suite closes them.
+type Database func(t testing.TB) storage.Store
+
+// Factory makes an empty database for one case.
+type Factory func(t testing.TB) Database
+
+// Traits are what backends may differ in.
+type Traits struct {
+	// SignalsFromOtherHandles says that SubscribeEvents also tells of events that another handle stored.
+	SignalsFromOtherHandles bool
+}
+
+// Run runs the whole suite, one guarantee after the other.
+func Run(t *testing.T, fresh Factory, traits Traits) {
+	for _, suite := range []struct {
+		name  string
+		cases []testCase
+	}{
+		{"Pushes", pushCases},
+		{"Idempotency", idempotencyCases},
+		{"Dispatches", dispatchCases},
+		{"Finish", finishCases},
+		{"Callbacks", callbackCases},
+		{"Held", heldCases},
+		{"Report", reportCases},
+		{"Planning", planningCases},
+		{"Fencing", fencingCases},
+		{"Lists", listCases},
+		{"Signals", signalCases(traits)},
+		{"Parallel", parallelCases},
+		{"Model", modelCases},
+	} {
+		t.Run(suite.name, func(t *testing.T) {
+			for _, c := range suite.cases {
+				t.Run(c.name, func(t *testing.T) { c.run(newWorld(t, fresh(t))) })
+			}
+		})
+	}
+}
+
+type testCase struct {
+	name string
+	run  func(w *world)
+}

@@ -1,0 +1,136 @@
+package storage
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Store is the whole of a backend. All methods may be called from many goroutines at once. A write is durable when its
+// method returns nil, and has not happened when it returns an error, unless the context ended meanwhile: then it may
+// have. Times are kept to the millisecond and returned in UTC. A write that can't be taken now gets ErrUnavailable. What
+// a method was given must not be changed afterwards, not even once its context ended. A limit outside of 1…MaxPage
+// means MaxPage.
+type Store interface {
+	Pushes
+	Dispatches
+	Callbacks
+	Planning
+	// Ping returns nil if the store can take a write now.
+	Ping(ctx context.Context) error
+	io.Closer
+}
+
+// Pushes is the part that accepts and shows pushes.
+type Pushes interface {
+	// CreatePush stores a push with its recipients, dispatches and timers, all or nothing. The dispatch of chunk 0
+	// starts Pending, the others of step 0 Blocked. When the app used the request id before, nothing is stored: the
+	// earlier push comes back with created false if the fingerprints are equal, else ErrRequestIDReused. A taken
+	// push id gets ErrConflict.
+	CreatePush(ctx context.Context, draft PushDraft) (push Push, created bool, err error)
+
+	// GetPush returns a push, or ErrNotFound if the app has none with this id.
+	GetPush(ctx context.Context, app string, id int64) (Push, error)
+
+	// ListPushes returns a page of an app's pushes, newest first.
+	ListPushes(ctx context.Context, q PushQuery) ([]Push, error)
+
+	// Report returns a push's counters, or ErrNotFound.
+	Report(ctx context.Context, app string, id int64) (Report, error)
+
+	// FindRecipients returns those of the registration ids that are recipients of the push, in ordinal order. An
+	// absent push has none.
+	FindRecipients(ctx context.Context, id int64, registrationIDs []string) ([]Recipient, error)
+
+	// ListDispatches returns a page of a push's dispatches with ID > after, ascending.
+	ListDispatches(ctx context.Context, id int64, after int64, limit int) ([]Dispatch, error)
+
+	// WithdrawPush stops whatever is still to come: the push becomes Withdrawing, its pending dispatches and its
+	// open steps are cancelled. A push that is Withdrawing already stays so without an error; any other state but
+	// Active gets ErrConflict.
+	WithdrawPush(ctx context.Context, app string, id int64, now time.Time) (Push, error)
+
+	// ConfirmWithdrawal turns a Withdrawing push Withdrawn; any other state gets ErrConflict, an absent push
+	// ErrNotFound.
+	ConfirmWithdrawal(ctx context.Context, id int64) error
+}
+
+// Dispatches is the part that sends.
+type Dispatches interface {
+	// ClaimDispatches gives the caller due dispatches of an app, the first sendings before the follow-ups, each
+	// then by due time. Until req.Now + req.Lease no other caller gets them. A dispatch whose lease ran out is
+	// claimed again, with a higher Attempt.
+	ClaimDispatches(ctx context.Context, req ClaimRequest) ([]Claim, error)
+
+	// FinishDispatch records what became of a claimed dispatch and returns its push as it is then. A claim that is
+	// not the dispatch's latest, or was finished, gets ErrConflict; so does an upstream id that another dispatch of
+	// the app has.
+	//
+	// Sent stores the upstream id and applies the callbacks held for it; as the push's first, it also unblocks the
+	// step's other dispatches and sets the due times of the steps. Refused appends a Failed event with the status
+	// "refused" for each of its recipients, and, on chunk 0 of step 0, rejects the push: all that is still to come
+	// is cancelled and the request id is free again. Expired, Cancelled and Skipped on that chunk cancel the
+	// dispatches that it blocks, and the steps, with the same reason. Pending for another try becomes Cancelled if
+	// the push is no longer Active or the step was cancelled meanwhile.
+	FinishDispatch(ctx context.Context, result DispatchResult) (Push, error)
+
+	// NextDispatchTime returns when the app's next dispatch is due or its lease ends; ok is false when there is
+	// none.
+	NextDispatchTime(ctx context.Context, app string) (t time.Time, ok bool, err error)
+}
+
+// ClaimRequest asks for dispatches.
+type ClaimRequest struct {
+	App   string
+	Now   time.Time
+	Lease time.Duration
+	Limit int
+}
+
+// Callbacks is the part that takes what EngageLab reports.
+type Callbacks interface {
+	// RecordCallbacks stores a batch, all or nothing, and counts each new row once: a row is repeated if the same
+	// recipient, step and status is stored already. Rows whose upstream id is unknown are held until a dispatch
+	// gets that id. A recipient that a listed push does not have is held for good; a push that is not listed gains
+	// it as a new recipient.
+	RecordCallbacks(ctx context.Context, app string, received time.Time, rows []Callback) (CallbackSummary, error)
+
+	// ListEvents returns a page of events in ascending order of sequence.
+	ListEvents(ctx context.Context, q EventQuery) ([]Event, error)
+
+	// LastSequence returns the sequence of the latest event, 0 if there is none.
+	LastSequence(ctx context.Context) (int64, error)
+
+	// SubscribeEvents returns a channel that gets a signal after events were committed; signals coalesce. Call
+	// cancel when done.
+	SubscribeEvents() (signal <-chan struct{}, cancel func())
+}
+
+// Planning is the leader's part. Its writes carry the term that Lead set.
+type Planning interface {
+	// Lead makes this store's writes carry the term and fences every earlier one, in whatever process. A term older
+	// than the stored one gets ErrFenced. Claims that an earlier leader left behind may be claimed at once; the same
+	// term again leaves claims alone. A store that never led writes without a fence.
+	Lead(ctx context.Context, term int64) error
+
+	// DueSteps returns up to limit Scheduled steps with DueTime ≤ now, the longest due first.
+	DueSteps(ctx context.Context, now time.Time, limit int) ([]Step, error)
+
+	// NextStepTime returns the earliest due time of the Scheduled steps; ok is false when there is none.
+	NextStepTime(ctx context.Context) (t time.Time, ok bool, err error)
+
+	// PushOf returns a push whatever its app, or ErrNotFound.
+	PushOf(ctx context.Context, id int64) (Push, error)
+
+	// ScanRecipients returns a push's recipients with ordinal ≥ from, in ordinal order, at most limit.
+	ScanRecipients(ctx context.Context, id int64, from uint32, limit int) ([]Recipient, error)
+
+	// PlanStep stores a slice of a step's plan, all or nothing. A plan whose From is not the step's NextOrdinal, or
+	// whose step is not Scheduled, gets ErrConflict: somebody else planned or cancelled it. A chunk number is used
+	// once per step; a second time gets ErrConflict. An absent step gets ErrNotFound.
+	PlanStep(ctx context.Context, plan StepPlan) error
+
+	// CancelStep cancels a Scheduled or Waiting step and its pending dispatches; any other state gets ErrConflict, an
+	// absent step ErrNotFound.
+	CancelStep(ctx context.Context, id int64, step int, reason Reason) error
+}

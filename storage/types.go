@@ -1,0 +1,292 @@
+package storage
+
+import "time"
+
+// Bounds that every backend holds.
+const (
+	// MaxPage is the longest page that a read returns, in rows; also the most dispatches that one claim takes.
+	MaxPage = 10_000
+
+	// MaxRaw is how much is kept of a callback's row as it came, in bytes.
+	MaxRaw = 16 << 10
+)
+
+// PushState is where a push stands.
+type PushState string
+
+// The states of a push. Only an active push has steps and dispatches to come.
+const (
+	PushActive      PushState = "ACTIVE"
+	PushRejected    PushState = "REJECTED"    // EngageLab refused the first dispatch for good; nothing was sent
+	PushWithdrawing PushState = "WITHDRAWING" // nothing more is sent; EngageLab has not confirmed the withdrawal yet
+	PushWithdrawn   PushState = "WITHDRAWN"
+)
+
+// Push is one logical message with an audience.
+type Push struct {
+	// ID is the msg_id: time-ordered and positive.
+	ID  int64
+	App string
+	// RequestID is the caller's own key; unique per app among pushes that were not rejected. May be empty.
+	RequestID string
+	// Fingerprint tells a repeated request from a reused RequestID.
+	Fingerprint []byte
+	// Document is EngageLab's push object as it came, without the members that are Susul's own.
+	Document []byte
+	// Listed says that the audience is a list of registration ids; otherwise recipients become known by callbacks.
+	Listed       bool
+	CallbackURLs []string
+	Policy       *PinnedPolicy // nil: no follow-ups
+	TimeToLive   time.Duration
+
+	State         PushState
+	Refusal       *Refusal // why EngageLab rejected the push
+	CreateTime    time.Time
+	FirstSentTime time.Time // zero until EngageLab took the first dispatch
+	Recipients    int       // how many are known
+}
+
+// PinnedPolicy is a resend policy as it was when a push was accepted.
+type PinnedPolicy struct {
+	Name     string
+	UID      string
+	Revision int64
+	// Spec is the policy at that revision, in the encoding of package policy.
+	Spec []byte
+}
+
+// Refusal is EngageLab's (or Susul's) final word on a dispatch.
+type Refusal struct {
+	HTTPStatus int
+	Code       int
+	Message    string
+}
+
+// Recipient is one registration id of one push.
+type Recipient struct {
+	Ordinal        uint32
+	RegistrationID string
+	Progress       Progress
+}
+
+// StepState is where a step's timer stands.
+type StepState string
+
+// The states of a step.
+const (
+	StepWaiting   StepState = "WAITING"   // the first sending has not happened yet, so that the step has no due time
+	StepScheduled StepState = "SCHEDULED" // due at DueTime; being planned when NextOrdinal > 0
+	StepPlanned   StepState = "PLANNED"   // all of its dispatches exist
+	StepCancelled StepState = "CANCELLED"
+)
+
+// Step is one sending of a push. Step 0 is the first sending and has no timer.
+type Step struct {
+	PushID int64
+	Number int
+	State  StepState
+	// Offset is the time from the first sending to the step's due time.
+	Offset  time.Duration
+	DueTime time.Time // zero while the step waits
+	// NextOrdinal is the first recipient that planning has not looked at.
+	NextOrdinal  uint32
+	CancelReason Reason
+}
+
+// Reason says why a recipient was passed over, or why a step or dispatch was cancelled.
+type Reason string
+
+// The reasons.
+const (
+	ReasonMilestoneReached Reason = "MILESTONE_REACHED" // the recipient had reached the trigger's milestone
+	ReasonPolicyPaused     Reason = "POLICY_PAUSED"
+	ReasonPolicyDeleted    Reason = "POLICY_DELETED"
+	ReasonWithdrawn        Reason = "WITHDRAWN"
+	ReasonRejected         Reason = "REJECTED" // EngageLab refused the push
+	ReasonExpired          Reason = "EXPIRED"  // its time to live ended before EngageLab could take it
+	ReasonTemplateFailed   Reason = "TEMPLATE_FAILED"
+)
+
+// DispatchState is where a dispatch stands; the package comment draws the moves.
+type DispatchState string
+
+// The states of a dispatch.
+const (
+	DispatchBlocked   DispatchState = "BLOCKED" // waits for the first chunk of the first sending
+	DispatchPending   DispatchState = "PENDING"
+	DispatchClaimed   DispatchState = "CLAIMED"
+	DispatchSent      DispatchState = "SENT"
+	DispatchRefused   DispatchState = "REFUSED"
+	DispatchExpired   DispatchState = "EXPIRED"
+	DispatchCancelled DispatchState = "CANCELLED"
+	DispatchSkipped   DispatchState = "SKIPPED" // nobody was left to send it to
+)
+
+// DispatchDraft is a dispatch to be.
+type DispatchDraft struct {
+	Chunk int
+	// Recipients are ordinals; nil means the whole audience as the push's document names it.
+	Recipients []uint32
+	// Content is what is laid over the push's document, in the encoding of package policy; nil leaves it as it is.
+	Content    []byte
+	DueTime    time.Time
+	ExpireTime time.Time
+}
+
+// Dispatch is one request to EngageLab: a chunk of a step.
+type Dispatch struct {
+	DispatchDraft
+	ID         int64
+	PushID     int64
+	Step       int
+	State      DispatchState
+	Attempt    int // counts claims; identifies the claim that may finish the dispatch
+	UpstreamID string
+	SentTime   time.Time
+	Refusal    *Refusal
+	Reason     Reason
+}
+
+// Claim is a dispatch that its claimer alone may send, with what is needed to decide and to send. Push and Recipients,
+// with their progress, are as they were when the claim was stored, or newer. Recipients are in the dispatch's order;
+// there are none for a dispatch to the whole audience.
+type Claim struct {
+	Dispatch   Dispatch
+	Push       Push
+	Recipients []Recipient
+}
+
+// DispatchResult is what became of a claimed dispatch.
+type DispatchResult struct {
+	ID      int64
+	Attempt int
+	// State is Sent, Refused, Expired, Cancelled or Skipped, or Pending for another try.
+	State DispatchState
+	// Time is when it happened; for Pending, when to try again.
+	Time       time.Time
+	UpstreamID string
+	Refusal    *Refusal
+	Reason     Reason
+	// Recipients are the ordinals that it went to, when some were passed over; nil keeps the dispatch's own.
+	Recipients []uint32
+	PassedOver map[Reason]int
+}
+
+// PushDraft is a push to be, with all that becomes durable along with it.
+type PushDraft struct {
+	Push       Push
+	Recipients []string // registration ids, without repeats; their index is the ordinal
+	Dispatches []DispatchDraft
+	Steps      []StepDraft
+}
+
+// StepDraft is a follow-up's timer to be.
+type StepDraft struct {
+	Number int
+	Offset time.Duration // from the first sending
+}
+
+// StepPlan is the outcome of looking at the recipients From ≤ ordinal < Through for a step.
+type StepPlan struct {
+	PushID     int64
+	Step       int
+	From       uint32
+	Through    uint32
+	Dispatches []DispatchDraft
+	PassedOver map[Reason]int
+	Done       bool // no recipients are left
+}
+
+// Callback is one row that EngageLab reported, normalised.
+type Callback struct {
+	UpstreamID     string
+	RegistrationID string
+	// Milestone is MilestoneUnknown for a status that has no mapping.
+	Milestone Milestone
+	// Status is the reported status; with step and recipient it is what makes a repeated row recognisable.
+	Status       string
+	Time         time.Time // when the status changed, to the second
+	ErrorCode    int
+	ErrorMessage string
+	Channel      string
+	LossSource   string
+	// Raw is the row as it came. It is kept for rows that can't be applied and for unknown statuses, cut to MaxRaw.
+	Raw []byte
+}
+
+// CallbackSummary counts what became of a batch of callbacks.
+type CallbackSummary struct {
+	New      int
+	Repeated int
+	// Held rows name an upstream id that is not known (yet), or a recipient outside of the push's audience. A held
+	// row that comes again counts here again, and is kept once.
+	Held int
+}
+
+// Event is a callback that was applied, or a fact of Susul's own in the same shape.
+type Event struct {
+	// Sequence grows with every event of the store, with gaps.
+	Sequence    int64
+	App         string
+	PushID      int64
+	Step        int
+	ReceiveTime time.Time
+	Callback
+}
+
+// EventQuery selects events in ascending order of sequence. Zero fields select all.
+type EventQuery struct {
+	App            string
+	PushID         int64
+	RegistrationID string
+	StartTime      time.Time // events with Time ≥ StartTime
+	EndTime        time.Time // events with Time < EndTime
+	After          int64     // events with Sequence > After
+	Limit          int
+}
+
+// PushQuery selects an app's pushes, newest first.
+type PushQuery struct {
+	App    string
+	Before int64 // pushes with ID < Before; 0 starts with the newest
+	Limit  int
+}
+
+// Counts are numbers of recipients.
+type Counts struct {
+	Targets, Sent, Delivered, Displayed, Clicked, Failed int
+}
+
+// Add counts n more for a milestone. The unknown milestone counts nowhere.
+func (c *Counts) Add(m Milestone, n int) {
+	switch m {
+	case Sent:
+		c.Sent += n
+	case Delivered:
+		c.Delivered += n
+	case Displayed:
+		c.Displayed += n
+	case Clicked:
+		c.Clicked += n
+	case Failed:
+		c.Failed += n
+	}
+}
+
+// StepReport is one step's share of a report. Its targets are the recipients of all dispatches but the Cancelled,
+// Skipped and Expired ones.
+type StepReport struct {
+	Step
+	Counts
+	PassedOver map[Reason]int
+	// Dispatches counts the step's dispatches by state.
+	Dispatches map[DispatchState]int
+}
+
+// Report is what became of a push. Implied milestones count.
+type Report struct {
+	Push  Push
+	Steps []StepReport // ascending, step 0 first; that one has no timer and reads as Planned
+	// Total counts each recipient once over all steps. Its targets are the recipients known.
+	Total Counts
+}
