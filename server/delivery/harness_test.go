@@ -1,0 +1,320 @@
+package delivery_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jonboulle/clockwork"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"susul.dev/susul/server/delivery"
+	"susul.dev/susul/server/engagelab"
+	"susul.dev/susul/server/policy"
+	"susul.dev/susul/server/policy/etcdtest"
+	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite"
+)
+
+const (
+	app = "app"
+	// patience bounds what a test waits for, in real time.
+	patience = 20 * time.Second
+)
+
+// sending is one request that reached EngageLab.
+type sending struct {
+	cid      string
+	ids      []string
+	document engagelab.Document
+	upstream string
+}
+
+func (s sending) notification(t *testing.T) map[string]any {
+	t.Helper()
+	body, _ := s.document.Members()["body"].(map[string]any)
+	notification, _ := body["notification"].(map[string]any)
+	android, ok := notification["android"].(map[string]any)
+	require.True(t, ok)
+	return android
+}
+
+// engageLab is a Sender that remembers what it got, and recognises a repeated cid. Its hooks may change an answer.
+type engageLab struct {
+	mu        sync.Mutex
+	byCID     map[string]string
+	sendings  []sending
+	withdrawn []string
+	arrived   chan sending // one for each new cid
+
+	// before is called with each request before it counts, and may refuse it.
+	before func(sending) error
+	// after is called once a request has counted; its error is a lost answer.
+	after      func(sending) error
+	onWithdraw func(id string) error
+}
+
+func newEngageLab() *engageLab {
+	return &engageLab{byCID: map[string]string{}, arrived: make(chan sending, 10_000)}
+}
+
+func (e *engageLab) Push(_ context.Context, body []byte) (engagelab.PushResponse, error) {
+	document, err := engagelab.ParseDocument(body)
+	if err != nil {
+		return engagelab.PushResponse{}, err
+	}
+	ids, _ := document.RegistrationIDs()
+	s := sending{cid: cidOf(document), ids: ids, document: document}
+	e.mu.Lock()
+	before, after := e.before, e.after
+	e.mu.Unlock()
+	if before != nil {
+		if err := before(s); err != nil {
+			return engagelab.PushResponse{}, err
+		}
+	}
+	e.mu.Lock()
+	upstream, repeated := e.byCID[s.cid]
+	if !repeated {
+		upstream = fmt.Sprintf("%d", 1000+len(e.byCID))
+		e.byCID[s.cid] = upstream
+	}
+	s.upstream = upstream
+	if !repeated {
+		e.sendings = append(e.sendings, s)
+		e.arrived <- s
+	}
+	e.mu.Unlock()
+	if after != nil {
+		if err := after(s); err != nil {
+			return engagelab.PushResponse{}, err
+		}
+	}
+	return engagelab.PushResponse{MsgID: upstream}, nil
+}
+
+func cidOf(document engagelab.Document) string {
+	body, _ := document.Members()["body"].(map[string]any)
+	options, _ := body["options"].(map[string]any)
+	cid, _ := options["cid"].(string)
+	return cid
+}
+
+func (e *engageLab) Validate(context.Context, []byte) (engagelab.PushResponse, error) {
+	return engagelab.PushResponse{}, nil
+}
+
+func (e *engageLab) Withdraw(_ context.Context, id string) (engagelab.PushResponse, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.onWithdraw != nil {
+		if err := e.onWithdraw(id); err != nil {
+			return engagelab.PushResponse{}, err
+		}
+	}
+	e.withdrawn = append(e.withdrawn, id)
+	return engagelab.PushResponse{MsgID: id}, nil
+}
+
+func (e *engageLab) hook(before, after func(sending) error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.before, e.after = before, after
+}
+
+var (
+	errDown    = &engagelab.Error{HTTPStatus: 503, Code: engagelab.CodeInternal, Message: "down"}
+	errRefused = &engagelab.Error{HTTPStatus: 400, Code: engagelab.CodeInvalidParameter, Message: "the title is odd"}
+	errLost    = errors.New("connection reset by peer")
+)
+
+// house is a Service with all that it needs, in a time of its own.
+type house struct {
+	t         *testing.T
+	clock     *clockwork.FakeClock
+	store     storage.Store
+	policies  *policy.Store
+	engageLab *engageLab
+	senders   int
+	service   *delivery.Service
+	stop      func()
+
+	stopPolicies func()
+}
+
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	h := newHouseOn(t, etcdtest.Start(t).Client())
+	t.Cleanup(h.close)
+	return h
+}
+
+// newHouseOn returns a house on the given etcd, to be closed by the caller.
+func newHouseOn(t *testing.T, client *clientv3.Client) *house {
+	t.Helper()
+	h := &house{
+		t: t, engageLab: newEngageLab(), senders: 4,
+		clock: clockwork.NewFakeClockAt(time.Date(2026, 3, 1, 7, 0, 0, 0, time.UTC)),
+	}
+	dir, err := os.MkdirTemp(t.TempDir(), "")
+	require.NoError(t, err)
+	store, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, "susul.db")})
+	require.NoError(t, err)
+	h.store = store
+	h.startPolicies(client)
+	h.start()
+	return h
+}
+
+// close stops everything.
+func (h *house) close() {
+	h.t.Helper()
+	h.stop()
+	h.stopPolicies()
+	require.NoError(h.t, h.store.Close())
+}
+
+func (h *house) startPolicies(client *clientv3.Client) {
+	h.policies = policy.New(policy.Options{Client: client, Clock: h.clock, Logger: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.policies.Run(ctx) }()
+	h.stopPolicies = func() {
+		cancel()
+		require.NoError(h.t, <-done)
+	}
+	<-h.policies.Loaded()
+}
+
+// start runs a new Service over the same store, as after a restart.
+func (h *house) start() {
+	h.service = delivery.New(delivery.Options{
+		Store: h.store, Policies: h.policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
+		Apps:         map[string]delivery.App{app: {Sender: h.engageLab, CallbackURL: "https://susul.example/cb"}},
+		Metrics:      delivery.NewMetrics(prometheus.NewRegistry()),
+		AnswerWithin: patience, SendersPerApp: h.senders,
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- h.service.Run(ctx) }()
+	h.stop = sync.OnceFunc(func() {
+		cancel()
+		require.NoError(h.t, <-done)
+	})
+}
+
+// news is the policy of the seed case: unless clicked within 2 h, steps 1 h and 3 h later.
+func news() policy.Policy {
+	return policy.Policy{
+		ID:      "news",
+		Match:   `custom_args == "news"`,
+		Trigger: policy.Trigger{Unless: storage.Clicked, Within: 2 * time.Hour},
+		Steps: []policy.Step{
+			{After: time.Hour, Content: policy.Content{Title: "Again: {{ push.body.notification.android.title }}"}},
+			{After: 3 * time.Hour, Content: policy.Content{Alert: "Last call, step {{ step }}."}},
+		},
+	}
+}
+
+func (h *house) createPolicy(p policy.Policy) policy.Policy {
+	h.t.Helper()
+	created, err := h.policies.Create(h.t.Context(), p)
+	require.NoError(h.t, err)
+	return created
+}
+
+// request asks for a push to n people, r0 and on; more sets further members.
+func (h *house) request(n int, more map[string]any) delivery.PushRequest {
+	h.t.Helper()
+	members := map[string]any{
+		"to": map[string]any{"registration_id": people(n)},
+		"body": map[string]any{
+			"platform":     "android",
+			"notification": map[string]any{"android": map[string]any{"title": "News", "alert": "Read it"}},
+			"options":      map[string]any{"time_to_live": 600},
+		},
+		"custom_args": "news",
+	}
+	for name, value := range more {
+		members[name] = value
+	}
+	data, err := json.Marshal(members)
+	require.NoError(h.t, err)
+	document, err := engagelab.ParseDocument(data)
+	require.NoError(h.t, err)
+	return delivery.PushRequest{App: app, Document: document}
+}
+
+func people(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("r%d", i)
+	}
+	return ids
+}
+
+// push creates a push to n people and returns it with what reached EngageLab first.
+func (h *house) push(n int, more map[string]any) (storage.Push, sending) {
+	h.t.Helper()
+	push, err := h.service.CreatePush(h.t.Context(), h.request(n, more))
+	require.NoError(h.t, err)
+	return push, h.next()
+}
+
+// next returns the next request that reached EngageLab.
+func (h *house) next() sending {
+	h.t.Helper()
+	select {
+	case s := <-h.engageLab.arrived:
+		return s
+	case <-time.After(patience):
+		require.Fail(h.t, "nothing reached EngageLab")
+		return sending{}
+	}
+}
+
+// settled waits until no dispatch is pending, claimed or blocked, and returns the report.
+func (h *house) settled(push storage.Push) storage.Report {
+	h.t.Helper()
+	var report storage.Report
+	require.Eventually(h.t, func() bool {
+		var err error
+		report, err = h.service.Report(h.t.Context(), app, push.ID)
+		require.NoError(h.t, err)
+		for _, step := range report.Steps {
+			if step.Dispatches[storage.DispatchPending]+step.Dispatches[storage.DispatchClaimed]+step.Dispatches[storage.DispatchBlocked] > 0 {
+				return false
+			}
+		}
+		return true
+	}, patience, time.Millisecond)
+	return report
+}
+
+// callback reports a status for people of a sending.
+func (h *house) callback(s sending, status string, ids ...string) storage.CallbackSummary {
+	h.t.Helper()
+	rows := make([]storage.Callback, len(ids))
+	for i, id := range ids {
+		rows[i] = storage.Callback{UpstreamID: s.upstream, RegistrationID: id, Status: status}
+	}
+	summary, err := h.service.RecordCallbacks(h.t.Context(), app, rows)
+	require.NoError(h.t, err)
+	return summary
+}
+
+// pass lets time go by and plans what is due.
+func (h *house) pass(d time.Duration) {
+	h.t.Helper()
+	h.clock.Advance(d)
+	require.NoError(h.t, h.service.PlanDueSteps(h.t.Context()))
+}
