@@ -63,7 +63,7 @@ type Server struct {
 
 // New binds the listeners, so that addresses are known and a port in use is found out at once. Run must be called to
 // release them.
-func New(o Options) (*Server, error) {
+func New(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{
 		config: o.Config, log: o.Logger, clock: o.Clock,
 		registry: prometheus.NewRegistry(), health: health.NewServer(), pipe: bufconn.Listen(pipeBytes),
@@ -73,7 +73,7 @@ func New(o Options) (*Server, error) {
 	}
 	s.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if err := s.listen(); err != nil {
+	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
 	s.node = newNode(s)
@@ -81,14 +81,14 @@ func New(o Options) (*Server, error) {
 		Backend: s.node.backend, Apps: apiApps(o.Config), AdminTokens: adminTokens(o.Config),
 		Logger: o.Logger, Registry: s.registry,
 	})
-	if err := s.buildServers(); err != nil {
+	if err := s.buildServers(ctx); err != nil {
 		s.closeListeners()
 		return nil, err
 	}
 	return s, nil
 }
 
-// GRPCAddress, HTTPAddress and OpsAddress are where the node listens.
+// GRPCAddress is where the gRPC services are.
 func (s *Server) GRPCAddress() string { return s.grpcListener.Addr().String() }
 
 // HTTPAddress is the REST faces' and EngageLab's callbacks' address.
@@ -100,7 +100,7 @@ func (s *Server) OpsAddress() string { return s.opsListener.Addr().String() }
 // Leading is closed when the node has been elected for the first time and does its work.
 func (s *Server) Leading() <-chan struct{} { return s.node.leading }
 
-func (s *Server) listen() (err error) {
+func (s *Server) listen(ctx context.Context) (err error) {
 	defer func() {
 		if err != nil {
 			s.closeListeners()
@@ -124,7 +124,7 @@ func (s *Server) listen() (err error) {
 		{"http.listen", s.config.HTTP.Listen, secure, &s.httpListener},
 		{"ops.listen", s.config.Ops.Listen, nil, &s.opsListener},
 	} {
-		listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", l.address)
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", l.address)
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.key, err)
 		}
@@ -144,7 +144,7 @@ func (s *Server) closeListeners() {
 	}
 }
 
-func (s *Server) buildServers() error {
+func (s *Server) buildServers(ctx context.Context) error {
 	var err error
 	s.grpc, err = s.api.NewGRPCServer(
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout, Time: time.Minute}),
@@ -161,7 +161,7 @@ func (s *Server) buildServers() error {
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
-	handler, err := s.api.NewHTTPHandler(context.Background(), conn)
+	handler, err := s.api.NewHTTPHandler(ctx, conn)
 	if err != nil {
 		return err
 	}

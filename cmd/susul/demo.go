@@ -31,7 +31,7 @@ const (
 	demoSecret         = "demo-master-secret"
 	demoToken          = "demo-admin-token"
 	demoCallbackUser   = "engagelab"
-	demoCallbackSecret = "demo-callback-secret"
+	demoCallbackSecret = "demo-callback-secret" //nolint:gosec // it guards nothing
 )
 
 type demoOptions struct {
@@ -88,7 +88,7 @@ func runDemo(ctx context.Context, out io.Writer, o demoOptions) (err error) {
 	}
 	d.sandURL = "http://" + listener.Addr().String()
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	if d.server, err = server.New(server.Options{Config: demoConfig(dir, d.sandURL, o.speed), Logger: log, Clock: d.clock}); err != nil {
+	if d.server, err = server.New(ctx, server.Options{Config: demoConfig(dir, d.sandURL, o.speed), Logger: log, Clock: d.clock}); err != nil {
 		return err
 	}
 	if d.sandbox, err = sandbox.New(sandbox.Config{

@@ -16,7 +16,7 @@ import (
 )
 
 // errDisagree is the demo's failure: Susul's report is not what happened on the devices.
-var errDisagree = errors.New("Susul's report and the sandbox's own count disagree") //nolint:revive,staticcheck // Susul is a name
+var errDisagree = errors.New("Susul's report and the sandbox's own count disagree") //nolint:staticcheck // Susul is a name
 
 // printPolicy writes a policy as a timeline.
 func printPolicy(out io.Writer, p *susulv1.ResendPolicy) {

@@ -27,7 +27,7 @@ wins over a variable, a variable over the file. docs/susul.example.yaml shows th
 		if err != nil {
 			return err
 		}
-		s, err := server.New(server.Options{Config: cfg, Logger: newLogger(os.Stderr, cfg.Log)})
+		s, err := server.New(cmd.Context(), server.Options{Config: cfg, Logger: newLogger(os.Stderr, cfg.Log)})
 		if err != nil {
 			return err
 		}

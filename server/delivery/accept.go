@@ -172,7 +172,7 @@ func firstSending(recipients int, listed bool, due, expire time.Time) []storage.
 	for from := 0; from < recipients; from += maxChunk {
 		ordinals := make([]uint32, min(maxChunk, recipients-from))
 		for i := range ordinals {
-			ordinals[i] = uint32(from + i) //nolint:gosec // at most engagelab.MaxRecipients
+			ordinals[i] = uint32(from + i)
 		}
 		drafts = append(drafts, storage.DispatchDraft{
 			Chunk: len(drafts), Recipients: ordinals, DueTime: due, ExpireTime: expire,
@@ -202,14 +202,13 @@ func (s *Service) storePush(ctx context.Context, draft storage.PushDraft) (
 
 // awaitFirst returns the push once EngageLab has answered its first request, or as it is when that takes too long.
 func (s *Service) awaitFirst(ctx context.Context, push storage.Push, outcome <-chan storage.Push) (storage.Push, error) {
-	timer := time.NewTimer(s.AnswerWithin)
-	defer timer.Stop()
+	ctx, cancel := context.WithTimeout(ctx, s.AnswerWithin)
+	defer cancel()
 	select {
 	case push = <-outcome:
 		if push.State == storage.PushRejected && push.Refusal != nil {
 			return storage.Push{}, &RefusedError{*push.Refusal}
 		}
-	case <-timer.C:
 	case <-ctx.Done(): // it is accepted all the same
 	}
 	return push, nil

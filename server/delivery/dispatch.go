@@ -83,8 +83,21 @@ func (d *dispatcher) run(ctx context.Context) error {
 // a short wait for its outcome.
 func outlive(parent context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
-	stop := context.AfterFunc(parent, func() { time.AfterFunc(grace, cancel) })
+	stop := context.AfterFunc(parent, func() {
+		rest(ctx, grace)
+		cancel()
+	})
 	return ctx, func() { stop(); cancel() }
+}
+
+// rest waits in real time: for the sake of the machine, not of a policy.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d) //nolint:forbidigo // see above
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 func (d *dispatcher) freeSlot() {
@@ -109,10 +122,7 @@ func (d *dispatcher) pause(ctx context.Context, busy, failed bool) error {
 		return nil // look again at once; without a free slot the claim comes back empty, and pauses
 	}
 	if failed {
-		select {
-		case <-ctx.Done():
-		case <-time.After(storeRetry):
-		}
+		rest(ctx, storeRetry)
 		return nil
 	}
 	var due <-chan time.Time
@@ -122,8 +132,10 @@ func (d *dispatcher) pause(ctx context.Context, busy, failed bool) error {
 			return err
 		}
 		if err != nil {
-			due = time.After(storeRetry)
-		} else if ok {
+			rest(ctx, storeRetry)
+			return nil
+		}
+		if ok {
 			timer := d.service.Clock.NewTimer(max(next.Sub(d.service.Clock.Now()), 0))
 			defer timer.Stop()
 			due = timer.Chan()
@@ -139,13 +151,13 @@ func (d *dispatcher) pause(ctx context.Context, busy, failed bool) error {
 
 // send carries one claimed dispatch to its end, or to its next try.
 func (s *Service) send(ctx context.Context, claim storage.Claim) {
-	started := time.Now()
+	started := s.Clock.Now()
 	result := s.decide(claim)
 	if result.State == "" {
 		result = s.handOver(ctx, claim, result)
 	}
 	push, err := s.finish(ctx, result)
-	s.logAttempt(claim, result, time.Since(started), err)
+	s.logAttempt(claim, result, s.Clock.Since(started), err)
 	if err != nil {
 		return
 	}
@@ -203,7 +215,7 @@ func (s *Service) handOver(ctx context.Context, claim storage.Claim, result stor
 // retryPause grows with the attempts and differs from dispatch to dispatch.
 func retryPause(attempt int) time.Duration {
 	pause := min(minRetryPause<<min(attempt, 10), maxRetryPause)
-	return pause/2 + rand.N(pause/2) //nolint:gosec // jitter
+	return pause/2 + rand.N(pause/2)
 }
 
 // requestBody turns a claim into EngageLab's push object. Kept are the ordinals that it may still go to, nil for all.
@@ -248,11 +260,7 @@ func (s *Service) finish(ctx context.Context, result storage.DispatchResult) (pu
 		if !errors.Is(err, storage.ErrUnavailable) {
 			return push, err
 		}
-		select {
-		case <-ctx.Done():
-			return push, err
-		case <-time.After(storeRetry):
-		}
+		rest(ctx, storeRetry)
 	}
 	return push, err
 }
@@ -279,7 +287,7 @@ func (s *Service) logAttempt(claim storage.Claim, result storage.DispatchResult,
 	log := s.Logger.With("app", claim.Push.App, "msg_id", claim.Push.ID, "step", claim.Dispatch.Step,
 		"chunk", claim.Dispatch.Chunk, "attempt", claim.Dispatch.Attempt, "recipients", len(claim.Recipients),
 		"passed_over", result.PassedOver, "state", result.State, "upstream_id", result.UpstreamID,
-		"reason", result.Reason, "took", took)
+		"reason", result.Reason, "took_ms", took.Milliseconds())
 	switch {
 	case err != nil:
 		log.Error("the outcome of a dispatch was not stored", "error", err)

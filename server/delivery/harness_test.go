@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -165,9 +164,7 @@ func newHouseOn(t *testing.T, client *clientv3.Client) *house {
 		t: t, engageLab: newEngageLab(), senders: 4,
 		clock: clockwork.NewFakeClockAt(time.Date(2026, 3, 1, 7, 0, 0, 0, time.UTC)),
 	}
-	dir, err := os.MkdirTemp(t.TempDir(), "")
-	require.NoError(t, err)
-	store, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, "susul.db")})
+	store, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "susul.db")})
 	require.NoError(t, err)
 	h.store = store
 	h.startPolicies(client)

@@ -12,7 +12,7 @@ const msgIDRandomBits = 20
 
 // newMsgID returns a time-ordered id. Two nodes may draw the same one; the store then refuses the second.
 func newMsgID(now time.Time) int64 {
-	return now.UnixMilli()<<msgIDRandomBits | rand.Int64N(1<<msgIDRandomBits) //nolint:gosec // an id, not a secret
+	return now.UnixMilli()<<msgIDRandomBits | rand.Int64N(1<<msgIDRandomBits)
 }
 
 // cid returns the id by which EngageLab recognises a repeated dispatch.

@@ -46,9 +46,10 @@ func (l Loop) Run(ctx context.Context) error {
 			return err
 		case err != nil:
 			l.Logger.Error("due steps can't be planned; trying again", "error", err)
+			timer := time.NewTimer(planRetry) //nolint:forbidigo // for the sake of the machine, not of a policy
 			select {
 			case <-ctx.Done():
-			case <-time.After(planRetry):
+			case <-timer.C:
 			}
 		}
 	}

@@ -86,7 +86,7 @@ func Start(t testing.TB, o Options) *Server {
 	if o.Configure != nil {
 		o.Configure(&cfg)
 	}
-	s.Server, err = server.New(server.Options{Config: cfg, Logger: o.Log, Clock: o.Clock})
+	s.Server, err = server.New(t.Context(), server.Options{Config: cfg, Logger: o.Log, Clock: o.Clock})
 	require.NoError(t, err)
 	s.Sandbox, err = sandbox.New(sandbox.Config{
 		Apps: map[string]string{App: Secret, OtherApp: OtherSecret},

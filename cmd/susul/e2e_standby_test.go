@@ -1,0 +1,184 @@
+package main
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	susulv1 "susul.dev/susul/gen/susul/v1"
+	"susul.dev/susul/server/engagelab"
+	"susul.dev/susul/server/policy/etcdtest"
+)
+
+// leaseTTL is how long a leader that vanished is waited for.
+const leaseTTL = 5 * time.Second
+
+func TestStandbySendsCallersToTheLeader(t *testing.T) {
+	t.Parallel()
+	etcd := etcdtest.Start(t)
+	config := writeSettings(t, baseSettings(t.TempDir(), startSandbox(t, obedient()...).url))
+	leader := serve(t, "--config", config, "--etcd.endpoints", etcd.Address())
+	leader.awaitReady(t)
+	standby := serve(t, "--config", config, "--etcd.endpoints", etcd.Address())
+	standby.awaitStandby(t, leader)
+
+	_, err := standby.pushes.ListPushes(t.Context(), &susulv1.ListPushesRequest{Parent: "apps/" + testApp})
+	refused := status.Convert(err)
+	require.Equal(t, codes.Unavailable, refused.Code())
+	require.Len(t, refused.Details(), 2)
+	info, ok := refused.Details()[0].(*errdetails.ErrorInfo)
+	require.True(t, ok)
+	require.Equal(t, "STANDBY", info.GetReason())
+	require.Equal(t, leader.grpc, info.GetMetadata()["leader"])
+	retry, ok := refused.Details()[1].(*errdetails.RetryInfo)
+	require.True(t, ok)
+	require.Positive(t, retry.GetRetryDelay().AsDuration())
+
+	for _, call := range []func() (answer, error){
+		func() (answer, error) { return standby.try(http.MethodGet, "/v1/apps/"+testApp+"/pushes", nil, nil) },
+		func() (answer, error) {
+			return standby.try(http.MethodPost, "/v4/push", newsDocument(t, "", people("standby", 1)), nil)
+		},
+		func() (answer, error) {
+			return standby.postCallbacks([]engagelab.CallbackRow{callbackRow("1", "somebody", "sent")})
+		},
+	} {
+		got, err := call()
+		require.NoError(t, err)
+		require.Equal(t, http.StatusServiceUnavailable, got.status)
+		require.NotEmpty(t, got.header.Get("Retry-After"))
+		require.Contains(t, got.body, leader.grpc)
+	}
+	standby.terminate(t, patience)
+	leader.terminate(t, patience)
+}
+
+func TestSuccessorCarriesOnAfterACrashAndAfterAStop(t *testing.T) {
+	t.Parallel()
+	etcd := etcdtest.Start(t)
+	lab := startSandbox(t, obedient()...)
+	config := writeSettings(t, baseSettings(t.TempDir(), lab.url))
+	candidate := func() *node { return serve(t, "--config", config, "--etcd.endpoints", etcd.Address()) }
+	first := candidate()
+	first.awaitReady(t)
+	second := candidate()
+	second.awaitStandby(t, first)
+
+	policy := createFollowUp(t, first, 4*time.Second)
+	to := people("takeover", 100)
+	clicked, others := to[:10], to[10:]
+	msgID := first.sendNews(t, "takeover", to)
+	postAll(t, first, clickRows(t, lab, clicked))
+	want := first.push(t, msgID)
+
+	first.crash()
+	t.Logf("took over from a crashed leader after %s", second.awaitReady(t))
+	require.True(t, proto.Equal(want, second.push(t, msgID)))
+	require.EqualValues(t, len(clicked), second.report(t, msgID).GetTotal().GetClicked())
+	requirePolicy(t, second, policy)
+	report := second.awaitSent(t, msgID)
+	require.EqualValues(t, len(others), report.GetSteps()[1].GetFunnel().GetTargets())
+
+	third := candidate()
+	third.awaitStandby(t, second)
+	second.terminate(t, patience)
+	took := third.awaitReady(t)
+	t.Logf("took over from a stopped leader after %s", took)
+	require.Less(t, took, leaseTTL, "a leader that stops resigns")
+	require.True(t, proto.Equal(report, third.report(t, msgID)))
+	requirePolicy(t, third, policy)
+	requireFollowedUpOnce(t, lab, msgID, clicked, others)
+	third.terminate(t, patience)
+}
+
+func TestStandbyOfAnEmbeddedEtcdWaitsForTheDataDirectory(t *testing.T) {
+	t.Parallel()
+	lab := startSandbox(t, obedient()...)
+	config := writeSettings(t, baseSettings(t.TempDir(), lab.url))
+	first := serve(t, "--config", config)
+	first.awaitReady(t)
+	second := serve(t, "--config", config)
+	second.awaitStandby(t, first)
+	_, err := second.pushes.ListPushes(t.Context(), &susulv1.ListPushesRequest{Parent: "apps/" + testApp})
+	require.Equal(t, codes.Unavailable, status.Code(err))
+
+	policy := createFollowUp(t, first, 4*time.Second)
+	to := people("embedded", 100)
+	clicked, others := to[:10], to[10:]
+	msgID := first.sendNews(t, "embedded", to)
+	postAll(t, first, clickRows(t, lab, clicked))
+	first.terminate(t, patience)
+	t.Logf("took over from a stopped leader after %s", second.awaitReady(t))
+	requirePolicy(t, second, policy)
+
+	third := serve(t, "--config", config)
+	third.awaitStandby(t, second)
+	second.crash()
+	t.Logf("took over from a crashed leader after %s", third.awaitReady(t))
+	requirePolicy(t, third, policy)
+	require.EqualValues(t, len(clicked), third.report(t, msgID).GetTotal().GetClicked())
+	third.awaitSent(t, msgID)
+	requireFollowedUpOnce(t, lab, msgID, clicked, others)
+	third.terminate(t, patience)
+}
+
+// createFollowUp creates a policy with one step, which is due some time after the first sending.
+func createFollowUp(t *testing.T, n *node, after time.Duration) *susulv1.ResendPolicy {
+	t.Helper()
+	created, err := n.policies.CreateResendPolicy(t.Context(), &susulv1.CreateResendPolicyRequest{
+		ResendPolicyId: "soon",
+		ResendPolicy: &susulv1.ResendPolicy{
+			Match:   "true",
+			Trigger: &susulv1.Trigger{Unless: susulv1.Milestone_MILESTONE_CLICKED, Within: durationpb.New(0)},
+			Steps: []*susulv1.ResendStep{{
+				After: durationpb.New(after), Content: &susulv1.StepContent{Title: "Still unread"},
+			}},
+		},
+	})
+	require.NoError(t, err)
+	return created.GetResendPolicy()
+}
+
+func requirePolicy(t *testing.T, n *node, want *susulv1.ResendPolicy) {
+	t.Helper()
+	got, err := n.policies.GetResendPolicy(t.Context(), &susulv1.GetResendPolicyRequest{Name: want.GetName()})
+	require.NoError(t, err)
+	require.True(t, proto.Equal(want, got.GetResendPolicy()), "want %v\ngot  %v", want, got.GetResendPolicy())
+}
+
+// clickRows returns a click of each device on the one message that it has.
+func clickRows(t *testing.T, lab *engageLab, ids []string) []engagelab.CallbackRow {
+	t.Helper()
+	rows := make([]engagelab.CallbackRow, len(ids))
+	for i, id := range ids {
+		rows[i] = callbackRow(lab.upstreamID(t, id), id, "click")
+	}
+	return rows
+}
+
+func postAll(t *testing.T, n *node, rows []engagelab.CallbackRow) {
+	t.Helper()
+	got, err := n.postCallbacks(rows)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+}
+
+// requireFollowedUpOnce requires that all devices got the first sending once, and those who had not clicked the follow-up.
+func requireFollowedUpOnce(t *testing.T, lab *engageLab, msgID string, clicked, others []string) {
+	t.Helper()
+	for _, d := range lab.devices(t, clicked) {
+		require.Len(t, messages(t, d, msgID), 1, "device %s clicked", d.RegistrationID)
+	}
+	for _, d := range lab.devices(t, others) {
+		got := messages(t, d, msgID)
+		require.Len(t, got, 2, "device %s did not click", d.RegistrationID)
+		require.Equal(t, "Still unread", got[1].Shown["android"].Title)
+	}
+}
