@@ -113,6 +113,8 @@ func embeddedConfig(o etcdOptions) *embed.Config {
 	cfg.Dir = filepath.Join(o.DataDir, "etcd")
 	cfg.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.New(newSlogCore(o.Logger)))
 	cfg.QuotaBackendBytes = etcdQuota
+	// A member without peers need not wait for their votes.
+	cfg.TickMs, cfg.ElectionMs = 10, 100
 	cfg.AutoCompactionMode, cfg.AutoCompactionRetention = embed.CompactorModeRevision, etcdHistory
 
 	// The member's id comes from the address that it advertises. Nobody ever dials it; it only has to stay the same.
@@ -150,7 +152,7 @@ func (c slogCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 	if entry.Level > zapcore.WarnLevel {
 		level = slog.LevelError
 	}
-	c.logger.LogAttrs(context.Background(), level, entry.Message, attrs(fields)...)
+	c.logger.LogAttrs(context.Background(), level, entry.Message, attrs(fields)...) //nolint:sloglint // etcd's own text
 	return nil
 }
 

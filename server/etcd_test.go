@@ -7,14 +7,19 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/jonboulle/clockwork"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/goleak"
 
+	"susul.dev/susul/server/policy"
 	"susul.dev/susul/server/policy/etcdtest"
+	"susul.dev/susul/server/schedule"
+	"susul.dev/susul/storage"
 )
 
 func quietLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
@@ -83,6 +88,54 @@ func TestEmbeddedEtcdWatchesAndLeases(t *testing.T) {
 	remaining, err := client.TimeToLive(t.Context(), lease.ID)
 	require.NoError(t, err)
 	require.Positive(t, remaining.TTL)
+}
+
+func TestEmbeddedEtcdCarriesPoliciesAndElections(t *testing.T) {
+	client, stop, err := startEtcd(t.Context(), etcdOptions{DataDir: t.TempDir(), Logger: quietLogger()})
+	require.NoError(t, err)
+	defer stopEtcd(t, stop)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	store := policy.New(policy.Options{Client: client, Clock: clockwork.NewRealClock(), Logger: quietLogger()})
+	election := schedule.New(schedule.ElectionOptions{Client: client, Candidate: "me", TTL: 2 * time.Second, Logger: quietLogger()})
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel()
+	group.Go(func() { _ = store.Run(ctx) }) // nil, as it says
+	elected := make(chan context.Context, 10)
+	group.Go(func() {
+		_ = election.Run(ctx, func(ctx context.Context, _ int64) error {
+			elected <- ctx
+			<-ctx.Done()
+			return nil
+		})
+	})
+
+	select {
+	case <-store.Loaded():
+	case <-ctx.Done():
+		require.Fail(t, "policies were not loaded")
+	}
+	_, err = store.Create(ctx, policy.Policy{
+		ID: "a", Trigger: policy.Trigger{Unless: storage.Clicked},
+		Steps: []policy.Step{{After: time.Hour, Content: policy.Content{Title: "t"}}},
+	})
+	require.NoError(t, err)
+	require.Len(t, store.Snapshot().List(), 1)
+	var leading context.Context
+	select {
+	case leading = <-elected:
+	case <-ctx.Done():
+		require.Fail(t, "nobody was elected")
+	}
+	select {
+	case <-leading.Done():
+		require.Fail(t, "the lease is kept, so that its leader stays", "%v", context.Cause(leading))
+	case <-time.After(4 * time.Second): // two times to live
+	}
+	require.True(t, store.Status().Connected)
+	address, known := election.Leader()
+	require.True(t, known)
+	require.Equal(t, "me", address)
 }
 
 func TestEmbeddedEtcdThatCannotStart(t *testing.T) {

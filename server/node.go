@@ -127,7 +127,7 @@ func (n *node) run(ctx context.Context) (err error) {
 // ignoreStop drops an error that is only the stop that was asked for.
 func ignoreStop(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // see above
+		return nil
 	}
 	return err
 }

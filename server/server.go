@@ -76,6 +76,11 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if err := s.listen(ctx); err != nil {
 		return nil, err
 	}
+	for _, app := range o.Config.Apps {
+		if app.Callback.Secret.Empty() {
+			s.log.Warn("callbacks are taken unsigned: set the app's callback.username and callback.secret", "app", app.AppKey)
+		}
+	}
 	s.node = newNode(s)
 	s.api = api.New(api.Options{
 		Backend: s.node.backend, Apps: apiApps(o.Config), AdminTokens: adminTokens(o.Config),

@@ -27,9 +27,6 @@ const (
 	testToken          = "e2e-administrator-token"
 	testCallbackUser   = "e2e-callback-user"
 	testCallbackSecret = "e2e-callback-secret"
-
-	// pollPause is how often a state that nobody announces is looked at.
-	pollPause = 50 * time.Millisecond
 )
 
 // baseSettings is a configuration with the app and free ports.
@@ -118,7 +115,7 @@ func (n *node) readiness(t *testing.T) (r readiness) {
 func (n *node) awaitReady(t *testing.T) time.Duration {
 	t.Helper()
 	began := time.Now()
-	require.Eventually(t, func() bool { return n.readiness(t).Status == http.StatusOK }, patience, pollPause)
+	eventually(t, "the node is ready", func() bool { return n.readiness(t).Status == http.StatusOK })
 	return time.Since(began)
 }
 
@@ -126,7 +123,7 @@ func (n *node) awaitReady(t *testing.T) time.Duration {
 func (n *node) awaitStandby(t *testing.T, leader *node) {
 	t.Helper()
 	want := readiness{Status: http.StatusServiceUnavailable, Role: "standby", Leader: leader.grpc}
-	require.Eventually(t, func() bool { return n.readiness(t) == want }, patience, pollPause)
+	eventually(t, "the node stands by and knows the leader", func() bool { return n.readiness(t) == want })
 }
 
 // answer is an HTTP answer, read to its end.
@@ -228,10 +225,10 @@ func (n *node) report(t *testing.T, msgID string) *susulv1.PushReport {
 // awaitSent waits until every step of a push is planned and EngageLab took all of it, and returns the report.
 func (n *node) awaitSent(t *testing.T, msgID string) (report *susulv1.PushReport) {
 	t.Helper()
-	require.Eventually(t, func() bool {
+	eventually(t, "every step is sent", func() bool {
 		report = n.report(t, msgID)
 		return stepsAreSent(report)
-	}, patience, pollPause)
+	})
 	return report
 }
 

@@ -18,6 +18,24 @@ import (
 // patience bounds every wait whose end is a matter of moments on an idle machine.
 const patience = 30 * time.Second
 
+// pollPause is how often a state that nobody announces is looked at.
+const pollPause = 50 * time.Millisecond
+
+// eventually looks until it is done. Unlike testify's it looks from the test's own goroutine, so that looking may fail.
+func eventually(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	tooLate := time.After(patience)
+	tick := time.NewTicker(pollPause)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-tooLate:
+			require.Fail(t, "waited in vain: "+what)
+		}
+	}
+}
+
 // process is one run of the binary.
 type process struct {
 	cmd            *exec.Cmd

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -36,7 +37,7 @@ func startSandbox(t *testing.T, args ...string) *engageLab {
 
 // obedient are the flags of a sandbox whose devices all receive at once and do nothing.
 func obedient() []string {
-	return []string{"--dead=0", "--offline=0", "--deliver-within=1ms", "--display-rate=0"}
+	return []string{"--speed=100", "--dead=0", "--offline=0", "--deliver-within=1ms", "--display-rate=0"}
 }
 
 // get reads one of the sandbox's own pages; ok is false if it has none there.
@@ -68,15 +69,14 @@ func (e *engageLab) devices(t *testing.T, ids []string) []sandbox.Device {
 	return seen
 }
 
-// upstreamID waits until a device has a message and returns the sandbox's id of it.
-func (e *engageLab) upstreamID(t *testing.T, registrationID string) string {
+// awaitDevices waits until each of the devices has so many messages, and tells what reached it.
+func (e *engageLab) awaitDevices(t *testing.T, ids []string, count int) (seen []sandbox.Device) {
 	t.Helper()
-	var d sandbox.Device
-	require.Eventually(t, func() bool {
-		_, err := e.get("/sandbox/devices/"+registrationID, &d)
-		return err == nil && len(d.Messages) > 0
-	}, patience, pollPause)
-	return d.Messages[0].MsgID
+	eventually(t, "every device has its messages", func() bool {
+		seen = e.devices(t, ids)
+		return !slices.ContainsFunc(seen, func(d sandbox.Device) bool { return len(d.Messages) < count })
+	})
+	return seen
 }
 
 // cids returns the cid of every push request that arrived, in their order; a repetition is there again.

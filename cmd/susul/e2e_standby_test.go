@@ -77,6 +77,7 @@ func TestSuccessorCarriesOnAfterACrashAndAfterAStop(t *testing.T) {
 	msgID := first.sendNews(t, "takeover", to)
 	postAll(t, first, clickRows(t, lab, clicked))
 	want := first.push(t, msgID)
+	require.Equal(t, susulv1.StepState_STEP_STATE_SCHEDULED, first.report(t, msgID).GetSteps()[1].GetState())
 
 	first.crash()
 	t.Logf("took over from a crashed leader after %s", second.awaitReady(t))
@@ -136,9 +137,9 @@ func createFollowUp(t *testing.T, n *node, after time.Duration) *susulv1.ResendP
 		ResendPolicyId: "soon",
 		ResendPolicy: &susulv1.ResendPolicy{
 			Match:   "true",
-			Trigger: &susulv1.Trigger{Unless: susulv1.Milestone_MILESTONE_CLICKED, Within: durationpb.New(0)},
+			Trigger: &susulv1.ResendTrigger{Unless: susulv1.Milestone_MILESTONE_CLICKED, Within: durationpb.New(0)},
 			Steps: []*susulv1.ResendStep{{
-				After: durationpb.New(after), Content: &susulv1.StepContent{Title: "Still unread"},
+				After: durationpb.New(after), Content: &susulv1.ResendContent{Title: "Still unread"},
 			}},
 		},
 	})
@@ -153,12 +154,12 @@ func requirePolicy(t *testing.T, n *node, want *susulv1.ResendPolicy) {
 	require.True(t, proto.Equal(want, got.GetResendPolicy()), "want %v\ngot  %v", want, got.GetResendPolicy())
 }
 
-// clickRows returns a click of each device on the one message that it has.
+// clickRows returns a click of each device on its first message.
 func clickRows(t *testing.T, lab *engageLab, ids []string) []engagelab.CallbackRow {
 	t.Helper()
 	rows := make([]engagelab.CallbackRow, len(ids))
-	for i, id := range ids {
-		rows[i] = callbackRow(lab.upstreamID(t, id), id, "click")
+	for i, d := range lab.awaitDevices(t, ids, 1) {
+		rows[i] = callbackRow(d.Messages[0].MsgID, d.RegistrationID, "click")
 	}
 	return rows
 }
@@ -173,10 +174,10 @@ func postAll(t *testing.T, n *node, rows []engagelab.CallbackRow) {
 // requireFollowedUpOnce requires that all devices got the first sending once, and those who had not clicked the follow-up.
 func requireFollowedUpOnce(t *testing.T, lab *engageLab, msgID string, clicked, others []string) {
 	t.Helper()
-	for _, d := range lab.devices(t, clicked) {
+	for _, d := range lab.awaitDevices(t, clicked, 1) {
 		require.Len(t, messages(t, d, msgID), 1, "device %s clicked", d.RegistrationID)
 	}
-	for _, d := range lab.devices(t, others) {
+	for _, d := range lab.awaitDevices(t, others, 2) {
 		got := messages(t, d, msgID)
 		require.Len(t, got, 2, "device %s did not click", d.RegistrationID)
 		require.Equal(t, "Still unread", got[1].Shown["android"].Title)

@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 
+	"google.golang.org/grpc/codes"
+
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/engagelab"
 )
@@ -23,6 +25,10 @@ const (
 // serveCallbacks takes EngageLab's reports. An empty 200 says that every row is on disk; any other answer makes EngageLab
 // try again.
 func (a *API) serveCallbacks(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return &Fault{Code: codes.Unimplemented, HTTPStatus: http.StatusMethodNotAllowed, Message: "callbacks are posted"}
+	}
 	key := r.PathValue("app_key")
 	app, known := a.apps[key]
 	if !known {

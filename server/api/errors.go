@@ -149,7 +149,7 @@ func faultOf(err error) *Fault {
 	case errors.As(err, &badRules):
 		return invalidFields(policyViolations(badRules))
 	case errors.Is(err, delivery.ErrUnknownPolicy):
-		return invalid("resend_policy", "there is no such resend policy for this app")
+		return invalid("push.resend_policy", "there is no such resend policy for this app")
 	}
 	for _, s := range sentinels {
 		if errors.Is(err, s.err) {
@@ -240,11 +240,6 @@ func httpStatus(fault *Fault) int {
 		return fault.HTTPStatus
 	}
 	return runtime.HTTPStatusFromCode(fault.Code)
-}
-
-// setRetryAfter tells HTTP callers when to come back.
-func setRetryAfter(header http.Header) {
-	header.Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
 }
 
 // unreadable gives a reason to the status of a request that the gateway could not read.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
 	"google.golang.org/grpc"
@@ -19,7 +20,7 @@ import (
 func (a *API) NewHTTPHandler(ctx context.Context, conn *grpc.ClientConn) (http.Handler, error) {
 	gateway := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
-			MarshalOptions: protojson.MarshalOptions{EmitUnpopulated: true},
+			MarshalOptions: protojson.MarshalOptions{EmitDefaultValues: true},
 			// A misspelt field is an error, as it is over gRPC.
 			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: false},
 		}),
@@ -36,21 +37,32 @@ func (a *API) NewHTTPHandler(ctx context.Context, conn *grpc.ClientConn) (http.H
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", http.MaxBytesHandler(gateway, maxRequestBytes))
-	mux.Handle("POST /v1/apps/{app_key}/callbacks", a.withHTTPRecovery(callbackFault, a.serveCallbacks))
+	mux.Handle("/v1/apps/{app_key}/callbacks", a.withHTTPRecovery(callbackFault, a.serveCallbacks))
 	a.routeV4(mux)
-	return mux, nil
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { mux.ServeHTTP(statusHeaders{w}, r) }), nil
 }
 
-// gatewayError gives REST callers the headers that go with a status, and the gateway's own errors a reason.
+// statusHeaders adds the headers that go with a status, whichever face answers.
+type statusHeaders struct{ http.ResponseWriter }
+
+// WriteHeader tells callers how to authenticate, or when to come back.
+func (w statusHeaders) WriteHeader(code int) {
+	switch code {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Basic realm="Susul"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	}
+	w.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap lets http.ResponseController flush streams.
+func (w statusHeaders) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// gatewayError gives the gateway's own errors a reason.
 func gatewayError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {
-	s := status.Convert(err)
-	switch s.Code() {
-	case codes.Unavailable, codes.ResourceExhausted:
-		setRetryAfter(w.Header())
-	case codes.InvalidArgument:
-		if len(s.Details()) == 0 { // the gateway could not read the request
-			err = unreadable(s)
-		}
+	if s := status.Convert(err); s.Code() == codes.InvalidArgument && len(s.Details()) == 0 {
+		err = unreadable(s) // the gateway could not read the request
 	}
 	runtime.DefaultHTTPErrorHandler(ctx, mux, m, w, r, err)
 }

@@ -68,8 +68,13 @@ func (a *API) unaryErrors(ctx context.Context, req any, info *grpc.UnaryServerIn
 func (a *API) streamErrors(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
-	stop := context.AfterFunc(a.streams.context(), func() { cancel(errStreamEnded) })
-	defer stop()
+	go func() {
+		select {
+		case <-a.streams.ended():
+			cancel(errStreamEnded)
+		case <-ctx.Done():
+		}
+	}()
 	wrapped := middleware.WrapServerStream(stream)
 	wrapped.WrappedContext = ctx
 	err := handle(srv, wrapped)
@@ -86,17 +91,17 @@ func (a *API) streamErrors(srv any, stream grpc.ServerStream, info *grpc.StreamS
 // streams is the life of the streams that are open: they end when this node stops, or stops working.
 type streams struct {
 	mu  sync.Mutex
-	ctx context.Context //nolint:containedctx // a life, not a call's
-	end context.CancelFunc
+	end chan struct{}
 }
 
-func (s *streams) context() context.Context {
+// ended returns what is closed when the streams that are open now must end.
+func (s *streams) ended() <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ctx == nil {
-		s.ctx, s.end = context.WithCancel(context.Background())
+	if s.end == nil {
+		s.end = make(chan struct{})
 	}
-	return s.ctx
+	return s.end
 }
 
 // EndStreams ends the open streams; their callers are told to resume elsewhere.
@@ -104,8 +109,8 @@ func (a *API) EndStreams() {
 	a.streams.mu.Lock()
 	defer a.streams.mu.Unlock()
 	if a.streams.end != nil {
-		a.streams.end()
-		a.streams.ctx, a.streams.end = nil, nil
+		close(a.streams.end)
+		a.streams.end = nil
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -141,8 +140,11 @@ func optionsOf(options *susulv1.PushOptions) (members, error) {
 	if err != nil {
 		return nil, err
 	}
-	if options.GetTimeToLive() != nil {
-		m["time_to_live"] = int64(options.GetTimeToLive().AsDuration() / time.Second)
+	if life := options.GetTimeToLive(); life != nil {
+		if life.GetNanos() != 0 {
+			return nil, invalid("push.options.time_to_live", "must be whole seconds")
+		}
+		m["time_to_live"] = life.GetSeconds()
 	}
 	if options.GetOverrideMsgId() != 0 {
 		m["override_msg_id"] = options.GetOverrideMsgId()

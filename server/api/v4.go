@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -120,17 +119,11 @@ type faultWriter func(w http.ResponseWriter, fault *Fault)
 func (a *API) withHTTPRecovery(write faultWriter, handle httpHandler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := recovered(w, r, handle)
-		if err == nil || errors.Is(err, context.Canceled) {
+		if err == nil {
 			return
 		}
 		fault := faultOf(err)
 		logFault(a.log, r.Method+" "+r.URL.Path, fault, err)
-		switch fault.Code {
-		case codes.Unavailable, codes.ResourceExhausted:
-			setRetryAfter(w.Header())
-		case codes.Unauthenticated:
-			w.Header().Set("WWW-Authenticate", `Basic realm="Susul"`)
-		}
 		write(w, fault)
 	})
 }
@@ -146,11 +139,14 @@ func recovered(w http.ResponseWriter, r *http.Request, handle httpHandler) (err 
 
 // v4Fault writes EngageLab's shape: {"error":{"code":…,"message":…}}. A refusal of EngageLab's own goes on as it came.
 func v4Fault(w http.ResponseWriter, fault *Fault) {
-	if fault.Upstream != nil {
-		engagelab.WriteError(w, fault.Upstream.HTTPStatus, fault.Upstream.Code, fault.Upstream.Message)
-		return
+	code, number := httpStatus(fault), engageLabCode(fault.Code)
+	if refused := fault.Upstream; refused != nil {
+		number = refused.Code
+		if refused.HTTPStatus >= http.StatusBadRequest { // a redirect would not lead this caller anywhere
+			code = refused.HTTPStatus
+		}
 	}
-	engagelab.WriteError(w, httpStatus(fault), engageLabCode(fault.Code), fault.Message)
+	engagelab.WriteError(w, code, number, fault.Message)
 }
 
 // engageLabCode is the error code that EngageLab's clients know for a fault.

@@ -18,7 +18,7 @@ func TestTheNewsCase(t *testing.T) {
 	h.callback(first, "click", "r0")
 
 	h.pass(3*time.Hour - time.Millisecond)
-	require.Empty(t, h.engageLab.arrived, "step 1 is due at T+3 h")
+	require.Equal(t, storage.StepScheduled, h.settled(push).Steps[1].State, "step 1 is due at T+3 h")
 	h.pass(time.Millisecond)
 	second := h.next()
 	require.Equal(t, []string{"r1", "r2", "r3"}, second.ids)

@@ -157,6 +157,9 @@ func (d Document) For(r Request) ([]byte, error) {
 	members := maps.Clone(d.members)
 	if r.RegistrationIDs != nil {
 		to := cloneObject(members, "to")
+		for _, selector := range selectors {
+			delete(to, selector)
+		}
 		to["registration_id"] = r.RegistrationIDs
 	}
 	if r.CallbackURL != "" {

@@ -53,6 +53,15 @@ func TestDocumentForOneRequestKeepsTheRest(t *testing.T) {
 	require.JSONEq(t, newsPush, string(unchanged), "the document itself must not change")
 }
 
+func TestAListTakesThePlaceOfAnyAudience(t *testing.T) {
+	for _, to := range []string{`"all"`, `{"tag":["a"]}`, `{"alias":["a"],"tag_not":["b"]}`, `{"seg":{"id":"s"}}`, `{"registration_id":["x"]}`} {
+		document := parse(t, `{"to":`+to+`,"body":{"message":{}}}`)
+		body, err := document.For(Request{RegistrationIDs: []string{"r"}, CID: "c"})
+		require.NoError(t, err)
+		require.JSONEq(t, `{"to":{"registration_id":["r"]},"body":{"message":{},"options":{"cid":"c"}}}`, string(body))
+	}
+}
+
 func TestOverlay(t *testing.T) {
 	cases := map[string]struct{ notification, platform, title, alert, patch, want string }{
 		"nothing": {`{"android":{"alert":"a"}}`, `"android"`, "", "", "", `{"android":{"alert":"a"}}`},
@@ -92,6 +101,8 @@ func TestDocumentFaults(t *testing.T) {
 	}{
 		"fine":                  {`{"to":"all",` + body + `}`, nil},
 		"no audience":           {`{` + body + `}`, []string{"to"}},
+		"null audience":         {`{"to":{"registration_id":null,"tag":null},` + body + `}`, []string{"to"}},
+		"null beside a kind":    {`{"to":{"registration_id":null,"tag":["a"]},` + body + `}`, nil},
 		"empty audience":        {`{"to":{},` + body + `}`, []string{"to"}},
 		"other word":            {`{"to":"some",` + body + `}`, []string{"to"}},
 		"both kinds":            {`{"to":{"registration_id":["a"],"tag":["x"]},` + body + `}`, []string{"to"}},

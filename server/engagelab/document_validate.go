@@ -90,19 +90,29 @@ func (d Document) validateAudience(found *faults) {
 			found.add("to", `must be "all" or an object`)
 		}
 	case map[string]any:
-		_, listed := to["registration_id"]
+		listed := to["registration_id"] != nil
 		selected := slices.ContainsFunc(selectors, func(name string) bool { return to[name] != nil })
 		switch {
 		case listed && selected:
 			found.add("to", "give registration_id or another kind of audience, not both")
 		case listed:
 			validateRegistrationIDs(to["registration_id"], found)
-		case len(to) == 0:
+		case allNull(to):
 			found.add("to", "names no audience")
 		}
 	default:
 		found.add("to", `must be "all" or an object`)
 	}
+}
+
+// allNull reports whether an object says nothing. An audience of a kind that Susul does not know says something.
+func allNull(object map[string]any) bool {
+	for _, value := range object {
+		if value != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func validateRegistrationIDs(value any, found *faults) {

@@ -56,7 +56,7 @@ func DecodeRendered(b []byte) (Rendered, error) {
 func (s *CompiledStep) Personal() bool { return s.personal }
 
 // Render fills in the templates. It fails if a text grows over its bound (title 1 KiB, alert and each string of the
-// overlay 8 KiB), if loops take too many turns, or if a filter can't work with what it gets.
+// overlay 8 KiB), if loops take too many turns or too long, or if a filter can't work with what it gets.
 func (s *CompiledStep) Render(v Variables) (Rendered, error) {
 	bindings := v.bindings()
 	title, titleErr := s.title.render(bindings, maxRenderedTitle)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -38,7 +39,7 @@ func variables(t testing.TB, push, customArgs, device string) policy.Variables {
 
 func TestRender(t *testing.T) {
 	v := variables(t,
-		`{"body":{"notification":{"alert":"Gempa"},"n":3,"list":["a","b"]},"from":"<b>"}`,
+		`{"body":{"notification":{"alert":"Gempa"},"n":3,"list":["a","b"]},"from":"<b>","mixed":[1,1,null,null,"1",{"a":[1]},{"a":[1]}]}`,
 		`{"price":321,"half":0.5,"big":1234567.5,"exp":3.21e2,"huge":12345678901234567890123,"items":{"z":1,"a":2},"no":null}`,
 		`{"name":"Ayu","tags":["x","y"]}`)
 	for name, c := range map[string]struct{ template, want string }{
@@ -65,6 +66,7 @@ func TestRender(t *testing.T) {
 		"dots in a text":    {"{{ 'wait...' }}", "wait..."},
 		"no HTML escape":    {"{{ push.from }}", "<b>"},
 		"capitalize letter": {"{{ 'élan' | capitalize }}{{ '' | capitalize }}", "Élan"},
+		"uniq":              {"{{ push.mixed | uniq | size }}", "4"},
 		"replace":           {"{{ 'a-b-c' | replace: '-', '+' }}", "a+b+c"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -87,7 +89,7 @@ func TestRenderOverlay(t *testing.T) {
 		`{ "z": 1.50, "{{ key }}": ["{{ step }}", true, null, {"deep": "a \"{{ device.name }}\" <"}], "a": 12345678901234567890 }`)})
 	rendered, err := step.Render(variables(t, `{}`, `"s"`, `{"name":"Ayu"}`))
 	require.NoError(t, err)
-	require.Equal(t, `{"a":12345678901234567890,"z":1.50,"{{ key }}":["2",true,null,{"deep":"a \"Ayu\" <"}]}`, string(rendered.Overlay))
+	require.Equal(t, `{"a":12345678901234567890,"z":1.50,"{{ key }}":["2",true,null,{"deep":"a \"Ayu\" <"}]}`, string(rendered.Overlay)) //nolint:testifylint // byte by byte
 
 	encoded := rendered.Encode()
 	decoded, err := policy.DecodeRendered(encoded)
@@ -137,6 +139,8 @@ func TestRenderIsBounded(t *testing.T) {
 	list := "{% assign l = push.list %}" + strings.Repeat("{% assign l = l | concat: l %}", 60)
 	nested := strings.Repeat("{% for a in (1..100) %}", 5) + strings.Repeat("{% endfor %}", 5)
 	long := "{% for a in (1..100) %}" + strings.Repeat("x", 100) + "{% endfor %}"
+	slow := "{% for a in (1..100) %}{% for b in (1..9) %}" +
+		strings.Repeat("{% assign x = push.text | truncate: 900 %}", 90) + "{% endfor %}{% endfor %}"
 	for name, c := range map[string]struct{ template, want string }{
 		"text growing in assigns":  {grow, "too long"},
 		"list growing in assigns":  {list, "too long"},
@@ -144,6 +148,7 @@ func TestRenderIsBounded(t *testing.T) {
 		"split":                    {"{{ push.text | split: '' | size }}", "too long"},
 		"nested loops":             {nested, "turns"},
 		"nested loops over lists":  {"{% for a in push.list %}" + nested + "{% endfor %}", "turns"},
+		"slow loop":                {slow, "longer than 1s"},
 		"long output":              {long, "more than 8192 bytes"},
 		"a loop that is cycled":    {"{% assign forloop = 1 %}{% cycle 'a', 'b' %}", "failed"},
 		"slice outside of a text":  {"{{ 'abc' | slice: 9 }}", "failed"},
@@ -154,10 +159,12 @@ func TestRenderIsBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			step := compiledStep(t, policy.Content{Alert: c.template})
+			began := time.Now()
 			_, err := step.Render(policy.Variables{Push: map[string]any{
 				"text": strings.Repeat("x", 8000), "list": []any{"a", "b"},
 			}})
 			require.ErrorContains(t, err, c.want)
+			require.Less(t, time.Since(began), 10*time.Second)
 			require.NotContains(t, err.Error(), "goroutine", "no stack traces")
 		})
 	}

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -27,6 +28,19 @@ func (d *dialect) addFilters() {
 			return s
 		}
 		return string(unicode.ToUpper(r)) + s[n:]
+	})
+	// The standard one compares each item with each, and panics over nil.
+	d.AddFilter("uniq", func(items []any) []any {
+		seen := make(map[any]bool, len(items))
+		return slices.DeleteFunc(slices.Clone(items), func(item any) bool {
+			key := item
+			if item != nil && !reflect.TypeOf(item).Comparable() {
+				key = fmt.Sprintf("%#v", item)
+			}
+			known := seen[key]
+			seen[key] = true
+			return known
+		})
 	})
 	// The standard one makes the whole text before its size can be known.
 	d.AddFilter("replace", func(s, old, with string) (string, error) {

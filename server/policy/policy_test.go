@@ -169,6 +169,15 @@ func TestValidateBoundsItsReport(t *testing.T) {
 	require.Len(t, invalid.Violations, 100)
 }
 
+func BenchmarkCompile(b *testing.B) {
+	p := news()
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := policy.Compile(p)
+		require.NoError(b, err)
+	}
+}
+
 func FuzzCompile(f *testing.F) {
 	f.Add("Hi {{ device.name | default: 'x' }}", `{"a":["{{ step }}"]}`, `custom_args.kind == "promo"`)
 	f.Add("{% for i in (1..3) %}{{ i | times: 2.5 }}{% endfor %}", `{"a":{"b":null}}`, `has(custom_args.a)`)

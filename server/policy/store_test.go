@@ -42,12 +42,12 @@ func unstartedNode(client *clientv3.Client) *node {
 }
 
 // newNode returns a store that has loaded and runs until the test ends.
-func newNode(t *testing.T, etcd *etcdtest.Server) *node {
+func newNode(t testing.TB, etcd *etcdtest.Server) *node {
 	t.Helper()
 	return startNode(t, etcd.Client())
 }
 
-func startNode(t *testing.T, client *clientv3.Client) *node {
+func startNode(t testing.TB, client *clientv3.Client) *node {
 	t.Helper()
 	n := unstartedNode(client)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -341,5 +341,28 @@ func requireModel(t require.TestingT, model map[string]policy.Policy, s *policy.
 		require.Equal(t, want.UID, c.Policy.UID)
 		require.Equal(t, want.Revision, c.Policy.Revision)
 		require.Equal(t, want.Priority, c.Policy.Priority)
+	}
+}
+
+// BenchmarkApply is the time from a write to its snapshot on the same node, beside many other policies.
+func BenchmarkApply(b *testing.B) {
+	etcd := etcdtest.Start(b)
+	client := etcd.Client()
+	p := news()
+	const count = 5000
+	for i := range count {
+		p.ID = fmt.Sprintf("p%d", i)
+		spec, err := p.Encode()
+		require.NoError(b, err)
+		_, err = client.Put(b.Context(), policy.Prefix+p.ID, string(spec))
+		require.NoError(b, err)
+	}
+	began := time.Now()
+	n := newNode(b, etcd)
+	b.ReportMetric(float64(time.Since(began).Milliseconds()), "load-ms")
+	require.Len(b, n.Snapshot().List(), count)
+	for b.Loop() {
+		_, err := n.Update(b.Context(), 0, "p7", pause)
+		require.NoError(b, err)
 	}
 }

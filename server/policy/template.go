@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/osteele/liquid/parser"
 	"github.com/osteele/liquid/render"
@@ -16,15 +17,38 @@ import (
 )
 
 // What one rendering may cost. The library has no bounds of its own. Ours hold because every source of growth has one:
-// loops (turns), filters (bounded), output (limitedBuffer), ranges (literal), and no capture, whose buffer is the
+// loops (turns, time), filters (bounded), output (limitedBuffer), ranges (literal), and no capture, whose buffer is the
 // library's own.
 const (
-	maxTurns = 1000 // of all loops of a step's content together
-	maxRange = 100  // items of a range
+	maxTurns = 1000        // of all loops of a step's content together
+	maxTime  = time.Second // asked at each turn; what stands outside of loops is short
+	maxRange = 100         // items of a range
 )
+
+// budget is what is left for one rendering of a step's content.
+type budget struct {
+	turns int
+	until time.Time
+}
+
+func newBudget() *budget {
+	return &budget{turns: maxTurns, until: time.Now().Add(maxTime)} //nolint:forbidigo // bounds the processor's time
+}
+
+func (b *budget) turn() error {
+	if b.turns == 0 {
+		return errTooManyTurns
+	}
+	b.turns--
+	if time.Now().After(b.until) { //nolint:forbidigo // bounds the processor's time
+		return errTooSlow
+	}
+	return nil
+}
 
 var (
 	errTooManyTurns = fmt.Errorf("loops take more than %d turns", maxTurns)
+	errTooSlow      = fmt.Errorf("loops take longer than %s", maxTime)
 	errTooLong      = errors.New("text is too long")
 )
 
@@ -47,12 +71,11 @@ var liquid = sync.OnceValues(func() (*dialect, error) {
 	d.addFilters()
 	d.config.AddTag(turnTag, func(string) (func(io.Writer, render.Context) error, error) {
 		return func(_ io.Writer, ctx render.Context) error {
-			budget, ok := ctx.Get(budgetName).(*int)
-			if !ok || *budget == 0 {
+			b, ok := ctx.Get(budgetName).(*budget)
+			if !ok {
 				return errTooManyTurns
 			}
-			*budget--
-			return nil
+			return b.turn()
 		}, nil
 	})
 	root, err := d.config.Compile("{% "+turnTag+" %}", parser.SourceLoc{})

@@ -24,13 +24,12 @@ type Variables struct {
 
 // bindings are the variables as Liquid sees them, with a fresh budget.
 func (v Variables) bindings() map[string]any {
-	budget := maxTurns
 	return map[string]any{
 		"push":        &lazy{raw: v.Push},
 		"custom_args": &lazy{raw: v.CustomArgs},
 		"device":      &lazy{raw: v.Device},
 		"step":        v.Step,
-		budgetName:    &budget,
+		budgetName:    newBudget(),
 	}
 }
 

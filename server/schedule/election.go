@@ -133,7 +133,7 @@ func (e *Election) stand(ctx context.Context, lead func(ctx context.Context, ter
 	defer session.Orphan()
 
 	// A candidate whose lease is gone has lost its place without noticing, so that it must not wait on.
-	stop := context.AfterFunc(session.Ctx(), func() { cancel(ErrLost) })
+	stop := context.AfterFunc(session.Ctx(), func() { cancel(ErrLost) }) //nolint:contextcheck // the lease's life
 	defer stop()
 	var observer sync.WaitGroup
 	observer.Go(func() { e.observe(ctx, concurrency.NewElection(session, e.prefix)) })
@@ -180,7 +180,9 @@ func (e *Election) guard(ctx context.Context, cancel context.CancelCauseFunc, le
 		until, err := e.confirm(ctx, lease, trusted)
 		switch {
 		case err == nil:
-			trusted = until
+			if until.After(trusted) { // etcd's rounding may have hidden a part of what it said before
+				trusted = until
+			}
 		case errors.Is(err, ErrLost):
 			cancel(ErrLost)
 			return
@@ -201,7 +203,7 @@ func (e *Election) confirm(ctx context.Context, lease clientv3.LeaseID, deadline
 	switch {
 	case err != nil:
 		return time.Time{}, fmt.Errorf("confirm lease: %w", err)
-	case remaining.TTL <= 0:
+	case remaining.TTL < 0:
 		return time.Time{}, fmt.Errorf("confirm lease: %w", ErrLost)
 	}
 	return asked.Add(time.Duration(remaining.TTL) * time.Second), nil // etcd rounds down

@@ -130,7 +130,7 @@ func TestHandoverOnLostLease(t *testing.T) {
 
 	keys, err := two.client.Get(t.Context(), prefix, clientv3.WithFirstCreate()...)
 	require.NoError(t, err)
-	require.EqualValues(t, first.term, keys.Kvs[0].CreateRevision)
+	require.Equal(t, first.term, keys.Kvs[0].CreateRevision)
 	_, err = two.client.Revoke(t.Context(), clientv3.LeaseID(keys.Kvs[0].Lease))
 	require.NoError(t, err)
 	second := next(t, elected)

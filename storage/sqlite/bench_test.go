@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -20,7 +19,7 @@ const benchApp = "1f2e3d4c5b6a798081726354"
 // clicked, in a random order of recipients, each callback once. After three rounds a new push begins.
 func BenchmarkRecordCallbacks(b *testing.B) {
 	const batch, recipients = 100, 100_000
-	s := openBench(b)
+	s := fresh(b, Options{})
 	feed := newFeed(b, s, recipients, batch)
 	b.SetParallelism(32) // times GOMAXPROCS
 	b.ResetTimer()
@@ -37,29 +36,58 @@ func BenchmarkRecordCallbacks(b *testing.B) {
 	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "rows/s")
 }
 
+// BenchmarkRecordCallbacksOfManyPushes is the case that favours nobody: each batch touches a hundred pushes.
+func BenchmarkRecordCallbacksOfManyPushes(b *testing.B) {
+	const pushes, recipients = 1000, 100
+	s := fresh(b, Options{})
+	for i := range pushes {
+		createListed(b, s, int64(i+1), recipients)
+	}
+	sendAll(b, s)
+	b.SetParallelism(32)
+	b.ResetTimer()
+	work := make(chan int, b.N)
+	for i := range b.N {
+		work <- i
+	}
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			n := <-work
+			rows := make([]storage.Callback, 100)
+			for i := range rows {
+				at := n*100 + i
+				rows[i] = storage.Callback{UpstreamID: upstreamID(1 + at%pushes), RegistrationID: benchID(at / pushes % recipients),
+					Status: fmt.Sprint("status", at/pushes/recipients), Milestone: storage.Sent, Time: time.Now()}
+			}
+			if _, err := s.RecordCallbacks(context.Background(), benchApp, time.Now(), rows); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N*100)/b.Elapsed().Seconds(), "rows/s")
+}
+
 func BenchmarkCreatePush(b *testing.B) {
 	for _, n := range []int{100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s := openBench(b)
+			s := fresh(b, Options{})
 			for i := range b.N {
-				createBench(b, s, int64(i+1), n)
+				createListed(b, s, int64(i+1), n)
 			}
 			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "recipients/s")
 		})
 	}
 }
 
-func openBench(b *testing.B) *Store {
-	s, err := Open(b.Context(), Options{Path: filepath.Join(b.TempDir(), "susul.db")})
-	require.NoError(b, err)
-	b.Cleanup(func() { require.NoError(b, s.Close()) })
-	return s
-}
-
 func benchID(i int) string { return fmt.Sprintf("%019x", uint64(i)*0x9e3779b97f4a7c15) }
 
-// createBench creates a push in chunks of 1,000.
-func createBench(b *testing.B, s *Store, id int64, recipients int) {
+// upstreamID is the upstream id that sendAll gives a dispatch.
+func upstreamID(dispatch int) string { return fmt.Sprintf("16661654850300%06d", dispatch) }
+
+// createListed creates a push in chunks of 1,000.
+func createListed(tb testing.TB, s *Store, id int64, recipients int) {
+	tb.Helper()
 	draft := storage.PushDraft{Push: storage.Push{ID: id, App: benchApp, Listed: true, CreateTime: time.Now()}}
 	for i := range recipients {
 		draft.Recipients = append(draft.Recipients, benchID(i))
@@ -70,8 +98,8 @@ func createBench(b *testing.B, s *Store, id int64, recipients int) {
 		last.Recipients = append(last.Recipients, uint32(i))
 	}
 	_, created, err := s.CreatePush(context.Background(), draft)
-	require.NoError(b, err)
-	require.True(b, created)
+	require.NoError(tb, err)
+	require.True(tb, created)
 }
 
 // feed hands out batches of callbacks, each callback once.
@@ -83,11 +111,12 @@ type feed struct {
 
 // newFeed prepares as many pushes as the benchmark's batches need.
 func newFeed(b *testing.B, s *Store, recipients, batch int) *feed {
+	b.Helper()
 	f := &feed{}
 	for len(f.rows) < b.N {
 		f.pushes++
 		id := int64(f.pushes)
-		createBench(b, s, id, recipients)
+		createListed(b, s, id, recipients)
 		upstreams := sendAll(b, s)
 		for _, m := range []storage.Milestone{storage.Sent, storage.Delivered, storage.Clicked} {
 			order := rand.New(rand.NewPCG(uint64(id), uint64(m))).Perm(recipients)
@@ -108,20 +137,21 @@ func newFeed(b *testing.B, s *Store, recipients, batch int) *feed {
 func (f *feed) next() []storage.Callback { return f.rows[f.at.Add(1)-1] }
 
 // sendAll claims and sends all dispatches of the only open push, and returns their upstream ids by chunk.
-func sendAll(b *testing.B, s *Store) map[int]string {
+func sendAll(tb testing.TB, s *Store) map[int]string {
+	tb.Helper()
 	upstreams := map[int]string{}
 	for {
-		claims, err := s.ClaimDispatches(b.Context(), storage.ClaimRequest{App: benchApp, Now: time.Now(), Lease: time.Hour, Limit: 100})
-		require.NoError(b, err)
+		claims, err := s.ClaimDispatches(tb.Context(), storage.ClaimRequest{App: benchApp, Now: time.Now(), Lease: time.Hour, Limit: 100})
+		require.NoError(tb, err)
 		if len(claims) == 0 {
 			return upstreams
 		}
 		for _, c := range claims {
-			up := fmt.Sprintf("16661654850300%06d", c.Dispatch.ID)
+			up := upstreamID(int(c.Dispatch.ID))
 			upstreams[c.Dispatch.Chunk] = up
-			_, err := s.FinishDispatch(b.Context(), storage.DispatchResult{ID: c.Dispatch.ID, Attempt: c.Dispatch.Attempt,
+			_, err := s.FinishDispatch(tb.Context(), storage.DispatchResult{ID: c.Dispatch.ID, Attempt: c.Dispatch.Attempt,
 				State: storage.DispatchSent, Time: time.Now(), UpstreamID: up})
-			require.NoError(b, err)
+			require.NoError(tb, err)
 		}
 	}
 }

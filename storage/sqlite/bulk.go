@@ -52,7 +52,7 @@ func (b bulk) exec(t *tx, n int, row func(args []any, i int) []any) (changed int
 // query runs the statement for n rows and scans what it returns.
 func (b bulk) query(t *tx, n int, row func(args []any, i int) []any, scan func(*sql.Rows) error) error {
 	return b.each(t, n, row, func(query string, args []any) error {
-		_, err := collect(t.ctx(), t, func(rows *sql.Rows) (struct{}, error) { return struct{}{}, scan(rows) }, query, args...)
+		_, err := collect(t.ctx, t, func(rows *sql.Rows) (struct{}, error) { return struct{}{}, scan(rows) }, query, args...)
 		return err
 	})
 }

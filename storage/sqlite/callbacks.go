@@ -67,28 +67,7 @@ func (s *Store) RecordCallbacks(ctx context.Context, app string, received time.T
 	return b.summary, nil
 }
 
-// recordAll records the batches of all jobs as one set. Should that fail, then each alone, so that a batch that can't
-// be stored fails nobody else's.
-func (t *tx) recordAll(jobs []*job) error {
-	if len(jobs) == 0 {
-		return nil
-	}
-	err, fatal := t.isolate(func() error { return t.record(jobs) })
-	if err == nil || fatal != nil {
-		return fatal
-	}
-	if len(jobs) == 1 {
-		jobs[0].err = err
-		return nil
-	}
-	for i := range jobs {
-		if fatal := t.recordAll(jobs[i : i+1]); fatal != nil {
-			return fatal
-		}
-	}
-	return nil
-}
-
+// record records the batches of the jobs as one set.
 func (t *tx) record(jobs []*job) error {
 	n := 0
 	for _, j := range jobs {
@@ -153,14 +132,14 @@ func (t *tx) appendRefusals(p storage.Push, d storage.Dispatch, result storage.D
 		return t.appendEvents(rows)
 	}
 	if d.Recipients != nil {
-		recipients, err := recipientsOf(t.ctx(), t, d.ID)
+		recipients, err := recipientsOf(t.ctx, t, d.ID)
 		if err != nil {
 			return err
 		}
 		return appendTo(recipients)
 	}
 	for from := uint32(0); ; {
-		recipients, err := scanRecipients(t.ctx(), t, p.ID, from, maxRows)
+		recipients, err := scanRecipients(t.ctx, t, p.ID, from, maxRows)
 		if err != nil || len(recipients) == 0 {
 			return err
 		}

@@ -70,7 +70,7 @@ func (t *tx) claim(req storage.ClaimRequest) ([]storage.Dispatch, error) {
 	now, limit := req.Now.UnixMilli(), page(req.Limit)
 	var ids []int64
 	for _, followUp := range []int{0, 1} {
-		some, err := collect(t.ctx(), t, value[int64], `SELECT id FROM dispatch
+		some, err := collect(t.ctx, t, value[int64], `SELECT id FROM dispatch
 			WHERE app = ? AND (step > 0) = ? AND due_time <= ? AND ready_time <= ? ORDER BY due_time, id LIMIT ?`,
 			req.App, followUp, now, now, limit-len(ids))
 		if err != nil {
@@ -81,7 +81,7 @@ func (t *tx) claim(req storage.ClaimRequest) ([]storage.Dispatch, error) {
 	claimed := make([]storage.Dispatch, len(ids))
 	for i, id := range ids {
 		var err error
-		if claimed[i], err = first(t.ctx(), t, scanDispatch, `UPDATE dispatch
+		if claimed[i], err = first(t.ctx, t, scanDispatch, `UPDATE dispatch
 			SET state = 'CLAIMED', attempt = attempt + 1, ready_time = ? WHERE id = ? RETURNING `+dispatchColumns,
 			req.Now.Add(req.Lease).UnixMilli(), id); err != nil {
 			return nil, err

@@ -15,21 +15,21 @@ const statusRefused = "refused"
 // FinishDispatch implements storage.Dispatches.
 func (s *Store) FinishDispatch(ctx context.Context, result storage.DispatchResult) (storage.Push, error) {
 	return write(ctx, s, func(t *tx) (storage.Push, error) {
-		d, err := first(t.ctx(), t, scanDispatch, `SELECT `+dispatchColumns+` FROM dispatch WHERE id = ?`, result.ID)
+		d, err := first(t.ctx, t, scanDispatch, `SELECT `+dispatchColumns+` FROM dispatch WHERE id = ?`, result.ID)
 		if err != nil {
 			return storage.Push{}, err
 		}
 		if d.State != storage.DispatchClaimed || d.Attempt != result.Attempt {
 			return storage.Push{}, storage.ErrConflict
 		}
-		p, err := pushByID(t.ctx(), t, d.PushID)
+		p, err := pushByID(t.ctx, t, d.PushID)
 		if err != nil {
 			return p, err
 		}
 		if err := t.finish(p, d, result); err != nil {
 			return p, err
 		}
-		return pushByID(t.ctx(), t, d.PushID)
+		return pushByID(t.ctx, t, d.PushID)
 	})
 }
 
@@ -97,7 +97,7 @@ func (t *tx) updateDispatch(app string, d storage.Dispatch, result storage.Dispa
 	default:
 		return fmt.Errorf("a dispatch can't be finished as %q", result.State)
 	}
-	taken, err := collect(t.ctx(), t, value[int64], `SELECT id FROM dispatch WHERE app = ? AND upstream_id = ?`, app, upstream)
+	taken, err := collect(t.ctx, t, value[int64], `SELECT id FROM dispatch WHERE app = ? AND upstream_id = ?`, app, upstream)
 	if err != nil {
 		return err
 	}
@@ -141,6 +141,9 @@ func (t *tx) sent(p storage.Push, d storage.Dispatch, result storage.DispatchRes
 			WHERE push_id = ? AND state = 'WAITING'`, now, p.ID); err != nil {
 			return err
 		}
+	}
+	if result.UpstreamID == "" {
+		return nil
 	}
 	return t.applyHeld(p.App, result.UpstreamID)
 }

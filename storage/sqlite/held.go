@@ -53,7 +53,7 @@ func scanHeld(rows *sql.Rows) (h heldRow, err error) {
 // on being held, for that reason.
 func (t *tx) applyHeld(app, upstreamID string) error {
 	for after := int64(0); ; {
-		held, err := collect(t.ctx(), t, scanHeld, `SELECT id, receive_time, upstream_id, registration_id, status, milestone,
+		held, err := collect(t.ctx, t, scanHeld, `SELECT id, receive_time, upstream_id, registration_id, status, milestone,
 			time, error_code, error_message, channel, loss_source, raw FROM held_callback
 			WHERE app = ? AND upstream_id = ? AND id > ? ORDER BY id LIMIT ?`, app, upstreamID, after, maxRows)
 		if err != nil {

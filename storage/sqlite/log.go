@@ -8,7 +8,7 @@ import (
 	"susul.dev/susul/storage"
 )
 
-var insertEvents = bulk{`INSERT INTO event (sequence, app, push_id, dispatch_id, step, ordinal, status, milestone, time,
+var insertEvents = bulk{`INSERT OR FAIL INTO event (sequence, app, push_id, dispatch_id, step, ordinal, status, milestone, time,
 	receive_time, error_code, error_message, channel, loss_source, raw)`, 15,
 	`ON CONFLICT (push_id, ordinal, step, status) DO NOTHING RETURNING sequence`}
 
@@ -50,7 +50,7 @@ func (t *tx) appendEvents(rows []row) error {
 }
 
 func (t *tx) lastGivenSequence() (int64, error) {
-	all, err := collect(t.ctx(), t, value[int64], `SELECT seq FROM sqlite_sequence WHERE name = 'event'`)
+	all, err := collect(t.ctx, t, value[int64], `SELECT seq FROM sqlite_sequence WHERE name = 'event'`)
 	if err != nil || len(all) == 0 {
 		return 0, err
 	}
@@ -107,7 +107,7 @@ func countGain(counters map[counterKey]int, key counterKey, before, after storag
 }
 
 var updateProgress = bulk{`WITH changed (push_id, ordinal, progress) AS (`, 3, `)
-	UPDATE recipient SET progress = c.progress FROM changed c
+	UPDATE OR FAIL recipient SET progress = c.progress FROM changed c
 	WHERE recipient.push_id = c.push_id AND recipient.ordinal = c.ordinal`}
 
 func (t *tx) writeProgress(changed []*recipient) error {

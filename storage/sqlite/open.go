@@ -79,7 +79,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, errors.Join(err, readers.Close(), db.Close())
 	}
 	s := &Store{db: db, readers: readers, signals: newSignals()}
-	s.writer = startWriter(conn, opts.QueueSize, opts.Logger, s.signals.send)
+	s.writer = startWriter(ctx, conn, opts.QueueSize, opts.Logger, s.signals.send)
 	return s, nil
 }
 

@@ -27,11 +27,13 @@ func (s *Store) Lead(ctx context.Context, term int64) error {
 		if ok && stored > term {
 			return storage.ErrFenced
 		}
-		t.term = &term
-		if ok && stored == term {
-			return nil
+		if !ok || stored < term {
+			if err := t.takeOver(term); err != nil {
+				return err
+			}
 		}
-		return t.takeOver(term)
+		t.term = &term
+		return nil
 	}})
 }
 
@@ -46,7 +48,7 @@ func (t *tx) takeOver(term int64) error {
 }
 
 func (t *tx) storedTerm() (term int64, ok bool, err error) {
-	term, err = first(t.ctx(), t, value[int64], `SELECT term FROM leadership`)
+	term, err = first(t.ctx, t, value[int64], `SELECT term FROM leadership`)
 	if errors.Is(err, storage.ErrNotFound) {
 		return 0, false, nil
 	}
@@ -85,11 +87,11 @@ func (s *Store) PlanStep(ctx context.Context, plan storage.StepPlan) error {
 }
 
 func (t *tx) step(push int64, number int) (storage.Step, error) {
-	return first(t.ctx(), t, scanStep, selectStep+`WHERE push_id = ? AND number = ?`, push, number)
+	return first(t.ctx, t, scanStep, selectStep+`WHERE push_id = ? AND number = ?`, push, number)
 }
 
 func (t *tx) planStep(plan storage.StepPlan) error {
-	app, err := first(t.ctx(), t, value[string], `SELECT app FROM push WHERE id = ?`, plan.PushID)
+	app, err := first(t.ctx, t, value[string], `SELECT app FROM push WHERE id = ?`, plan.PushID)
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (s *Store) CreatePush(ctx context.Context, draft storage.PushDraft) (storag
 		if err := t.createPush(draft); err != nil {
 			return o, err
 		}
-		o.push, err = pushByID(t.ctx(), t, draft.Push.ID)
+		o.push, err = pushByID(t.ctx, t, draft.Push.ID)
 		return o, err
 	})
 	return o.push, o.created, err
@@ -84,7 +84,7 @@ func (t *tx) earlierPush(p storage.Push) (storage.Push, error) {
 	if p.RequestID == "" {
 		return storage.Push{}, storage.ErrNotFound
 	}
-	earlier, err := first(t.ctx(), t, scanPush,
+	earlier, err := first(t.ctx, t, scanPush,
 		selectPush+`WHERE p.app = ? AND p.request_id = ? AND p.request_id <> '' AND p.state <> 'REJECTED'`, p.App, p.RequestID)
 	if err == nil && !bytes.Equal(earlier.Fingerprint, p.Fingerprint) {
 		return storage.Push{}, storage.ErrRequestIDReused
@@ -138,7 +138,7 @@ func (t *tx) insertPush(p storage.Push, recipients int) error {
 // WithdrawPush implements storage.Pushes.
 func (s *Store) WithdrawPush(ctx context.Context, app string, id int64, _ time.Time) (storage.Push, error) {
 	return write(ctx, s, func(t *tx) (storage.Push, error) {
-		p, err := pushOfApp(t.ctx(), t, app, id)
+		p, err := pushOfApp(t.ctx, t, app, id)
 		switch {
 		case err != nil:
 			return p, err
@@ -169,7 +169,7 @@ func (t *tx) cancelRest(id int64, reason storage.Reason) error {
 // ConfirmWithdrawal implements storage.Pushes.
 func (s *Store) ConfirmWithdrawal(ctx context.Context, id int64) error {
 	_, err := write(ctx, s, func(t *tx) (struct{}, error) {
-		p, err := pushByID(t.ctx(), t, id)
+		p, err := pushByID(t.ctx, t, id)
 		if err == nil && p.State != storage.PushWithdrawing {
 			err = storage.ErrConflict
 		}

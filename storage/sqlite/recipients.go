@@ -11,7 +11,7 @@ import (
 )
 
 // insertRecipients stores recipients of whom nothing is reported yet.
-var insertRecipients = bulk{"INSERT INTO recipient (push_id, ordinal, registration_id)", 3, ""}
+var insertRecipients = bulk{"INSERT OR FAIL INTO recipient (push_id, ordinal, registration_id)", 3, ""}
 
 func scanRecipient(rows *sql.Rows) (r storage.Recipient, err error) {
 	err = rows.Scan(&r.Ordinal, &r.RegistrationID, &r.Progress)

@@ -65,7 +65,7 @@ func fillCounters(ctx context.Context, q querier, report *storage.Report, steps 
 		if step == wholeChain {
 			report.Total.Add(m, n)
 		} else if st := steps[step]; st != nil {
-			st.Counts.Add(m, n)
+			st.Add(m, n)
 		}
 		return struct{}{}, err
 	}, `SELECT step, milestone, n FROM counter WHERE push_id = ?`, report.Push.ID)

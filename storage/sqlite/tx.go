@@ -71,19 +71,18 @@ func value[T any](rows *sql.Rows) (v T, err error) {
 
 // tx is the writer's transaction. Its statements are prepared once and kept: the number of different texts is small.
 type tx struct {
+	ctx    context.Context // the writer's
 	writer *writer
 	term   *int64 // see writer.term; takes effect with the commit
+	apart  bool   // batches are not merged
 	events bool   // events were stored
 }
-
-// ctx is the context of all statements of a transaction. It never ends: other callers wait for the same transaction.
-func (t *tx) ctx() context.Context { return context.Background() }
 
 func (t *tx) stmt(query string) (*sql.Stmt, error) {
 	if stmt, ok := t.writer.stmts[query]; ok {
 		return stmt, nil
 	}
-	stmt, err := t.writer.conn.PrepareContext(t.ctx(), query)
+	stmt, err := t.writer.conn.PrepareContext(t.ctx, query)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %.60q: %w", query, err)
 	}
@@ -93,7 +92,7 @@ func (t *tx) stmt(query string) (*sql.Stmt, error) {
 
 // QueryContext implements querier.
 func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	stmt, err := t.stmt(query)
+	stmt, err := t.stmt(query) //nolint:sqlclosecheck // it is kept, and closed with the writer
 	if err != nil {
 		return nil, err
 	}
@@ -102,11 +101,11 @@ func (t *tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.
 
 // exec runs a statement and returns how many rows it changed.
 func (t *tx) exec(query string, args ...any) (int64, error) {
-	stmt, err := t.stmt(query)
+	stmt, err := t.stmt(query) //nolint:sqlclosecheck // it is kept, and closed with the writer
 	if err != nil {
 		return 0, err
 	}
-	result, err := stmt.ExecContext(t.ctx(), args...)
+	result, err := stmt.ExecContext(t.ctx, args...)
 	if err != nil {
 		return 0, err
 	}

@@ -88,9 +88,9 @@ func ordinalsJSON(ordinals []uint32) (list, count any) {
 	return string(append(text, ']')), len(ordinals)
 }
 
-// blob stores nil as NULL and keeps an empty slice apart from it.
+// blob is how bytes are stored; none are NULL and read back as nil.
 func blob(b []byte) any {
-	if b == nil {
+	if len(b) == 0 {
 		return nil
 	}
 	return b

@@ -31,6 +31,7 @@ type job struct {
 
 // writer owns the only connection that writes.
 type writer struct {
+	ctx      context.Context // of all statements; it never ends, as every transaction is many callers'
 	conn     *sql.Conn
 	logger   *slog.Logger
 	onEvents func() // called after events were committed
@@ -46,9 +47,9 @@ type writer struct {
 	term  *int64 // the term that this store leads with; nil: it never led
 }
 
-func startWriter(conn *sql.Conn, queueSize int, logger *slog.Logger, onEvents func()) *writer {
+func startWriter(ctx context.Context, conn *sql.Conn, queueSize int, logger *slog.Logger, onEvents func()) *writer {
 	w := &writer{
-		conn: conn, logger: logger, onEvents: onEvents,
+		ctx: context.WithoutCancel(ctx), conn: conn, logger: logger, onEvents: onEvents,
 		queue: make(chan *job, queueSize), ended: make(chan struct{}),
 		stmts: map[string]*sql.Stmt{}, texts: map[bulkSize]string{},
 	}
@@ -157,7 +158,15 @@ func (j *job) rows() int {
 // transact runs the jobs in one transaction and reports whether that stored events. The error is every job's; an
 // error of one job alone is left in the job.
 func (w *writer) transact(jobs []*job) (events bool, err error) {
-	t := &tx{writer: w, term: w.term}
+	events, err = w.attempt(jobs, false)
+	if errors.Is(err, errMerged) {
+		return w.attempt(jobs, true)
+	}
+	return events, err
+}
+
+func (w *writer) attempt(jobs []*job, apart bool) (events bool, err error) {
+	t := &tx{ctx: w.ctx, writer: w, term: w.term, apart: apart}
 	if err := t.control("BEGIN IMMEDIATE"); err != nil {
 		return false, err
 	}
@@ -165,7 +174,7 @@ func (w *writer) transact(jobs []*job) (events bool, err error) {
 		if err == nil {
 			return
 		}
-		w.logger.Error("write failed", "jobs", len(jobs), "error", err)
+		w.logger.Error("transaction failed", "jobs", len(jobs), "error", err)
 		// After some faults SQLite has rolled back by itself, and then says that there is nothing to roll back.
 		if rollback := t.control("ROLLBACK"); rollback != nil {
 			w.logger.Warn("rollback failed", "error", rollback)
@@ -210,21 +219,46 @@ func (t *tx) runAll(jobs []*job) error {
 		}
 		return nil
 	}
-	if err := t.recordAll(batches); err != nil {
+	if err := t.runBatches(batches); err != nil {
 		return err
 	}
 	return t.runEach(others)
+}
+
+// errMerged says that batches could not be stored together. It stays within the writer.
+var errMerged = errors.New("a merged write failed")
+
+// runBatches records all batches as one set, without a savepoint: to keep one costs a copy of every page touched.
+// Should that fail, the transaction is begun anew with each batch apart, so that one that can't be stored fails alone.
+func (t *tx) runBatches(jobs []*job) error {
+	switch {
+	case len(jobs) == 0:
+		return nil
+	case t.apart:
+		return t.runEach(jobs)
+	}
+	if err := t.shield(func() error { return t.record(jobs) }); err != nil {
+		return fmt.Errorf("%w: %w", errMerged, err)
+	}
+	return nil
 }
 
 // runEach runs each job in a savepoint of its own.
 func (t *tx) runEach(jobs []*job) error {
 	for _, j := range jobs {
 		var fatal error
-		if j.err, fatal = t.isolate(func() error { return j.run(t) }); fatal != nil {
+		if j.err, fatal = t.isolate(func() error { return t.runOne(j) }); fatal != nil {
 			return fatal
 		}
 	}
 	return nil
+}
+
+func (t *tx) runOne(j *job) error {
+	if j.batch != nil {
+		return t.record([]*job{j})
+	}
+	return j.run(t)
 }
 
 // isolate runs fn so that its error, or panic, undoes what it did and nothing else. A fatal error says that the whole

@@ -45,9 +45,9 @@ var pushCases = []testCase{
 		d.Push.CreateTime = w.now.In(time.FixedZone("east", 7*3600)).Add(456 * time.Microsecond)
 		w.Equal(w.now, w.create(d).CreateTime)
 	}},
-	{"contents are kept, and nil apart from empty", func(w *world) {
+	{"contents are kept, and nobody apart from everybody", func(w *world) {
 		d := w.draft(2, 1)
-		d.Dispatches[0].Content = []byte{}
+		d.Dispatches[0].Content = []byte{0, 0xff, '\''}
 		d.Dispatches[0].Recipients = []uint32{}
 		d.Dispatches[1].Recipients = nil
 		w.create(d)

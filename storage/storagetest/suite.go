@@ -9,10 +9,10 @@ import (
 )
 
 // Database opens handles onto one database. The suite closes them.
-type Database func(t testing.TB) storage.Store
+type Database func(tb testing.TB) storage.Store
 
 // Factory makes an empty database for one case.
-type Factory func(t testing.TB) Database
+type Factory func(tb testing.TB) Database
 
 // Traits are what backends may differ in.
 type Traits struct {
@@ -22,6 +22,7 @@ type Traits struct {
 
 // Run runs the whole suite, one guarantee after the other.
 func Run(t *testing.T, fresh Factory, traits Traits) {
+	t.Helper()
 	for _, suite := range []struct {
 		name  string
 		cases []testCase

@@ -28,12 +28,13 @@ type world struct {
 	nextID int64
 }
 
-func newWorld(t testing.TB, db Database) *world {
-	w := &world{Assertions: require.New(t), t: t, ctx: context.Background(),
+func newWorld(tb testing.TB, db Database) *world {
+	tb.Helper()
+	w := &world{Assertions: require.New(tb), t: tb, ctx: context.Background(),
 		now: time.Date(2026, 3, 1, 9, 30, 0, int(123*time.Millisecond), time.UTC)}
 	w.open = func() storage.Store {
-		s := db(t)
-		t.Cleanup(func() { w.NoError(s.Close()) })
+		s := db(tb)
+		tb.Cleanup(func() { w.NoError(s.Close()) })
 		return s
 	}
 	w.store = w.open()
@@ -115,7 +116,9 @@ func (w *world) result(c storage.Claim, state storage.DispatchState) storage.Dis
 }
 
 // upstream is the upstream id that sending a dispatch gives it here.
-func upstream(d storage.Dispatch) string { return fmt.Sprintf("up-%d-%d-%d", d.PushID, d.Step, d.Chunk) }
+func upstream(d storage.Dispatch) string {
+	return fmt.Sprintf("up-%d-%d-%d", d.PushID, d.Step, d.Chunk)
+}
 
 func (w *world) finish(r storage.DispatchResult) storage.Push {
 	w.t.Helper()
@@ -140,6 +143,11 @@ func (w *world) sentPush(n int) storage.Push {
 	p := w.create(w.draft(n, max(n, 1)))
 	w.sendAll()
 	return p
+}
+
+// chunkID is the upstream id of a chunk of a first sending.
+func chunkID(push int64, chunk int) string {
+	return upstream(storage.Dispatch{PushID: push, DispatchDraft: storage.DispatchDraft{Chunk: chunk}})
 }
 
 // up is the upstream id of a push's only first dispatch.

@@ -50,7 +50,7 @@ func (s *Server) Start() {
 	s.etcd = etcd
 	select {
 	case <-etcd.Server.ReadyNotify():
-	case <-time.After(30 * time.Second):
+	case <-time.After(30 * time.Second): //nolint:forbidigo // bounds the test
 		require.Fail(s.t, "etcd did not become ready")
 	}
 	s.address = etcd.Clients[0].Addr().String()

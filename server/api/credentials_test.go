@@ -1,0 +1,122 @@
+package api_test
+
+import (
+	"encoding/base64"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc/codes"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	reflectionv1 "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	"google.golang.org/protobuf/proto"
+
+	susulv1 "susul.dev/susul/gen/susul/v1"
+	"susul.dev/susul/server/servertest"
+)
+
+var (
+	unauthenticated = want{code: codes.Unauthenticated, http: http.StatusUnauthorized, reason: "UNAUTHENTICATED"}
+	forbidden       = want{code: codes.PermissionDenied, http: http.StatusForbidden, reason: "PERMISSION_DENIED"}
+	missing         = want{code: codes.NotFound, http: http.StatusNotFound, reason: "NOT_FOUND"}
+)
+
+func invalid(fields ...string) want {
+	return want{code: codes.InvalidArgument, http: http.StatusBadRequest, reason: "INVALID_REQUEST", fields: fields}
+}
+
+// everyCall returns one sound request for each unary RPC that is about an app, and for each that is about policies.
+func everyCall() (ofApp, ofPolicies []proto.Message) {
+	policy := &susulv1.ResendPolicy{Name: "resendPolicies/nobody"}
+	return []proto.Message{
+			&susulv1.CreatePushRequest{Parent: app, Push: pushTo("", "a")},
+			&susulv1.ValidatePushRequest{Parent: app, Push: pushTo("", "a")},
+			&susulv1.WithdrawPushRequest{Name: app + "/pushes/1"},
+			&susulv1.GetPushRequest{Name: app + "/pushes/1"},
+			&susulv1.ListPushesRequest{Parent: app},
+			&susulv1.ReportCallbacksRequest{Parent: app, Callbacks: []*susulv1.Callback{
+				{UpstreamMessageId: "1", RegistrationId: "a", Status: "sent"},
+			}},
+			&susulv1.ListEventsRequest{Parent: app},
+			&susulv1.WatchEventsRequest{Parent: app},
+			&susulv1.GetPushReportRequest{Name: app + "/pushes/1/report"},
+			&susulv1.GetRecipientRequest{Name: app + "/pushes/1/recipients/a"},
+		}, []proto.Message{
+			&susulv1.CreateResendPolicyRequest{ResendPolicyId: "nobody", ResendPolicy: policy},
+			&susulv1.GetResendPolicyRequest{Name: policy.GetName()},
+			&susulv1.ListResendPoliciesRequest{},
+			&susulv1.UpdateResendPolicyRequest{ResendPolicy: policy},
+			&susulv1.DeleteResendPolicyRequest{Name: policy.GetName()},
+			&susulv1.WatchResendPoliciesRequest{},
+		}
+}
+
+func (w world) testCredentials(t *testing.T) {
+	w.unchanged(t)
+	ofApp, ofPolicies := everyCall()
+	require.Len(t, allMethods(), len(ofApp)+len(ofPolicies), "an RPC is missing here")
+
+	for name, authorization := range map[string]string{
+		"none":             "",
+		"only a scheme":    "Basic",
+		"other scheme":     "Digest " + servertest.App,
+		"not base64":       "Basic !!!",
+		"without a colon":  "Basic " + base64.StdEncoding.EncodeToString([]byte(servertest.App)),
+		"empty":            servertest.BasicAuth("", ""),
+		"unknown app":      servertest.BasicAuth("nobody", servertest.Secret),
+		"wrong secret":     servertest.BasicAuth(servertest.App, "wrong"),
+		"empty secret":     servertest.BasicAuth(servertest.App, ""),
+		"other's secret":   servertest.BasicAuth(servertest.App, servertest.OtherSecret),
+		"wrong token":      "Bearer wrong",
+		"empty token":      "Bearer ",
+		"secret as token":  "Bearer " + servertest.Secret,
+		"admin token as 1": servertest.BasicAuth("admin", servertest.AdminToken),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, call := range append(ofApp, ofPolicies...) {
+				w.refuses(t, authorization, call, unauthenticated)
+				resp, _ := w.rest(t, authorization, call)
+				require.Equal(t, `Basic realm="Susul"`, resp.Header.Get("WWW-Authenticate"), "%T", call)
+			}
+		})
+	}
+	t.Run("other app", func(t *testing.T) {
+		for _, call := range ofApp {
+			w.refuses(t, asOther, call, forbidden)
+		}
+	})
+	t.Run("app for policies", func(t *testing.T) {
+		for _, call := range ofPolicies {
+			w.refuses(t, asApp, call, forbidden)
+		}
+	})
+	t.Run("admin sees all", func(t *testing.T) {
+		for _, parent := range []string{app, other} {
+			resp, outcome := w.rest(t, asAdmin, &susulv1.ListPushesRequest{Parent: parent})
+			require.Equal(t, http.StatusOK, resp.Status)
+			require.Zero(t, outcome)
+		}
+		w.refuses(t, asAdmin, &susulv1.ListPushesRequest{Parent: "apps/nobody"}, missing)
+	})
+	t.Run("health and reflection need none", func(t *testing.T) {
+		health, err := healthv1.NewHealthClient(w.Conn).Check(t.Context(), &healthv1.HealthCheckRequest{})
+		require.NoError(t, err)
+		require.Equal(t, healthv1.HealthCheckResponse_SERVING, health.GetStatus())
+
+		stream, err := reflectionv1.NewServerReflectionClient(w.Conn).ServerReflectionInfo(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, stream.Send(&reflectionv1.ServerReflectionRequest{
+			MessageRequest: &reflectionv1.ServerReflectionRequest_ListServices{},
+		}))
+		resp, err := stream.Recv()
+		require.NoError(t, err)
+		var names []string
+		for _, service := range resp.GetListServicesResponse().GetService() {
+			names = append(names, service.GetName())
+		}
+		for _, name := range []string{"PushService", "CallbackService", "ResendPolicyService"} {
+			require.Contains(t, names, "susul.v1."+name)
+		}
+		require.NoError(t, stream.CloseSend())
+	})
+}

@@ -1,0 +1,264 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	susulv1 "susul.dev/susul/gen/susul/v1"
+	"susul.dev/susul/server/config"
+	"susul.dev/susul/server/servertest"
+)
+
+// wrongApp is an app whose master secret EngageLab does not know.
+const (
+	wrongApp    = "app-wrong"
+	wrongSecret = "not-what-engagelab-has"
+	patience    = 20 * time.Second
+)
+
+var (
+	asApp   = servertest.BasicAuth(servertest.App, servertest.Secret)
+	asOther = servertest.BasicAuth(servertest.OtherApp, servertest.OtherSecret)
+	asWrong = servertest.BasicAuth(wrongApp, wrongSecret)
+	asAdmin = "Bearer " + servertest.AdminToken
+)
+
+const (
+	app   = "apps/" + servertest.App
+	other = "apps/" + servertest.OtherApp
+)
+
+// engageLab stands in for OtherApp's EngageLab, which reports nothing of its own accord and fails on demand.
+type engageLab struct {
+	*httptest.Server
+	mu     sync.Mutex
+	fail   http.HandlerFunc
+	nextID int
+	pushes []map[string]any
+}
+
+func newEngageLab(t testing.TB) *engageLab {
+	e := &engageLab{nextID: 9000}
+	e.Server = httptest.NewServer(http.HandlerFunc(e.serve))
+	t.Cleanup(e.Close)
+	return e
+}
+
+// failWith answers all requests so, until it gets nil.
+func (e *engageLab) failWith(fail http.HandlerFunc) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.fail = fail
+}
+
+// received returns the push documents that were taken.
+func (e *engageLab) received() []map[string]any {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.pushes[:len(e.pushes):len(e.pushes)]
+}
+
+func (e *engageLab) serve(w http.ResponseWriter, r *http.Request) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.fail != nil {
+		e.fail(w, r)
+		return
+	}
+	body, _ := io.ReadAll(r.Body)
+	if r.URL.Path == "/v4/push" {
+		var document map[string]any
+		_ = json.Unmarshal(body, &document)
+		e.pushes = append(e.pushes, document)
+		e.nextID++
+	}
+	_, _ = fmt.Fprintf(w, `{"request_id":"up","msg_id":"%d"}`, e.nextID)
+}
+
+// down is a network that breaks.
+func down(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err == nil {
+		_ = conn.Close()
+	}
+}
+
+func answer(status int, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+// world is one server, shared by the cases that follow each other.
+type world struct {
+	faces
+	engageLab *engageLab
+}
+
+// TestFaces runs all cases against one server, so that its start is paid for once.
+func TestFaces(t *testing.T) {
+	w := world{engageLab: newEngageLab(t)}
+	w.faces = faces{servertest.Start(t, servertest.Options{Configure: func(cfg *config.Config) {
+		wrong := cfg.Apps[0]
+		wrong.AppKey, wrong.MasterSecret, wrong.Callback = wrongApp, config.NewSecret(wrongSecret), config.Callback{}
+		cfg.Apps[1].BaseURL = w.engageLab.URL
+		cfg.Apps = append(cfg.Apps, wrong)
+	}})}
+	for _, group := range []struct {
+		name string
+		run  func(world, *testing.T)
+	}{
+		{"credentials", world.testCredentials},
+		{"invalid pushes", world.testInvalidPushes},
+		{"malformed JSON", world.testMalformedJSON},
+		{"too large", world.testTooLarge},
+		{"repeated push", world.testRepeatedPush},
+		{"chunks", world.testChunks},
+		{"withdraw", world.testWithdraw},
+		{"list pushes", world.testListPushes},
+	} {
+		t.Run(group.name, func(t *testing.T) { group.run(w, t) })
+	}
+}
+
+// unchanged checks at the end of a test that it stored and sent nothing.
+func (w world) unchanged(t *testing.T) {
+	t.Helper()
+	before := w.counts(t)
+	t.Cleanup(func() { require.Equal(t, before, w.counts(t), "something was stored or sent") })
+}
+
+type counts struct{ pushes, sent int }
+
+// counts says what is stored of all apps, and what has arrived at EngageLab.
+func (w world) counts(t testing.TB) counts {
+	t.Helper()
+	c := counts{sent: len(w.engageLab.received()) + len(w.sandboxPushes())}
+	ctx := servertest.AsAdmin(context.Background())
+	for _, parent := range []string{app, other, "apps/" + wrongApp} {
+		for token := ""; ; {
+			page, err := w.Pushes.ListPushes(ctx, &susulv1.ListPushesRequest{Parent: parent, PageSize: 1000, PageToken: token})
+			require.NoError(t, err)
+			c.pushes += len(page.GetPushes())
+			if token = page.GetNextPageToken(); token == "" {
+				break
+			}
+		}
+	}
+	return c
+}
+
+// sandboxPushes returns the documents of the pushes that the sandbox took.
+func (w world) sandboxPushes() []map[string]any {
+	var documents []map[string]any
+	for _, request := range w.Sandbox.Requests() {
+		if request.Method != http.MethodPost || request.Path != "/v4/push" || request.Status != http.StatusOK {
+			continue
+		}
+		decoder := json.NewDecoder(strings.NewReader(string(request.Document)))
+		decoder.UseNumber()
+		var document map[string]any
+		if decoder.Decode(&document) == nil {
+			documents = append(documents, document)
+		}
+	}
+	return documents
+}
+
+// sent returns the documents of a push, in the order of their sending. It waits until there are as many.
+func (w world) sent(t testing.TB, requestID string, n int) []map[string]any {
+	t.Helper()
+	var found []map[string]any
+	require.Eventually(t, func() bool {
+		found = nil
+		for _, document := range append(w.sandboxPushes(), w.engageLab.received()...) {
+			if document["request_id"] == requestID {
+				found = append(found, document)
+			}
+		}
+		return len(found) >= n
+	}, patience, 10*time.Millisecond)
+	require.Len(t, found, n)
+	return found
+}
+
+// pushTo returns a push that is fine.
+func pushTo(requestID string, ids ...string) *susulv1.Push {
+	return &susulv1.Push{
+		RequestId:    requestID,
+		Audience:     &susulv1.Audience{Kind: &susulv1.Audience_RegistrationIds{RegistrationIds: &susulv1.RegistrationIds{Ids: ids}}},
+		Notification: &susulv1.Notification{Alert: "hello"},
+	}
+}
+
+// create stores a push over gRPC.
+func (w world) create(t testing.TB, parent string, push *susulv1.Push) *susulv1.Push {
+	t.Helper()
+	resp, err := w.Pushes.CreatePush(servertest.AsAdmin(t.Context()), &susulv1.CreatePushRequest{Parent: parent, Push: push})
+	require.NoError(t, err)
+	return resp.GetPush()
+}
+
+// upstreamIDs returns EngageLab's ids of the pushes to OtherApp that bear the request id.
+func (w world) upstreamID(t testing.TB, requestID string) string {
+	t.Helper()
+	w.sent(t, requestID, 1)
+	for i, document := range w.engageLab.received() {
+		if document["request_id"] == requestID {
+			return strconv.Itoa(9001 + i)
+		}
+	}
+	require.FailNow(t, "EngageLab has no such push", requestID)
+	return ""
+}
+
+// at walks down a document.
+func at(t testing.TB, document map[string]any, path ...string) any {
+	t.Helper()
+	var value any = document
+	for _, name := range path {
+		parent, ok := value.(map[string]any)
+		require.True(t, ok, "%v in %v", path, document)
+		value = parent[name]
+	}
+	return value
+}
+
+// member returns a string in a JSON object.
+func member(t testing.TB, text, name string) string {
+	t.Helper()
+	var members map[string]any
+	require.NoError(t, json.Unmarshal([]byte(text), &members), text)
+	value, ok := members[name].(string)
+	require.True(t, ok, "%s in %s", name, text)
+	return value
+}
+
+// requireV4Error checks an error in EngageLab's shape, and returns its text.
+func requireV4Error(t testing.TB, resp servertest.Response, status, code int) string {
+	t.Helper()
+	require.Equal(t, status, resp.Status, resp.Body)
+	require.Equal(t, "application/json", resp.Header.Get("Content-Type"))
+	var body struct {
+		Error struct {
+			Code    int
+			Message string
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(resp.Body), &body), resp.Body)
+	require.Equal(t, code, body.Error.Code, resp.Body)
+	require.NotEmpty(t, body.Error.Message)
+	return body.Error.Message
+}

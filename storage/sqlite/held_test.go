@@ -1,0 +1,59 @@
+package sqlite
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"susul.dev/susul/storage"
+)
+
+// heldReasons counts the held callbacks by reason.
+func heldReasons(t *testing.T, s *Store) map[string]int {
+	t.Helper()
+	counts := map[string]int{}
+	for _, reason := range []string{heldMessage, heldRecipient} {
+		n, err := read(t.Context(), s, func(q querier) (int, error) {
+			return first(t.Context(), q, value[int], `SELECT COUNT(*) FROM held_callback WHERE reason = ?`, reason)
+		})
+		require.NoError(t, err)
+		counts[reason] = n
+	}
+	return counts
+}
+
+// TestHeldCallbacksMoveInPages holds more callbacks than one page of them, and checks that what is applied is no longer
+// held, and what can't be is held for the other reason.
+func TestHeldCallbacksMoveInPages(t *testing.T) {
+	const n, strangers = maxRows + 500, 3
+	s := fresh(t, Options{})
+	createListed(t, s, 1, n)
+	rows := []storage.Callback{{RegistrationID: "without an upstream id", Status: "sent"}}
+	for i := range n + strangers {
+		rows = append(rows, storage.Callback{UpstreamID: upstreamID(1), RegistrationID: benchID(i), Status: "sent",
+			Milestone: storage.Sent, Time: time.Now()})
+	}
+	summary, err := s.RecordCallbacks(t.Context(), benchApp, time.Now(), rows)
+	require.NoError(t, err)
+	require.Equal(t, storage.CallbackSummary{Held: n + strangers + 1}, summary)
+	require.Equal(t, map[string]int{heldMessage: n + strangers + 1, heldRecipient: 0}, heldReasons(t, s))
+	sendAll(t, s)
+	require.Equal(t, map[string]int{heldMessage: 1, heldRecipient: strangers}, heldReasons(t, s))
+	report, err := s.Report(t.Context(), benchApp, 1)
+	require.NoError(t, err)
+	require.Equal(t, n, report.Total.Sent)
+}
+
+func TestSentWithoutUpstreamIDAppliesNothing(t *testing.T) {
+	s := fresh(t, Options{})
+	createListed(t, s, 1, 1)
+	_, err := s.RecordCallbacks(t.Context(), benchApp, time.Now(), []storage.Callback{{RegistrationID: benchID(0), Status: "sent"}})
+	require.NoError(t, err)
+	claims, err := s.ClaimDispatches(t.Context(), storage.ClaimRequest{App: benchApp, Now: time.Now(), Lease: time.Minute, Limit: 1})
+	require.NoError(t, err)
+	_, err = s.FinishDispatch(t.Context(), storage.DispatchResult{ID: claims[0].Dispatch.ID, Attempt: 1,
+		State: storage.DispatchSent, Time: time.Now()})
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{heldMessage: 1, heldRecipient: 0}, heldReasons(t, s))
+}

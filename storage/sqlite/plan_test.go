@@ -1,0 +1,60 @@
+package sqlite
+
+import (
+	"database/sql"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"susul.dev/susul/storage"
+)
+
+// TestQueriesUseTheirIndexes keeps the plans of the queries that meet large tables from turning into scans and sorts.
+func TestQueriesUseTheirIndexes(t *testing.T) {
+	s := fresh(t, Options{})
+	events := func(q storage.EventQuery) string {
+		text, _ := eventsQuery(q)
+		return text
+	}
+	rows := func(b bulk) string { return (&tx{writer: s.writer}).bulkText(bulkSize{b, 4}) }
+	now := time.Now()
+	for _, tc := range []struct {
+		name, query string
+		uses        []string
+	}{
+		{"claim", `SELECT id FROM dispatch WHERE app = ? AND (step > 0) = ? AND due_time <= ? AND ready_time <= ?
+			ORDER BY due_time, id LIMIT ?`, []string{"dispatch_claim (app=? AND <expr>=? AND due_time<?)"}},
+		{"next dispatch", `SELECT MIN(ready_time) FROM dispatch WHERE app = ? AND ready_time IS NOT NULL`, []string{"dispatch_ready (app=?"}},
+		{"due steps", selectStep + `WHERE state = 'SCHEDULED' AND due_time <= ? ORDER BY due_time, push_id, number LIMIT ?`,
+			[]string{"step_due (due_time<?)"}},
+		{"pushes", selectPush + `WHERE p.app = ? AND p.id < ? ORDER BY p.id DESC LIMIT ?`, []string{"push_app (app=? AND rowid<?)"}},
+		{"all events", events(storage.EventQuery{After: 1}), []string{"e USING INTEGER PRIMARY KEY (rowid>?)"}},
+		{"an app's events", events(storage.EventQuery{App: "a"}), []string{"event_app (app=? AND rowid>?)"}},
+		{"a push's events", events(storage.EventQuery{App: "a", PushID: 1, StartTime: now, EndTime: now}),
+			[]string{"event_push (push_id=? AND rowid>?)"}},
+		{"a device's events in a push", events(storage.EventQuery{App: "a", PushID: 1, RegistrationID: "r"}),
+			[]string{"recipient_registration (push_id=? AND registration_id=?)", "(push_id=? AND ordinal=?)"}},
+		{"a device's events", events(storage.EventQuery{App: "a", RegistrationID: "r"}),
+			[]string{"push_app (app=?)", "recipient_registration (push_id=? AND registration_id=?)", "(push_id=? AND ordinal=?)"}},
+		{"upstream ids", rows(selectTargets), []string{"dispatch_upstream (app=? AND upstream_id=?)"}},
+		{"recipients of callbacks", rows(selectMembers), []string{"recipient_registration (push_id=? AND registration_id=?)"}},
+		{"progress", rows(updateProgress), []string{"recipient USING PRIMARY KEY (push_id=? AND ordinal=?)"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			args := make([]any, strings.Count(tc.query, "?"))
+			plan, err := collect(t.Context(), s.readers, func(rows *sql.Rows) (string, error) {
+				var a, b, c int
+				var detail string
+				err := rows.Scan(&a, &b, &c, &detail)
+				return detail, err
+			}, `EXPLAIN QUERY PLAN `+tc.query, args...)
+			require.NoError(t, err)
+			all := strings.Join(plan, "\n")
+			for _, use := range tc.uses {
+				require.Contains(t, all, use)
+			}
+		})
+	}
+}
