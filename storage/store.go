@@ -48,7 +48,7 @@ type Pushes interface {
 	// WithdrawPush stops whatever is still to come: the push becomes Withdrawing, its pending dispatches and its
 	// open steps are cancelled. A push that is Withdrawing already stays so without an error; any other state but
 	// Active gets ErrConflict.
-	WithdrawPush(ctx context.Context, app string, id int64, now time.Time) (Push, error)
+	WithdrawPush(ctx context.Context, app string, id int64) (Push, error)
 
 	// ConfirmWithdrawal turns a Withdrawing push Withdrawn; any other state gets ErrConflict, an absent push
 	// ErrNotFound.

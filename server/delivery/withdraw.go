@@ -23,7 +23,7 @@ const (
 // a message is older than a day, the push is withdrawn as far as Susul goes, and *RefusedError says what EngageLab said. A push
 // that is withdrawn already, or was rejected, gets storage.ErrConflict.
 func (s *Service) WithdrawPush(ctx context.Context, app string, id int64) (storage.Push, error) {
-	push, err := s.Store.WithdrawPush(ctx, app, id, s.Clock.Now())
+	push, err := s.Store.WithdrawPush(ctx, app, id)
 	if err != nil {
 		return storage.Push{}, err
 	}
@@ -35,7 +35,9 @@ func (s *Service) WithdrawPush(ctx context.Context, app string, id int64) (stora
 	if err := s.Store.ConfirmWithdrawal(ctx, id); err != nil && !errors.Is(err, storage.ErrConflict) {
 		return storage.Push{}, err
 	}
-	push.State = storage.PushWithdrawn
+	if push, err = s.Store.GetPush(ctx, app, id); err != nil {
+		return storage.Push{}, err
+	}
 	return push, outcome
 }
 

@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"math"
-	"time"
 
 	"susul.dev/susul/storage"
 )
@@ -136,7 +135,7 @@ func (t *tx) insertPush(p storage.Push, recipients int) error {
 }
 
 // WithdrawPush implements storage.Pushes.
-func (s *Store) WithdrawPush(ctx context.Context, app string, id int64, _ time.Time) (storage.Push, error) {
+func (s *Store) WithdrawPush(ctx context.Context, app string, id int64) (storage.Push, error) {
 	return write(ctx, s, func(t *tx) (storage.Push, error) {
 		p, err := pushOfApp(t.ctx, t, app, id)
 		switch {

@@ -21,7 +21,7 @@ var fencingCases = []testCase{
 		w.ErrorIs(err, storage.ErrFenced)
 		_, _, err = old.CreatePush(w.ctx, w.draft(1, 1))
 		w.ErrorIs(err, storage.ErrFenced)
-		_, err = old.WithdrawPush(w.ctx, app, p.ID, w.now)
+		_, err = old.WithdrawPush(w.ctx, app, p.ID)
 		w.ErrorIs(err, storage.ErrFenced)
 		w.ErrorIs(old.ConfirmWithdrawal(w.ctx, p.ID), storage.ErrFenced)
 		w.ErrorIs(old.PlanStep(w.ctx, w.plan(p.ID, 0, 0, 2)), storage.ErrFenced)

@@ -46,7 +46,7 @@ var finishCases = []testCase{
 		w.Equal(storage.ReasonRejected, report.Steps[1].CancelReason)
 		w.Equal(storage.Counts{Targets: 3, Failed: 2}, report.Total)
 		w.Empty(w.claim())
-		_, err := w.store.WithdrawPush(w.ctx, app, p.ID, w.now)
+		_, err := w.store.WithdrawPush(w.ctx, app, p.ID)
 		w.ErrorIs(err, storage.ErrConflict)
 
 		again := w.draft(1, 1)
@@ -111,7 +111,7 @@ var finishCases = []testCase{
 		p := w.create(w.draft(3, 1))
 		w.finish(w.result(w.claimOne(), storage.DispatchSent))
 		claims := w.claim()
-		_, err := w.store.WithdrawPush(w.ctx, app, p.ID, w.now)
+		_, err := w.store.WithdrawPush(w.ctx, app, p.ID)
 		w.NoError(err)
 		w.finish(w.result(claims[0], storage.DispatchSent))
 		got := w.finish(w.result(claims[1], storage.DispatchPending))
@@ -123,7 +123,7 @@ var finishCases = []testCase{
 	{"a first sending under withdrawal wakes nothing", func(w *world) {
 		p := w.create(w.draft(2, 1))
 		c := w.claimOne()
-		_, err := w.store.WithdrawPush(w.ctx, app, p.ID, w.now)
+		_, err := w.store.WithdrawPush(w.ctx, app, p.ID)
 		w.NoError(err)
 		w.Equal(w.now, w.finish(w.result(c, storage.DispatchSent)).FirstSentTime)
 		w.Equal([]storage.DispatchState{storage.DispatchSent, storage.DispatchCancelled}, w.states(p.ID))

@@ -86,7 +86,7 @@ var pushCases = []testCase{
 		w.ErrorIs(err, storage.ErrNotFound)
 		_, err = w.store.Report(w.ctx, otherApp, p.ID)
 		w.ErrorIs(err, storage.ErrNotFound)
-		_, err = w.store.WithdrawPush(w.ctx, otherApp, p.ID, w.now)
+		_, err = w.store.WithdrawPush(w.ctx, otherApp, p.ID)
 		w.ErrorIs(err, storage.ErrNotFound)
 		w.ErrorIs(w.store.ConfirmWithdrawal(w.ctx, 99), storage.ErrNotFound)
 		found, err := w.store.FindRecipients(w.ctx, 99, []string{id(0)})
@@ -107,7 +107,7 @@ var pushCases = []testCase{
 	{"withdrawing stops what is to come", func(w *world) {
 		p := w.create(w.draft(3, 1))
 		w.finish(w.result(w.claimOne(), storage.DispatchSent))
-		got, err := w.store.WithdrawPush(w.ctx, app, p.ID, w.now)
+		got, err := w.store.WithdrawPush(w.ctx, app, p.ID)
 		w.NoError(err)
 		w.Equal(storage.PushWithdrawing, got.State)
 		w.Equal([]storage.DispatchState{storage.DispatchSent, storage.DispatchCancelled, storage.DispatchCancelled}, w.states(p.ID))
@@ -122,13 +122,13 @@ var pushCases = []testCase{
 		w.NoError(err)
 		w.False(due)
 
-		again, err := w.store.WithdrawPush(w.ctx, app, p.ID, w.now)
+		again, err := w.store.WithdrawPush(w.ctx, app, p.ID)
 		w.NoError(err)
 		w.Equal(got, again)
 		w.NoError(w.store.ConfirmWithdrawal(w.ctx, p.ID))
 		w.Equal(storage.PushWithdrawn, w.pushState(p.ID))
 		w.ErrorIs(w.store.ConfirmWithdrawal(w.ctx, p.ID), storage.ErrConflict)
-		_, err = w.store.WithdrawPush(w.ctx, app, p.ID, w.now)
+		_, err = w.store.WithdrawPush(w.ctx, app, p.ID)
 		w.ErrorIs(err, storage.ErrConflict)
 	}},
 	{"an active push has no withdrawal to confirm", func(w *world) {
