@@ -10,9 +10,12 @@
 //	       └── event 1…          what EngageLab reported, in the order in which it was stored
 //	held callback                reported for an upstream id or a recipient that is not known (yet)
 //
-// A dispatch moves like this; "claim" and "finish" are ClaimDispatches and FinishDispatch:
+// A dispatch moves like this; "claim", "start" and "finish" are ClaimDispatches, StartDispatch and FinishDispatch:
 //
-//	BLOCKED ──first chunk sent──► PENDING ──claim──► CLAIMED ──finish──► SENT | REFUSED | EXPIRED | CANCELLED | SKIPPED
-//	                                 ▲                  │
-//	                                 └── retry, lease over, new leader
+//	BLOCKED ─first chunk sent─► PENDING ─claim─► CLAIMED ─start─► SENDING ─finish─► SENT | REFUSED | UNANSWERED
+//	                               ▲                │ │               │  ▲
+//	                               │                │ └─ finish ─► EXPIRED | CANCELLED | SKIPPED
+//	                               ├── lease over ──┘                 │  │
+//	                               └── certainly not taken: retry ────┤  │
+//	                                   perhaps taken, or lease over ──┴──┘ claimed again, and repeated as it was
 package storage

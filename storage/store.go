@@ -26,13 +26,14 @@ type Pushes interface {
 	// CreatePush stores a push with its recipients, dispatches and timers, all or nothing. The dispatch of chunk 0
 	// starts Pending, the others of step 0 Blocked. When the app used the request id before, nothing is stored: the
 	// earlier push comes back with created false if the fingerprints are equal, else ErrRequestIDReused. A taken
-	// push id gets ErrConflict.
+	// push id gets ErrConflict. While another call with the same request id is under way, ErrUnavailable. Callbacks do
+	// not wait for a large audience: it is stored in slices, and seen by nobody until all of it is there.
 	CreatePush(ctx context.Context, draft PushDraft) (push Push, created bool, err error)
 
 	// GetPush returns a push, or ErrNotFound if the app has none with this id.
 	GetPush(ctx context.Context, app string, id int64) (Push, error)
 
-	// ListPushes returns a page of an app's pushes, newest first.
+	// ListPushes returns a page of an app's pushes, newest first, without their documents and policies' specs.
 	ListPushes(ctx context.Context, q PushQuery) ([]Push, error)
 
 	// Report returns a push's counters, or ErrNotFound.
@@ -59,19 +60,28 @@ type Pushes interface {
 type Dispatches interface {
 	// ClaimDispatches gives the caller due dispatches of an app, the first sendings before the follow-ups, each
 	// then by due time. Until req.Now + req.Lease no other caller gets them. A dispatch whose lease ran out is
-	// claimed again, with a higher Attempt.
+	// claimed again, with a higher Attempt: as Claimed if it had not been started, else as Sending, for EngageLab
+	// may have it.
 	ClaimDispatches(ctx context.Context, req ClaimRequest) ([]Claim, error)
 
-	// FinishDispatch records what became of a claimed dispatch and returns its push as it is then. A claim that is
-	// not the dispatch's latest, or was finished, gets ErrConflict; so does an upstream id that another dispatch of
-	// the app has.
+	// StartDispatch turns a Claimed dispatch Sending, narrows it to its remaining recipients, and counts those passed
+	// over. From here until FinishDispatch nobody can know whether EngageLab has it. A claim that is not the
+	// dispatch's latest, or in another state, gets ErrConflict; so does a push that is no longer Active and a step
+	// that was cancelled: then the claim is still to be finished.
+	StartDispatch(ctx context.Context, start DispatchStart) error
+
+	// FinishDispatch records what became of a Claimed or Sending dispatch and returns its push as it is then. A claim
+	// that is not the dispatch's latest, or was finished, gets ErrConflict; so does an upstream id that another
+	// dispatch of the app has.
 	//
 	// Sent stores the upstream id and applies the callbacks held for it; as the push's first, it also unblocks the
 	// step's other dispatches and sets the due times of the steps. Refused appends a Failed event with the status
 	// "refused" for each of its recipients, and, on chunk 0 of step 0, rejects the push: all that is still to come
-	// is cancelled and the request id is free again. Expired, Cancelled and Skipped on that chunk cancel the
-	// dispatches that it blocks, and the steps, with the same reason. Pending for another try becomes Cancelled if
-	// the push is no longer Active or the step was cancelled meanwhile.
+	// is cancelled and the request id is free again. Expired, Cancelled, Skipped and Unanswered on that chunk cancel
+	// the dispatches that it blocks, and the steps, with the same reason; Expired also makes an Active push Expired
+	// and frees its request id. Unanswered on any dispatch cancels the push's open steps: who got it is not known, so
+	// nobody is followed up. Pending for another try becomes Cancelled if the push is no longer Active or the step was
+	// cancelled meanwhile; Sending does not.
 	FinishDispatch(ctx context.Context, result DispatchResult) (Push, error)
 
 	// NextDispatchTime returns when the app's next dispatch is due or its lease ends; ok is false when there is
@@ -113,10 +123,12 @@ type Planning interface {
 	// term again leaves claims alone. A store that never led writes without a fence.
 	Lead(ctx context.Context, term int64) error
 
-	// DueSteps returns up to limit Scheduled steps with DueTime ≤ now, the longest due first.
+	// DueSteps returns up to limit Scheduled steps with DueTime ≤ now, the longest due first. The steps of a push
+	// that has a Sending dispatch are left out: they are decided once it is known who got it.
 	DueSteps(ctx context.Context, now time.Time, limit int) ([]Step, error)
 
-	// NextStepTime returns the earliest due time of the Scheduled steps; ok is false when there is none.
+	// NextStepTime returns the earliest due time of the Scheduled steps that DueSteps would not leave out; ok is false
+	// when there is none.
 	NextStepTime(ctx context.Context) (t time.Time, ok bool, err error)
 
 	// PushOf returns a push whatever its app, or ErrNotFound.

@@ -18,6 +18,7 @@ type PushState string
 const (
 	PushActive      PushState = "ACTIVE"
 	PushRejected    PushState = "REJECTED"    // EngageLab refused the first dispatch for good; nothing was sent
+	PushExpired     PushState = "EXPIRED"     // its time to live ended before EngageLab could take it; nothing was sent
 	PushWithdrawing PushState = "WITHDRAWING" // nothing more is sent; EngageLab has not confirmed the withdrawal yet
 	PushWithdrawn   PushState = "WITHDRAWN"
 )
@@ -27,7 +28,8 @@ type Push struct {
 	// ID is the msg_id: time-ordered and positive.
 	ID  int64
 	App string
-	// RequestID is the caller's own key; unique per app among pushes that were not rejected. May be empty.
+	// RequestID is the caller's own key; unique per app among pushes that were neither rejected nor expired. May be
+	// empty.
 	RequestID string
 	// Fingerprint tells a repeated request from a reused RequestID.
 	Fingerprint []byte
@@ -105,6 +107,9 @@ const (
 	ReasonRejected         Reason = "REJECTED" // EngageLab refused the push
 	ReasonExpired          Reason = "EXPIRED"  // its time to live ended before EngageLab could take it
 	ReasonTemplateFailed   Reason = "TEMPLATE_FAILED"
+	ReasonUnanswered       Reason = "UNANSWERED"      // whether an earlier dispatch was taken was never learnt
+	ReasonUnknownApp       Reason = "UNKNOWN_APP"     // the configuration no longer has the push's app
+	ReasonUnusablePolicy   Reason = "UNUSABLE_POLICY" // the pinned policy or the stored push can't be read
 )
 
 // DispatchState is where a dispatch stands; the package comment draws the moves.
@@ -112,14 +117,16 @@ type DispatchState string
 
 // The states of a dispatch.
 const (
-	DispatchBlocked   DispatchState = "BLOCKED" // waits for the first chunk of the first sending
-	DispatchPending   DispatchState = "PENDING"
-	DispatchClaimed   DispatchState = "CLAIMED"
-	DispatchSent      DispatchState = "SENT"
-	DispatchRefused   DispatchState = "REFUSED"
-	DispatchExpired   DispatchState = "EXPIRED"
-	DispatchCancelled DispatchState = "CANCELLED"
-	DispatchSkipped   DispatchState = "SKIPPED" // nobody was left to send it to
+	DispatchBlocked    DispatchState = "BLOCKED" // waits for the first chunk of the first sending
+	DispatchPending    DispatchState = "PENDING"
+	DispatchClaimed    DispatchState = "CLAIMED"
+	DispatchSending    DispatchState = "SENDING" // on its way to EngageLab, or taken there without our knowing
+	DispatchSent       DispatchState = "SENT"
+	DispatchRefused    DispatchState = "REFUSED"
+	DispatchUnanswered DispatchState = "UNANSWERED" // whether EngageLab took it was never learnt
+	DispatchExpired    DispatchState = "EXPIRED"
+	DispatchCancelled  DispatchState = "CANCELLED"
+	DispatchSkipped    DispatchState = "SKIPPED" // nobody was left to send it to
 )
 
 // DispatchDraft is a dispatch to be.
@@ -160,14 +167,22 @@ type Claim struct {
 type DispatchResult struct {
 	ID      int64
 	Attempt int
-	// State is Sent, Refused, Expired, Cancelled or Skipped, or Pending for another try.
+	// State is Sent, Refused, Unanswered, Expired, Cancelled or Skipped; or, for another try, Pending if EngageLab
+	// certainly did not take it, Sending if it may have.
 	State DispatchState
-	// Time is when it happened; for Pending, when to try again.
+	// Time is when it happened; for Pending and Sending, when to try again.
 	Time       time.Time
 	UpstreamID string
 	Refusal    *Refusal
 	Reason     Reason
-	// Recipients are the ordinals that it went to, when some were passed over; nil keeps the dispatch's own.
+	PassedOver map[Reason]int // of a Skipped dispatch
+}
+
+// DispatchStart says that a claimed dispatch is about to be handed to EngageLab, and to whom.
+type DispatchStart struct {
+	ID      int64
+	Attempt int
+	// Recipients are the ordinals that it goes to, when some are passed over; nil keeps the dispatch's own.
 	Recipients []uint32
 	PassedOver map[Reason]int
 }
