@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.etcd.io/etcd/server/v3/etcdserver/api/v3client"
@@ -63,7 +64,7 @@ func dialEtcd(o etcdOptions) (*clientv3.Client, func(context.Context) error, err
 }
 
 // embedEtcd starts an etcd of one member that nobody else can reach: it listens nowhere, and our client calls it
-// directly.
+// directly. Leases in its data are those of a process that crashed.
 func embedEtcd(ctx context.Context, o etcdOptions) (*clientv3.Client, func(context.Context) error, error) {
 	etcd, err := embed.StartEtcd(embeddedConfig(o))
 	if err != nil {
@@ -82,6 +83,11 @@ func embedEtcd(ctx context.Context, o etcdOptions) (*clientv3.Client, func(conte
 		return nil, nil, fmt.Errorf("start embedded etcd: %w", ctx.Err())
 	}
 	client := v3client.New(etcd.Server)
+	if err := revokeLeases(ctx, client); err != nil {
+		_ = client.Close()
+		etcd.Close()
+		return nil, nil, fmt.Errorf("start embedded etcd: %w", err)
+	}
 	stop := func(ctx context.Context) error {
 		closed := make(chan error, 1)
 		go func() {
@@ -97,6 +103,20 @@ func embedEtcd(ctx context.Context, o etcdOptions) (*clientv3.Client, func(conte
 		}
 	}
 	return client, stop, nil
+}
+
+// revokeLeases ends all leases, so that nobody waits for those to lapse whose owner is gone.
+func revokeLeases(ctx context.Context, client *clientv3.Client) error {
+	left, err := client.Leases(ctx)
+	if err != nil {
+		return fmt.Errorf("list leases: %w", err)
+	}
+	for _, lease := range left.Leases {
+		if _, err := client.Revoke(ctx, lease.ID); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
+			return fmt.Errorf("revoke lease: %w", err)
+		}
+	}
+	return nil
 }
 
 // ignoreCanceled drops the error that the in-process client always closes with: that of its own cancelled context.
@@ -149,11 +169,29 @@ func (c slogCore) Check(entry zapcore.Entry, checked *zapcore.CheckedEntry) *zap
 
 func (c slogCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 	level := slog.LevelWarn
-	if entry.Level > zapcore.WarnLevel {
+	switch {
+	case expected(entry.Message):
+		level = slog.LevelDebug
+	case entry.Level > zapcore.WarnLevel:
 		level = slog.LevelError
 	}
 	c.logger.LogAttrs(context.Background(), level, entry.Message, attrs(fields)...) //nolint:sloglint // etcd's own text
 	return nil
+}
+
+// expected reports whether etcd complains about what is no fault: one listener or none for both its protocols, tokens that
+// nobody uses, and versions that it has not settled yet, which it tries again.
+func expected(message string) bool {
+	switch message {
+	case "Running http and grpc server on single port. This is not recommended for production.",
+		"simple token is not cryptographically signed",
+		"Failed to detect schema version",
+		"failed to update storage version",
+		"failed to update cluster version":
+		return true
+	default:
+		return false
+	}
 }
 
 func (c slogCore) Sync() error { return nil }

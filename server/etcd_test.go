@@ -51,6 +51,35 @@ func TestEmbeddedEtcdKeepsItsDataAndLeavesNothingRunning(t *testing.T) {
 	require.DirExists(t, filepath.Join(dir, "etcd", "member"))
 }
 
+func TestEmbeddedEtcdStartsQuietly(t *testing.T) {
+	var log bytes.Buffer
+	_, stop, err := startEtcd(t.Context(), etcdOptions{DataDir: t.TempDir(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	stopEtcd(t, stop)
+	require.Empty(t, log.String())
+}
+
+func TestEmbeddedEtcdForgetsTheLeasesOfAProcessThatCrashed(t *testing.T) {
+	dir := t.TempDir()
+	client, stop, err := startEtcd(t.Context(), etcdOptions{DataDir: dir, Logger: quietLogger()})
+	require.NoError(t, err)
+	lease, err := client.Grant(t.Context(), 3600)
+	require.NoError(t, err)
+	_, err = client.Put(t.Context(), "candidate", "crashed", clientv3.WithLease(lease.ID))
+	require.NoError(t, err)
+	_, err = client.Put(t.Context(), "policy", "kept")
+	require.NoError(t, err)
+	stopEtcd(t, stop)
+
+	client, stop, err = startEtcd(t.Context(), etcdOptions{DataDir: dir, Logger: quietLogger()})
+	require.NoError(t, err)
+	defer stopEtcd(t, stop)
+	got, err := client.Get(t.Context(), "", clientv3.WithPrefix())
+	require.NoError(t, err)
+	require.Len(t, got.Kvs, 1)
+	require.Equal(t, "policy", string(got.Kvs[0].Key))
+}
+
 func TestEmbeddedEtcdListensNowhere(t *testing.T) {
 	cfg := embeddedConfig(etcdOptions{DataDir: t.TempDir(), Logger: quietLogger()})
 	require.Empty(t, cfg.ListenClientUrls)

@@ -49,6 +49,7 @@ const (
 type node struct {
 	server   *Server
 	metrics  *delivery.Metrics
+	clients  map[string]*engagelab.Client // by app key; they outlast a leadership, as EngageLab's quota does
 	lock     *flock.Flock
 	leading  chan struct{} // closed at the first election
 	elected  sync.Once
@@ -65,9 +66,17 @@ type leadership struct {
 }
 
 func newNode(s *Server) *node {
+	clients := make(map[string]*engagelab.Client, len(s.config.Apps))
+	for _, app := range s.config.Apps {
+		clients[app.AppKey] = engagelab.NewClient(engagelab.ClientOptions{
+			BaseURL: app.BaseURL, AppKey: app.AppKey, MasterSecret: app.MasterSecret.Reveal(),
+			Clock: s.clock, RequestsPerSecond: app.RequestsPerSecond, Logger: s.log,
+		})
+	}
 	return &node{
 		server:  s,
 		metrics: delivery.NewMetrics(s.registry),
+		clients: clients,
 		lock:    flock.New(filepath.Join(s.config.DataDir, "lock")),
 		leading: make(chan struct{}),
 	}
@@ -84,22 +93,29 @@ func (n *node) backend() (api.Backend, error) {
 // leader returns the address of the node that leads, as far as is known.
 func (n *node) leader() string {
 	if election := n.election.Load(); election != nil {
-		address, _ := election.Leader()
-		return address
+		if address, known := election.Leader(); known {
+			return address
+		}
 	}
-	address, err := os.ReadFile(n.leaderFile())
-	if err != nil {
-		return ""
+	text, err := os.ReadFile(n.leaderFile())
+	address := strings.TrimSpace(string(text))
+	if err != nil || address == n.advertised() {
+		return "" // this node may have been the last to lead; it is not the one to call now
 	}
-	return strings.TrimSpace(string(address))
+	return address
 }
 
-// leaderFile tells those who wait for the data directory's lock who has it.
+// leaderFile tells those who wait for the data directory's lock, or for news of the election, who has it.
 func (n *node) leaderFile() string { return filepath.Join(n.server.config.DataDir, "leader") }
 
 // run stands for election, and works when elected, until the context ends.
 func (n *node) run(ctx context.Context) (err error) {
 	cfg := n.server.config
+	defer func() {
+		for _, client := range n.clients {
+			client.Close()
+		}
+	}()
 	if err := os.MkdirAll(cfg.DataDir, 0o750); err != nil {
 		return fmt.Errorf("data_dir: %w", err)
 	}
@@ -202,7 +218,13 @@ func (n *node) openStore(ctx context.Context, term int64) (storage.Store, error)
 	if err != nil {
 		return nil, fmt.Errorf("open storage: %w", err)
 	}
-	if err := store.Lead(ctx, term); err != nil {
+	// Terms come from etcd. Under another etcd than before they may begin anew; since this process holds the data directory, no
+	// leader of the former can be alive, and the new term may follow its last.
+	last, err := store.Term(ctx)
+	if err == nil {
+		err = store.Lead(ctx, max(term, last+1))
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lead storage: %w", err), store.Close())
 	}
 	return store, nil
@@ -212,13 +234,7 @@ func (n *node) newService(store storage.Store, policies *policy.Store) *delivery
 	cfg := n.server.config
 	apps := make(map[string]delivery.App, len(cfg.Apps))
 	for _, app := range cfg.Apps {
-		apps[app.AppKey] = delivery.App{
-			Sender: engagelab.NewClient(engagelab.ClientOptions{
-				BaseURL: app.BaseURL, AppKey: app.AppKey, MasterSecret: app.MasterSecret.Reveal(),
-				Clock: n.server.clock, RequestsPerSecond: app.RequestsPerSecond, Logger: n.server.log,
-			}),
-			CallbackURL: callbackURL(cfg, app),
-		}
+		apps[app.AppKey] = delivery.App{Sender: n.clients[app.AppKey], CallbackURL: callbackURL(cfg, app)}
 	}
 	return delivery.New(delivery.Options{
 		Store: store, Policies: policies, Apps: apps, Clock: n.server.clock, Logger: n.server.log,

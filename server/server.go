@@ -33,6 +33,10 @@ const (
 	idleTimeout       = 2 * time.Minute
 	maxHeaderBytes    = 64 << 10
 	pipeBytes         = 1 << 20
+	maxAnswerBytes    = 32 << 20 // of one RPC, to the gateway
+
+	// workStop bounds the end of the work, once callers are gone: its requests to EngageLab, the resignation, etcd.
+	workStop = 15 * time.Second
 )
 
 // Options are what a Server needs.
@@ -57,6 +61,7 @@ type Server struct {
 	http   *http.Server
 	ops    *http.Server
 	pipe   *bufconn.Listener // the gateway's way to the gRPC services
+	caller *grpc.ClientConn  // the gateway's end of it
 
 	grpcListener, httpListener, opsListener net.Listener
 }
@@ -159,19 +164,19 @@ func (s *Server) buildServers(ctx context.Context) error {
 		return err
 	}
 	healthv1.RegisterHealthServer(s.grpc, s.health)
-	conn, err := grpc.NewClient("passthrough:gateway",
+	s.caller, err = grpc.NewClient("passthrough:gateway",
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return s.pipe.DialContext(ctx) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // it never leaves the process
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxAnswerBytes)),
 	)
 	if err != nil {
 		return fmt.Errorf("gateway: %w", err)
 	}
-	handler, err := s.api.NewHTTPHandler(ctx, conn)
+	handler, err := s.api.NewHTTPHandler(ctx, s.caller)
 	if err != nil {
 		return err
 	}
 	s.http = newHTTPServer(handler, s.log)
-	s.http.RegisterOnShutdown(func() { _ = conn.Close() })
 	s.ops = newHTTPServer(s.opsHandler(), s.log)
 	return nil
 }
@@ -185,7 +190,7 @@ func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 }
 
 // Run serves until the context ends, then stops in the reverse order of starting: callers first, then the work, then
-// what the work stands on. It returns nil after an orderly stop within the configured time.
+// what the work stands on. Callers that outlast the configured time are cut off. It returns nil after an orderly stop.
 func (s *Server) Run(ctx context.Context) error {
 	s.log.Info("listening", "grpc", s.GRPCAddress(), "http", s.HTTPAddress(), "ops", s.OpsAddress())
 	var listeners errgroup.Group
@@ -230,8 +235,8 @@ func (s *Server) Run(ctx context.Context) error {
 		select {
 		case workErr := <-worked:
 			err = errors.Join(err, workErr)
-		case <-deadline.Done():
-			err = errors.Join(err, fmt.Errorf("stop: the work did not end within %s", s.config.Shutdown.Timeout))
+		case <-time.After(workStop): //nolint:forbidigo // real time
+			err = errors.Join(err, fmt.Errorf("stop: the work did not end within %s", workStop))
 		}
 	}
 	_ = s.ops.Close()
@@ -240,29 +245,23 @@ func (s *Server) Run(ctx context.Context) error {
 	return err
 }
 
-// stopCallers takes no new calls, lets those under way finish, and cuts off those that outlast the deadline.
+// stopCallers takes no new calls, lets those under way finish, and cuts off those that outlast the deadline. REST ends
+// before gRPC, since its calls become gRPC calls.
 func (s *Server) stopCallers(deadline context.Context) {
 	s.health.Shutdown()
-	s.api.EndStreams()
-	var servers errgroup.Group
-	servers.Go(func() error {
-		if err := s.http.Shutdown(deadline); err != nil {
-			return s.http.Close()
-		}
-		return nil
-	})
-	servers.Go(func() error {
-		stopped := make(chan struct{})
-		go func() { s.grpc.GracefulStop(); close(stopped) }()
-		select {
-		case <-stopped:
-		case <-deadline.Done():
-			s.grpc.Stop()
-			<-stopped
-		}
-		return nil
-	})
-	_ = servers.Wait() // what was cut off is gone already
+	s.api.RefuseStreams()
+	if err := s.http.Shutdown(deadline); err != nil {
+		_ = s.http.Close()
+	}
+	_ = s.caller.Close()
+	stopped := make(chan struct{})
+	go func() { s.grpc.GracefulStop(); close(stopped) }()
+	select {
+	case <-stopped:
+	case <-deadline.Done():
+		s.grpc.Stop()
+		<-stopped
+	}
 }
 
 func apiApps(cfg config.Config) map[string]api.App {

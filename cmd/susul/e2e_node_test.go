@@ -152,7 +152,7 @@ func (n *node) try(method, path string, body []byte, header http.Header) (answer
 	return answer{got.StatusCode, got.Header, string(text)}, err
 }
 
-// postCallbacks posts rows as EngageLab does.
+// postCallbacks posts rows as EngageLab does, signed.
 func (n *node) postCallbacks(rows []engagelab.CallbackRow) (answer, error) {
 	body, err := json.Marshal(engagelab.CallbackBatch{Total: len(rows), Rows: rows})
 	if err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"regexp"
@@ -53,7 +52,8 @@ func launch(t *testing.T, env []string, args ...string) *process {
 	}
 	p.cmd.Dir = t.TempDir()
 	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SUSUL_") })
-	p.cmd.Env = append(inherited, env...)
+	// By default the race detector lets the process linger for a second.
+	p.cmd.Env = append(append(inherited, "GORACE=atexit_sleep_ms=0"), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
 	require.NoError(t, p.cmd.Start())
 	go func() {
@@ -102,7 +102,7 @@ func (p *process) exitCode(t *testing.T, within time.Duration) int {
 		return 0
 	}
 	var exit *exec.ExitError
-	require.True(t, errors.As(p.err, &exit), "%v", p.err)
+	require.ErrorAs(t, p.err, &exit)
 	return exit.ExitCode()
 }
 

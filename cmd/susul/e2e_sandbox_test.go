@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -132,7 +133,7 @@ func messages(t *testing.T, d sandbox.Device, msgID string) map[int]sandbox.Devi
 }
 
 // behind puts a stage in front of the sandbox, for tests that hold up or lose what EngageLab answers, and returns its URL.
-func (e *engageLab) behind(t *testing.T, stage func(sandbox http.Handler) http.Handler) string {
+func (e *engageLab) behind(t *testing.T, stage func(next http.Handler) http.Handler) string {
 	t.Helper()
 	target, err := url.Parse(e.url)
 	require.NoError(t, err)
@@ -140,6 +141,7 @@ func (e *engageLab) behind(t *testing.T, stage func(sandbox http.Handler) http.H
 	t.Cleanup(transport.CloseIdleConnections)
 	front := httptest.NewServer(stage(&httputil.ReverseProxy{
 		Transport: transport,
+		ErrorLog:  slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // that a client was killed is no news
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(target) },
 	}))
 	t.Cleanup(front.Close)

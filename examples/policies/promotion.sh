@@ -1,7 +1,8 @@
 #!/bin/sh
-# Creates the resend policy of promotion.yaml. SUSUL_TOKEN is an admin's token.
-grpcurl -plaintext -H "Authorization: Bearer $SUSUL_TOKEN" -d @ \
-  "${SUSUL_GRPC:-127.0.0.1:7070}" susul.v1.ResendPolicyService/CreateResendPolicy <<'JSON'
+# Creates the resend policy of promotion.yaml. TOKEN is an admin's token, ADDRESS
+# where Susul's gRPC is.
+grpcurl -plaintext -H "Authorization: Bearer $TOKEN" -d @ \
+  "${ADDRESS:-127.0.0.1:7070}" susul.v1.ResendPolicyService/CreateResendPolicy <<'JSON'
 {
   "resend_policy_id": "promotion",
   "resend_policy": {

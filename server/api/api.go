@@ -47,13 +47,14 @@ type API struct {
 	log      *slog.Logger
 	registry prometheus.Registerer
 	streams  streams
+	bodies   bodies
 }
 
 // New returns an API.
 func New(o Options) *API {
 	return &API{
 		backend: o.Backend, apps: o.Apps, log: o.Logger, registry: o.Registry,
-		auth: newAuthenticator(o.Apps, o.AdminTokens),
+		auth: newAuthenticator(o.Apps, o.AdminTokens), bodies: newBodies(),
 	}
 }
 

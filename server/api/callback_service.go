@@ -44,14 +44,14 @@ func (s callbackService) ListEvents(ctx context.Context, req *susulv1.ListEvents
 	if query.PushID, err = parseOptionalMsgID(req.GetMsgId()); err != nil {
 		return nil, err
 	}
-	if req.GetStartTime() != nil {
-		query.StartTime = req.GetStartTime().AsTime()
+	if query.StartTime, err = parseOptionalTime("start_time", req.GetStartTime()); err != nil {
+		return nil, err
 	}
-	if req.GetEndTime() != nil {
-		query.EndTime = req.GetEndTime().AsTime()
+	if query.EndTime, err = parseOptionalTime("end_time", req.GetEndTime()); err != nil {
+		return nil, err
 	}
 	list := fmt.Sprintf("events of %s, push %d, device %q, %v to %v", app, query.PushID, query.RegistrationID,
-		req.GetStartTime().AsTime(), req.GetEndTime().AsTime())
+		query.StartTime, query.EndTime)
 	if query.After, err = decodeNumberToken("page_token", req.GetPageToken(), list); err != nil {
 		return nil, err
 	}
@@ -182,7 +182,13 @@ var milestones = []storage.Milestone{storage.Sent, storage.Delivered, storage.Di
 
 func milestoneToProto(m storage.Milestone) susulv1.Milestone { return susulv1.Milestone(m) }
 
-func milestoneFromProto(m susulv1.Milestone) storage.Milestone { return storage.Milestone(m) }
+// milestoneFromProto returns the unknown milestone for a number that the proto does not name.
+func milestoneFromProto(m susulv1.Milestone) storage.Milestone {
+	if _, named := susulv1.Milestone_name[int32(m)]; !named {
+		return storage.MilestoneUnknown
+	}
+	return storage.Milestone(m)
+}
 
 func reportToProto(report storage.Report) *susulv1.PushReport {
 	p := &susulv1.PushReport{

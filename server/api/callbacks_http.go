@@ -17,9 +17,6 @@ const (
 
 	// callbackErrorCode is the code in EngageLab's example of a failed callback.
 	callbackErrorCode = 2002
-
-	// signatureHeader is where EngageLab signs a callback.
-	signatureHeader = "X-CALLBACK-ID"
 )
 
 // serveCallbacks takes EngageLab's reports. An empty 200 says that every row is on disk; any other answer makes EngageLab
@@ -34,22 +31,24 @@ func (a *API) serveCallbacks(w http.ResponseWriter, r *http.Request) error {
 	if !known {
 		return notFound("apps/" + key)
 	}
-	if err := app.verify(r.Header.Get(signatureHeader)); err != nil {
+	if err := app.verify(r.Header.Get(engagelab.SignatureHeader)); err != nil {
 		return err
 	}
 	core, err := a.core()
 	if err != nil {
 		return err
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxCallbackBytes))
+	body, done, err := a.bodies.read(w, r, maxCallbackBytes)
 	if err != nil {
-		return bodyFault(err)
+		return err
 	}
+	defer done()
 	batch, err := engagelab.ParseCallbacks(body)
 	if err != nil {
-		return invalid("body", err.Error())
+		return invalid("body", "is not a callback document: one JSON object with rows")
 	}
-	if batch.EchoStr != "" {
+	if batch.EchoStr != "" && len(batch.Rows) == 0 { // the check of a new address
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8") // a browser must not take it for a page
 		_, _ = io.WriteString(w, batch.EchoStr)
 		return nil
 	}
@@ -64,10 +63,10 @@ func (app App) verify(header string) error {
 	}
 	signature, err := engagelab.ParseSignature(header)
 	if err != nil {
-		return fmt.Errorf("%w: %s: %w", errUnauthenticated, signatureHeader, err)
+		return fmt.Errorf("%w: %s: %w", errUnauthenticated, engagelab.SignatureHeader, err)
 	}
 	if !signature.Verify(app.CallbackUsername, app.CallbackSecret) {
-		return fmt.Errorf("%w: %s: the signature is wrong", errUnauthenticated, signatureHeader)
+		return fmt.Errorf("%w: %s: the signature is wrong", errUnauthenticated, engagelab.SignatureHeader)
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ func everyCall() (ofApp, ofPolicies []proto.Message) {
 		}
 }
 
-func (w world) testCredentials(t *testing.T) {
+func (w world) TestCredentials(t *testing.T) {
 	w.unchanged(t)
 	ofApp, ofPolicies := everyCall()
 	require.Len(t, allMethods(), len(ofApp)+len(ofPolicies), "an RPC is missing here")

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/protoadapt"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -25,6 +26,14 @@ import (
 
 // errorDomain is the domain of the reasons in google.rpc.ErrorInfo.
 const errorDomain = "susul.dev"
+
+// A status travels in headers, of which many gRPC clients take 8 KiB at most. These bounds, in bytes, keep it below.
+const (
+	maxMessage     = 1 << 10
+	maxResource    = 256
+	maxDescription = 512
+	maxViolations  = 2 << 10 // all of one fault's together
+)
 
 // retryAfter is what callers are told to wait when a retry may help.
 const retryAfter = time.Second
@@ -70,19 +79,31 @@ func invalid(field, description string) *Fault {
 	return invalidFields([]*errdetails.BadRequest_FieldViolation{{Field: field, Description: description}})
 }
 
-// invalidFields returns a fault that lists all that is wrong with a request.
+// invalidFields returns a fault that lists all that is wrong with a request, up to a bound.
 func invalidFields(violations []*errdetails.BadRequest_FieldViolation) *Fault {
-	texts := make([]string, len(violations))
+	var texts []string
+	size := 0
 	for i, violation := range violations {
-		texts[i] = violation.Field + ": " + violation.Description
+		violation.Description = clip(violation.GetDescription(), maxDescription)
+		if size += proto.Size(violation); size > maxViolations {
+			violations = violations[:i]
+			break
+		}
+		texts = append(texts, violation.GetField()+": "+violation.GetDescription())
 	}
 	return &Fault{
 		Code: codes.InvalidArgument, Reason: susulv1.ErrorReason_ERROR_REASON_INVALID_REQUEST,
-		Message: strings.Join(texts, "; "), Violations: violations,
+		Message: clip(strings.Join(texts, "; "), maxMessage), Violations: violations,
 	}
 }
 
+// clip cuts a text to n bytes, between characters.
+func clip(text string, n int) string {
+	return strings.ToValidUTF8(text[:min(len(text), n)], "")
+}
+
 func notFound(resource string) *Fault {
+	resource = clip(resource, maxResource)
 	return &Fault{
 		Code: codes.NotFound, Reason: susulv1.ErrorReason_ERROR_REASON_NOT_FOUND,
 		Message: resource + " does not exist", Metadata: map[string]string{"resource": resource},
@@ -100,7 +121,7 @@ var sentinels = []struct {
 }{
 	{errUnauthenticated, codes.Unauthenticated, susulv1.ErrorReason_ERROR_REASON_UNAUTHENTICATED, false, ""},
 	{errPermissionDenied, codes.PermissionDenied, susulv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED, false, ""},
-	{delivery.ErrUnknownApp, codes.NotFound, susulv1.ErrorReason_ERROR_REASON_NOT_FOUND, false, ""},
+	{delivery.ErrUnknownApp, codes.NotFound, susulv1.ErrorReason_ERROR_REASON_NOT_FOUND, false, "no such app"},
 	{delivery.ErrEngageLabUnavailable, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_ENGAGELAB_UNAVAILABLE, true,
 		"EngageLab can't be reached or takes no more requests now: try again"},
 	{storage.ErrNotFound, codes.NotFound, susulv1.ErrorReason_ERROR_REASON_NOT_FOUND, false, "no such resource"},
@@ -119,7 +140,8 @@ var sentinels = []struct {
 		"a resend policy of this name exists"},
 	{policy.ErrConflict, codes.Aborted, susulv1.ErrorReason_ERROR_REASON_ETAG_MISMATCH, false,
 		"the resend policy has changed: read it again, then repeat the change"},
-	{policy.ErrTooMany, codes.ResourceExhausted, susulv1.ErrorReason_ERROR_REASON_OVERLOADED, false, ""},
+	{policy.ErrTooMany, codes.ResourceExhausted, susulv1.ErrorReason_ERROR_REASON_OVERLOADED, false,
+		"there are as many resend policies as there may be: delete some"},
 	{policy.ErrUnavailable, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_ETCD_UNAVAILABLE, true,
 		"etcd can't be reached, so that resend policies can't be changed now: try again"},
 	{context.Canceled, codes.Canceled, susulv1.ErrorReason_ERROR_REASON_UNSPECIFIED, false, "the call was cancelled"},
@@ -187,7 +209,7 @@ func refusedFault(refusal storage.Refusal) *Fault {
 		code = codes.FailedPrecondition // the app's credentials in Susul's configuration are at fault, not the caller's
 	}
 	return &Fault{
-		Code: code, Reason: susulv1.ErrorReason_ERROR_REASON_ENGAGELAB_REFUSED, Message: refusal.Message,
+		Code: code, Reason: susulv1.ErrorReason_ERROR_REASON_ENGAGELAB_REFUSED, Message: clip(refusal.Message, maxMessage),
 		Metadata: map[string]string{
 			"engagelab_http_status": strconv.Itoa(refusal.HTTPStatus),
 			"engagelab_code":        strconv.Itoa(refusal.Code),
@@ -207,7 +229,11 @@ func documentViolations(e *engagelab.InvalidDocument) []*errdetails.BadRequest_F
 func policyViolations(e *policy.InvalidError) []*errdetails.BadRequest_FieldViolation {
 	violations := make([]*errdetails.BadRequest_FieldViolation, len(e.Violations))
 	for i, v := range e.Violations {
-		violations[i] = &errdetails.BadRequest_FieldViolation{Field: "resend_policy." + v.Field, Description: v.Description}
+		field := "resend_policy." + v.Field
+		if v.Field == "id" {
+			field = "resend_policy_id"
+		}
+		violations[i] = &errdetails.BadRequest_FieldViolation{Field: field, Description: v.Description}
 	}
 	return violations
 }

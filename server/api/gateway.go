@@ -22,9 +22,10 @@ func (a *API) NewHTTPHandler(ctx context.Context, conn *grpc.ClientConn) (http.H
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
 			MarshalOptions: protojson.MarshalOptions{EmitDefaultValues: true},
 			// A misspelt field is an error, as it is over gRPC.
-			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: false},
+			UnmarshalOptions: protojson.UnmarshalOptions{DiscardUnknown: false, RecursionLimit: maxNesting},
 		}),
 		runtime.WithErrorHandler(gatewayError),
+		runtime.WithRoutingErrorHandler(routingError),
 	)
 	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
 		susulv1.RegisterPushServiceHandler,
@@ -58,6 +59,13 @@ func (w statusHeaders) WriteHeader(code int) {
 
 // Unwrap lets http.ResponseController flush streams.
 func (w statusHeaders) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// routingError answers calls that no RPC has.
+func routingError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, code int) {
+	runtime.HTTPError(ctx, mux, m, w, r, &runtime.HTTPStatusError{
+		HTTPStatus: code, Err: toStatus(notFound(r.Method + " " + r.URL.Path)),
+	})
+}
 
 // gatewayError gives the gateway's own errors a reason.
 func gatewayError(ctx context.Context, mux *runtime.ServeMux, m runtime.Marshaler, w http.ResponseWriter, r *http.Request, err error) {

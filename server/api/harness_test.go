@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -49,6 +50,7 @@ type engageLab struct {
 }
 
 func newEngageLab(t testing.TB) *engageLab {
+	t.Helper()
 	e := &engageLab{nextID: 9000}
 	e.Server = httptest.NewServer(http.HandlerFunc(e.serve))
 	t.Cleanup(e.Close)
@@ -67,6 +69,13 @@ func (e *engageLab) received() []map[string]any {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.pushes[:len(e.pushes):len(e.pushes)]
+}
+
+// next returns the id that the next push will get.
+func (e *engageLab) next() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return strconv.Itoa(e.nextID + 1)
 }
 
 func (e *engageLab) serve(w http.ResponseWriter, r *http.Request) {
@@ -107,27 +116,78 @@ type world struct {
 	engageLab *engageLab
 }
 
-// TestFaces runs all cases against one server, so that its start is paid for once.
+// journal is a log that many may write.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+// TestFaces runs all cases against one server, so that its start is paid for once. None of them may end as a fault of
+// Susul's own, or leave a secret in the log.
 func TestFaces(t *testing.T) {
+	log := &journal{}
 	w := world{engageLab: newEngageLab(t)}
-	w.faces = faces{servertest.Start(t, servertest.Options{Configure: func(cfg *config.Config) {
-		wrong := cfg.Apps[0]
-		wrong.AppKey, wrong.MasterSecret, wrong.Callback = wrongApp, config.NewSecret(wrongSecret), config.Callback{}
-		cfg.Apps[1].BaseURL = w.engageLab.URL
-		cfg.Apps = append(cfg.Apps, wrong)
-	}})}
+	w.faces = faces{servertest.Start(t, servertest.Options{
+		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Configure: func(cfg *config.Config) {
+			wrong := cfg.Apps[0]
+			wrong.AppKey, wrong.MasterSecret, wrong.Callback = wrongApp, config.NewSecret(wrongSecret), config.Callback{}
+			cfg.Apps[1].BaseURL = w.engageLab.URL
+			cfg.Apps = append(cfg.Apps, wrong)
+		},
+	})}
+	defer func() {
+		require.Contains(t, log.String(), servertest.App)
+		require.NotContains(t, log.String(), "call failed")
+		for _, secret := range []string{
+			servertest.Secret, servertest.OtherSecret, servertest.AdminToken, servertest.CallbackSecret, wrongSecret,
+			strings.TrimPrefix(asApp, "Basic "), strings.TrimPrefix(asOther, "Basic "),
+		} {
+			require.NotContains(t, log.String(), secret)
+		}
+	}()
 	for _, group := range []struct {
 		name string
 		run  func(world, *testing.T)
 	}{
-		{"credentials", world.testCredentials},
-		{"invalid pushes", world.testInvalidPushes},
-		{"malformed JSON", world.testMalformedJSON},
-		{"too large", world.testTooLarge},
-		{"repeated push", world.testRepeatedPush},
-		{"chunks", world.testChunks},
-		{"withdraw", world.testWithdraw},
-		{"list pushes", world.testListPushes},
+		{"credentials", world.TestCredentials},
+		{"invalid pushes", world.TestInvalidPushes},
+		{"malformed JSON", world.TestMalformedJSON},
+		{"too large", world.TestTooLarge},
+		{"repeated push", world.TestRepeatedPush},
+		{"chunks", world.TestChunks},
+		{"withdraw", world.TestWithdraw},
+		{"list pushes", world.TestListPushes},
+		{"odd documents", world.TestOddDocuments},
+		{"unknown paths", world.TestUnknownPaths},
+		{"seed", world.TestSeed},
+		{"refusal", world.TestRefusal},
+		{"outage", world.TestOutage},
+		{"v4 status", world.TestV4Status},
+		{"v4 callers", world.TestV4Callers},
+		{"callback door", world.TestCallbackDoor},
+		{"callbacks", world.TestCallbacks},
+		{"odd times", world.TestOddTimes},
+		{"list events", world.TestListEvents},
+		{"watch events", world.TestWatchEvents},
+		{"policies", world.TestPolicies},
+		{"choice of policy", world.TestChoiceOfPolicy},
+		{"list policies", world.TestListPolicies},
+		{"update policy", world.TestUpdatePolicy},
+		{"invalid policies", world.TestInvalidPolicies},
+		{"watch policies", world.TestWatchPolicies},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(w, t) })
 	}
@@ -211,7 +271,7 @@ func (w world) create(t testing.TB, parent string, push *susulv1.Push) *susulv1.
 	return resp.GetPush()
 }
 
-// upstreamIDs returns EngageLab's ids of the pushes to OtherApp that bear the request id.
+// upstreamID returns EngageLab's id of the push to OtherApp that bears the request id.
 func (w world) upstreamID(t testing.TB, requestID string) string {
 	t.Helper()
 	w.sent(t, requestID, 1)

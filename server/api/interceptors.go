@@ -37,7 +37,7 @@ func (a *API) interceptors() ([]grpc.ServerOption, error) {
 	ours := selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
 		return strings.HasPrefix(call.Service, "susul.")
 	})
-	v := validator{rules}
+	v := validator{rules, a}
 	return []grpc.ServerOption{
 		grpc.ChainUnaryInterceptor(
 			metrics.UnaryServerInterceptor(),
@@ -68,9 +68,10 @@ func (a *API) unaryErrors(ctx context.Context, req any, info *grpc.UnaryServerIn
 func (a *API) streamErrors(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
+	ended := a.streams.ended()
 	go func() {
 		select {
-		case <-a.streams.ended():
+		case <-ended:
 			cancel(errStreamEnded)
 		case <-ctx.Done():
 		}
@@ -90,8 +91,9 @@ func (a *API) streamErrors(srv any, stream grpc.ServerStream, info *grpc.StreamS
 
 // streams is the life of the streams that are open: they end when this node stops, or stops working.
 type streams struct {
-	mu  sync.Mutex
-	end chan struct{}
+	mu      sync.Mutex
+	end     chan struct{}
+	refused bool // end stays closed
 }
 
 // ended returns what is closed when the streams that are open now must end.
@@ -104,15 +106,26 @@ func (s *streams) ended() <-chan struct{} {
 	return s.end
 }
 
-// EndStreams ends the open streams; their callers are told to resume elsewhere.
-func (a *API) EndStreams() {
-	a.streams.mu.Lock()
-	defer a.streams.mu.Unlock()
-	if a.streams.end != nil {
-		close(a.streams.end)
-		a.streams.end = nil
+func (s *streams) endAll(refuse bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.end == nil {
+		s.end = make(chan struct{})
+	}
+	if !s.refused {
+		close(s.end)
+	}
+	if s.refused = s.refused || refuse; !s.refused {
+		s.end = nil
 	}
 }
+
+// EndStreams ends the open streams; their callers are told to resume elsewhere.
+func (a *API) EndStreams() { a.streams.endAll(false) }
+
+// RefuseStreams ends the open streams, and every later one at once: clients resume over the connection that they have,
+// and a server that let them would never run out of calls.
+func (a *API) RefuseStreams() { a.streams.endAll(true) }
 
 // authenticateCall finds out who calls. Resend policies are for admins only.
 func (a *API) authenticateCall(ctx context.Context) (context.Context, error) {

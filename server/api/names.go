@@ -1,11 +1,14 @@
 package api
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
+	"time"
 
 	"go.einride.tech/aip/resourcename"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // The patterns of resource names.
@@ -14,7 +17,8 @@ const (
 	pushPattern      = "apps/{app}/pushes/{push}"
 	reportPattern    = "apps/{app}/pushes/{push}/report"
 	recipientPattern = "apps/{app}/pushes/{push}/recipients/{recipient}"
-	policyPattern    = "resendPolicies/{policy}"
+	policyPattern    = policyPrefix + "{policy}"
+	policyPrefix     = "resendPolicies/"
 )
 
 func appName(app string) string            { return resourcename.Sprint(appPattern, app) }
@@ -51,9 +55,9 @@ func parsePush(name, pattern string, rest ...*string) (app string, id int64, err
 	return app, id, nil
 }
 
-func parsePolicy(name string) (id string, err error) {
+func parsePolicy(field, name string) (id string, err error) {
 	if err := resourcename.Sscan(name, policyPattern, &id); err != nil {
-		return "", invalid("name", "must look like "+policyPattern)
+		return "", invalid(field, "must look like "+policyPattern)
 	}
 	return id, nil
 }
@@ -70,6 +74,17 @@ func parseOptionalMsgID(text string) (int64, error) {
 	return id, nil
 }
 
+// parseOptionalTime reads a filter; an absent one is the zero time.
+func parseOptionalTime(field string, t *timestamppb.Timestamp) (time.Time, error) {
+	if t == nil {
+		return time.Time{}, nil
+	}
+	if err := t.CheckValid(); err != nil {
+		return time.Time{}, invalid(field, "must lie in the years 1 to 9999")
+	}
+	return t.AsTime(), nil
+}
+
 // pageToken says where a list goes on. It is opaque to callers; of says which list it belongs to, so that a token of
 // another list, or of the same with other filters, is refused.
 type pageToken struct {
@@ -78,8 +93,15 @@ type pageToken struct {
 }
 
 func (t pageToken) encode() string {
+	t.Of = digest(t.Of)
 	data, _ := json.Marshal(t) // two strings
 	return base64.RawURLEncoding.EncodeToString(data)
+}
+
+// digest keeps a token short, however long a list's filters are.
+func digest(list string) string {
+	sum := sha256.Sum256([]byte(list))
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
 // decodePageToken returns where to go on; empty for the first page.
@@ -92,7 +114,7 @@ func decodePageToken(field, token, of string) (after string, err error) {
 	if err == nil {
 		err = json.Unmarshal(data, &t)
 	}
-	if err != nil || t.Of != of {
+	if err != nil || t.Of != digest(of) {
 		return "", invalid(field, "was not made for this list: begin anew without it")
 	}
 	return t.After, nil

@@ -33,7 +33,9 @@ func documentOf(push *susulv1.Push) (engagelab.Document, error) {
 	document.setText("from", push.GetFrom())
 	document.setText("request_id", push.GetRequestId())
 	if push.GetCustomArgs() != nil {
-		document["custom_args"] = push.GetCustomArgs().AsInterface()
+		if document["custom_args"], err = jsonOf("push.custom_args", push.GetCustomArgs()); err != nil {
+			return engagelab.Document{}, err
+		}
 	}
 	if len(push.GetCallbackUrls()) > 0 {
 		document["callback_url"] = push.GetCallbackUrls()
@@ -55,9 +57,9 @@ func documentOf(push *susulv1.Push) (engagelab.Document, error) {
 }
 
 func overlay(data []byte, push *susulv1.Push) ([]byte, error) {
-	patch, err := protojson.Marshal(push.GetAdditional())
+	patch, err := jsonOf("push.additional", push.GetAdditional())
 	if err != nil {
-		return nil, invalid("push.additional", "can't be written as JSON")
+		return nil, err
 	}
 	merged, err := jsonpatch.MergePatch(data, patch)
 	if err != nil {
@@ -111,7 +113,11 @@ func bodyOf(push *susulv1.Push) (members, error) {
 		body["message"] = message
 	}
 	if push.GetLiveActivity() != nil {
-		body["live_activity"] = push.GetLiveActivity().AsMap()
+		activity, err := jsonOf("push.live_activity", push.GetLiveActivity())
+		if err != nil {
+			return nil, err
+		}
+		body["live_activity"] = activity
 	}
 	if push.GetOptions() != nil {
 		options, err := optionsOf(push.GetOptions())
@@ -163,6 +169,15 @@ func jsonMembers(message proto.Message) (members, error) {
 		return nil, fmt.Errorf("read back a message: %w", err)
 	}
 	return m, nil
+}
+
+// jsonOf writes a value that the caller gave as JSON. NaN and infinity are none.
+func jsonOf(field string, value proto.Message) (json.RawMessage, error) {
+	data, err := protojson.Marshal(value)
+	if err != nil {
+		return nil, invalid(field, "can't be written as JSON")
+	}
+	return data, nil
 }
 
 // hyphenate renames the members that EngageLab spells with hyphens.

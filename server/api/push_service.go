@@ -58,7 +58,7 @@ func (s pushService) pushRequest(ctx context.Context, parent string, push *susul
 	}
 	return core, delivery.PushRequest{
 		App: app, Document: document,
-		PolicyID: strings.TrimPrefix(push.GetResendPolicy(), "resendPolicies/"),
+		PolicyID: strings.TrimPrefix(push.GetResendPolicy(), policyPrefix),
 	}, nil
 }
 
@@ -111,7 +111,16 @@ func (s pushService) GetPush(ctx context.Context, req *susulv1.GetPushRequest) (
 	return &susulv1.GetPushResponse{Push: pushToProto(push, true)}, nil
 }
 
-const defaultPushPage = 50
+const (
+	defaultPushPage = 50
+
+	// maxShown is how large, in bytes, a document may be to be shown: as a Struct it takes several times as much, and
+	// gRPC clients take answers of 4 MiB.
+	maxShown = 256 << 10
+
+	// maxNesting bounds the depth of JSON that becomes a Struct. Each level takes three of a message's 10,000.
+	maxNesting = 1000
+)
 
 func (s pushService) ListPushes(ctx context.Context, req *susulv1.ListPushesRequest) (*susulv1.ListPushesResponse, error) {
 	app, core, err := s.coreFor(ctx, req.GetParent())
@@ -159,9 +168,10 @@ func pushToProto(push storage.Push, withDocument bool) *susulv1.Push {
 	if !push.FirstSentTime.IsZero() {
 		p.FirstSentTime = timestamppb.New(push.FirstSentTime)
 	}
-	if withDocument {
+	if withDocument && len(push.Document) <= maxShown {
 		document := &structpb.Struct{}
-		if protojson.Unmarshal(push.Document, document) == nil { // JSON that nests too deeply for protojson is left out
+		readable := protojson.UnmarshalOptions{RecursionLimit: maxNesting}
+		if readable.Unmarshal(push.Document, document) == nil { // JSON that nests too deeply is left out
 			p.Document = document
 			p.From = document.GetFields()["from"].GetStringValue()
 		}

@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -36,7 +37,7 @@ func addresses(n, length int) []string {
 	return urls
 }
 
-func (w world) testInvalidPushes(t *testing.T) {
+func (w world) TestInvalidPushes(t *testing.T) {
 	w.unchanged(t)
 	ctx := servertest.AsAdmin(t.Context())
 	_, err := w.Policies.CreateResendPolicy(ctx, &susulv1.CreateResendPolicyRequest{
@@ -122,7 +123,7 @@ func options(o *susulv1.PushOptions) func(*susulv1.Push) {
 }
 
 // What only JSON can get wrong.
-func (w world) testMalformedJSON(t *testing.T) {
+func (w world) TestMalformedJSON(t *testing.T) {
 	w.unchanged(t)
 	for name, c := range map[string]struct{ v1, v4 string }{
 		"nothing":         {v1: "", v4: ""},
@@ -154,7 +155,7 @@ func (w world) testMalformedJSON(t *testing.T) {
 }
 
 // What is too large is refused without being kept in memory, or in a log, as a whole.
-func (w world) testTooLarge(t *testing.T) {
+func (w world) TestTooLarge(t *testing.T) {
 	w.unchanged(t)
 	ids := make([]string, 1_000_001)
 	for i := range ids {
@@ -180,7 +181,7 @@ func (w world) testTooLarge(t *testing.T) {
 	require.Equal(t, codes.ResourceExhausted, outcome.Code)
 }
 
-func (w world) testRepeatedPush(t *testing.T) {
+func (w world) TestRepeatedPush(t *testing.T) {
 	const parallel = 20
 	names := make(chan string, parallel)
 	var group sync.WaitGroup
@@ -227,12 +228,12 @@ func (w world) testRepeatedPush(t *testing.T) {
 	})
 }
 
-func (w world) testChunks(t *testing.T) {
+func (w world) TestChunks(t *testing.T) {
 	ids := make([]string, 2500)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("chunk-%d", i)
 	}
-	push := w.create(t, app, pushTo("chunks", append(ids, ids...)...))
+	push := w.create(t, app, pushTo("chunks", slices.Concat(ids, ids)...))
 	require.EqualValues(t, len(ids), push.GetRecipientCount(), "repeats count once")
 	sizes, cids, told := []int{}, map[any]bool{}, map[string]bool{}
 	for _, document := range w.sent(t, "chunks", 3) {
@@ -248,20 +249,23 @@ func (w world) testChunks(t *testing.T) {
 	require.Len(t, told, len(ids))
 }
 
-func (w world) testWithdraw(t *testing.T) {
+func (w world) TestWithdraw(t *testing.T) {
 	wrongState := want{code: codes.FailedPrecondition, http: http.StatusBadRequest, reason: "WRONG_STATE"}
 	for face, withdraw := range map[string]func(*testing.T, *susulv1.WithdrawPushRequest) susulv1.PushState{
 		"gRPC": func(t *testing.T, req *susulv1.WithdrawPushRequest) susulv1.PushState {
+			t.Helper()
 			resp, outcome := w.grpc(t, asOther, req)
 			require.Zero(t, outcome)
 			return resp.(*susulv1.WithdrawPushResponse).GetPush().GetState()
 		},
 		"REST": func(t *testing.T, req *susulv1.WithdrawPushRequest) susulv1.PushState {
+			t.Helper()
 			resp, outcome := w.rest(t, asOther, req)
 			require.Zero(t, outcome)
 			return susulv1.PushState(susulv1.PushState_value[member(t, resp.Body, "state")])
 		},
 		"v4": func(t *testing.T, req *susulv1.WithdrawPushRequest) susulv1.PushState {
+			t.Helper()
 			id := req.GetName()[strings.LastIndex(req.GetName(), "/")+1:]
 			resp := w.Do(t, http.MethodDelete, "/v4/push/withdraw/"+id, nil, "Authorization", asOther)
 			require.Equal(t, http.StatusOK, resp.Status, resp.Body)
@@ -291,7 +295,7 @@ func (w world) testWithdraw(t *testing.T) {
 	}
 }
 
-func (w world) testListPushes(t *testing.T) {
+func (w world) TestListPushes(t *testing.T) {
 	for i := range 5 {
 		w.create(t, other, pushTo(fmt.Sprintf("list %d", i), "a"))
 	}
@@ -318,4 +322,39 @@ func (w world) testListPushes(t *testing.T) {
 	w.refuses(t, asApp, &susulv1.GetPushRequest{Name: app + "/pushes/1"}, missing)
 	w.refuses(t, asApp, &susulv1.GetPushReportRequest{Name: app + "/pushes/1/report"}, missing)
 	w.refuses(t, asApp, &susulv1.GetRecipientRequest{Name: app + "/pushes/1/recipients/a"}, missing)
+}
+
+// What only EngageLab is to judge is taken, and must not make the push unreadable.
+func (w world) TestOddDocuments(t *testing.T) {
+	nested := func(depth int) string { return strings.Repeat(`{"a":`, depth) + "1" + strings.Repeat("}", depth) }
+	for name, args := range map[string]string{"nested": nested(5000), "large": `{"a":"` + text(512<<10) + `"}`} {
+		t.Run(name, func(t *testing.T) {
+			document := `{"to":{"registration_id":["a"]},"body":{"platform":"all","notification":{"alert":"a"}},"custom_args":` + args + `}`
+			resp := w.Do(t, http.MethodPost, "/v4/push", []byte(document), "Authorization", asOther)
+			require.Equal(t, http.StatusOK, resp.Status, resp.Body)
+			req := &susulv1.GetPushRequest{Name: other + "/pushes/" + member(t, resp.Body, "msg_id")}
+			read, outcome := w.grpc(t, asOther, req)
+			require.Zero(t, outcome)
+			require.Nil(t, read.(*susulv1.GetPushResponse).GetPush().GetDocument())
+			_, outcome = w.rest(t, asOther, req)
+			require.Zero(t, outcome)
+		})
+	}
+	resp := w.Do(t, http.MethodPost, "/v1/"+other+"/pushes", []byte(`{"customArgs":`+nested(5000)+`}`), "Authorization", asOther)
+	require.Equal(t, http.StatusBadRequest, resp.Status, resp.Body)
+	require.Equal(t, "INVALID_REQUEST", restOutcome(t, resp).Reason)
+}
+
+func (w world) TestUnknownPaths(t *testing.T) {
+	for call, status := range map[string]int{
+		"GET /v1/nothing": http.StatusNotFound,
+		"GET /v1/" + app + "/pushes/1/recipients/a%2Fb": http.StatusNotFound,
+		"PUT /v1/" + app + "/pushes":                    http.StatusMethodNotAllowed,
+		"DELETE /v1/" + app + "/pushes/1":               http.StatusMethodNotAllowed,
+	} {
+		verb, path, _ := strings.Cut(call, " ")
+		resp := w.Do(t, verb, path, nil, "Authorization", asApp)
+		require.Equal(t, status, resp.Status, call)
+		require.Equal(t, "NOT_FOUND", restOutcome(t, resp).Reason, resp.Body)
+	}
 }

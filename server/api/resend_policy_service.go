@@ -2,9 +2,11 @@ package api
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"go.einride.tech/aip/fieldmask"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/policy"
@@ -20,11 +22,10 @@ func (s resendPolicyService) CreateResendPolicy(ctx context.Context, req *susulv
 	if err != nil {
 		return nil, err
 	}
-	draft, err := s.policyDraft(req.GetResendPolicy())
+	draft, err := s.policyDraft(req.GetResendPolicyId(), req.GetResendPolicy())
 	if err != nil {
 		return nil, err
 	}
-	draft.ID = req.GetResendPolicyId()
 	created, err := policies.Create(ctx, draft)
 	if err != nil {
 		return nil, err
@@ -32,14 +33,25 @@ func (s resendPolicyService) CreateResendPolicy(ctx context.Context, req *susulv
 	return &susulv1.CreateResendPolicyResponse{ResendPolicy: policyToProto(created)}, nil
 }
 
-// policyDraft reads a policy, which must be for an app that exists, or for all.
-func (s resendPolicyService) policyDraft(p *susulv1.ResendPolicy) (policy.Policy, error) {
+// policyDraft reads a policy, which must be sound, and for an app that exists, or for all. Its error is a *Fault that
+// lists all that is wrong.
+func (a *API) policyDraft(id string, p *susulv1.ResendPolicy) (policy.Policy, error) {
 	draft, err := policyFromProto(p)
 	if err != nil {
 		return policy.Policy{}, err
 	}
-	if _, known := s.apps[draft.App]; draft.App != "" && !known {
-		return policy.Policy{}, invalid("resend_policy.app", "there is no app "+strconv.Quote(draft.App))
+	draft.ID = id
+	var violations []*errdetails.BadRequest_FieldViolation
+	if broken := (*policy.InvalidError)(nil); errors.As(draft.Validate(), &broken) {
+		violations = policyViolations(broken)
+	}
+	if _, known := a.apps[draft.App]; p.GetApp() != "" && (!known || p.GetApp() != appName(draft.App)) {
+		violations = append(violations, &errdetails.BadRequest_FieldViolation{
+			Field: "resend_policy.app", Description: "there is no " + strconv.Quote(p.GetApp()),
+		})
+	}
+	if len(violations) > 0 {
+		return policy.Policy{}, invalidFields(violations)
 	}
 	return draft, nil
 }
@@ -49,7 +61,7 @@ func (s resendPolicyService) GetResendPolicy(_ context.Context, req *susulv1.Get
 	if err != nil {
 		return nil, err
 	}
-	id, err := parsePolicy(req.GetName())
+	id, err := parsePolicy("name", req.GetName())
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +106,7 @@ func (s resendPolicyService) UpdateResendPolicy(ctx context.Context, req *susulv
 		return nil, err
 	}
 	change := req.GetResendPolicy()
-	id, err := parsePolicy(change.GetName())
+	id, err := parsePolicy("resend_policy.name", change.GetName())
 	if err != nil {
 		return nil, err
 	}
@@ -103,17 +115,17 @@ func (s resendPolicyService) UpdateResendPolicy(ctx context.Context, req *susulv
 		return nil, err
 	}
 	mask := req.GetUpdateMask()
-	if err := fieldmask.Validate(mask, change); err != nil {
-		return nil, invalid("update_mask", err.Error())
+	whole := len(mask.GetPaths()) == 0 || fieldmask.IsFullReplacement(mask)
+	if !whole && !mask.IsValid(change) {
+		return nil, invalid("update_mask", "each path must lead to a field, and none into a list")
 	}
 	updated, err := policies.Update(ctx, revision, id, func(current policy.Policy) (policy.Policy, error) {
-		merged := policyToProto(current)
-		if len(mask.GetPaths()) == 0 || fieldmask.IsFullReplacement(mask) {
-			merged = change
-		} else {
-			fieldmask.Update(mask, merged, change)
+		if whole {
+			return s.policyDraft(id, change)
 		}
-		return s.policyDraft(merged)
+		merged := policyToProto(current)
+		fieldmask.Update(mask, merged, change)
+		return s.policyDraft(id, merged)
 	})
 	if err != nil {
 		return nil, err
@@ -126,7 +138,7 @@ func (s resendPolicyService) DeleteResendPolicy(ctx context.Context, req *susulv
 	if err != nil {
 		return nil, err
 	}
-	id, err := parsePolicy(req.GetName())
+	id, err := parsePolicy("name", req.GetName())
 	if err != nil {
 		return nil, err
 	}

@@ -2,12 +2,10 @@ package api
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"runtime/debug"
-	"strconv"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 
@@ -18,8 +16,16 @@ import (
 // policyHeader names a push's resend policy, since EngageLab's document has no place for it.
 const policyHeader = "Susul-Resend-Policy"
 
-// v4Handler answers one of EngageLab's calls for an app.
-type v4Handler func(r *http.Request, core *delivery.Service, app string) (answer any, err error)
+// v4Call is one of EngageLab's calls for an app.
+type v4Call struct {
+	*http.Request
+	body []byte
+	core *delivery.Service
+	app  string
+}
+
+// v4Handler answers a call.
+type v4Handler func(call v4Call) (answer any, err error)
 
 // routeV4 adds EngageLab's own REST.
 func (a *API) routeV4(mux *http.ServeMux) {
@@ -49,8 +55,12 @@ func (a *API) serveV4(handle v4Handler) httpHandler {
 		if err != nil {
 			return err
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBytes)
-		answer, err := handle(r, core, caller.app)
+		body, done, err := a.bodies.read(w, r, maxRequestBytes)
+		if err != nil {
+			return err
+		}
+		defer done()
+		answer, err := handle(v4Call{Request: r, body: body, core: core, app: caller.app})
 		if err != nil {
 			return err
 		}
@@ -58,55 +68,54 @@ func (a *API) serveV4(handle v4Handler) httpHandler {
 	}
 }
 
-func (a *API) v4Push(r *http.Request, core *delivery.Service, app string) (any, error) {
-	request, err := readV4Push(r, app)
+func (a *API) v4Push(call v4Call) (any, error) {
+	request, err := call.pushRequest()
 	if err != nil {
 		return nil, err
 	}
-	push, err := core.CreatePush(r.Context(), request)
+	push, err := call.core.CreatePush(call.Context(), request)
 	if err != nil {
 		return nil, err
 	}
-	return engagelab.PushResponse{RequestID: push.RequestID, MsgID: msgID(push.ID)}, nil
+	return engagelab.PushResponse{RequestID: request.Document.RequestID(), MsgID: msgID(push.ID)}, nil
 }
 
-func (a *API) v4Validate(r *http.Request, core *delivery.Service, app string) (any, error) {
-	request, err := readV4Push(r, app)
+func (a *API) v4Validate(call v4Call) (any, error) {
+	request, err := call.pushRequest()
 	if err != nil {
 		return nil, err
 	}
-	if _, err := core.ValidatePush(r.Context(), request); err != nil {
+	if _, err := call.core.ValidatePush(call.Context(), request); err != nil {
 		return nil, err
 	}
 	return engagelab.PushResponse{RequestID: request.Document.RequestID()}, nil
 }
 
-func readV4Push(r *http.Request, app string) (delivery.PushRequest, error) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return delivery.PushRequest{}, bodyFault(err)
-	}
-	document, err := engagelab.ParseDocument(body)
+func (call v4Call) pushRequest() (delivery.PushRequest, error) {
+	document, err := engagelab.ParseDocument(call.body)
 	if err != nil {
 		return delivery.PushRequest{}, invalid("body", err.Error())
 	}
-	return delivery.PushRequest{App: app, Document: document, PolicyID: r.Header.Get(policyHeader)}, nil
+	return delivery.PushRequest{
+		App: call.app, Document: document,
+		PolicyID: strings.TrimPrefix(call.Header.Get(policyHeader), policyPrefix),
+	}, nil
 }
 
-func (a *API) v4Withdraw(r *http.Request, core *delivery.Service, app string) (any, error) {
-	id, err := strconv.ParseInt(r.PathValue("msg_id"), 10, 64)
-	if err != nil || id <= 0 {
-		return nil, invalid("msg_id", "must be a positive 64-bit integer")
+func (a *API) v4Withdraw(call v4Call) (any, error) {
+	id, err := parseMsgID("msg_id", call.PathValue("msg_id"))
+	if err != nil {
+		return nil, err
 	}
-	push, err := core.WithdrawPush(r.Context(), app, id)
+	push, err := call.core.WithdrawPush(call.Context(), call.app, id)
 	if err != nil {
 		return nil, err
 	}
 	return engagelab.PushResponse{RequestID: push.RequestID, MsgID: msgID(push.ID)}, nil
 }
 
-func (a *API) v4Unknown(r *http.Request, _ *delivery.Service, _ string) (any, error) {
-	return nil, notFound(r.Method + " " + r.URL.Path)
+func (a *API) v4Unknown(call v4Call) (any, error) {
+	return nil, notFound(call.Method + " " + call.URL.Path)
 }
 
 // httpHandler is a handler outside of the gateway; its error is answered by a faultWriter.
@@ -167,18 +176,6 @@ func engageLabCode(code codes.Code) int {
 	default:
 		return engagelab.CodeInternal
 	}
-}
-
-// bodyFault tells a body over the limit from one that broke off.
-func bodyFault(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return &Fault{
-			Code: codes.OutOfRange, HTTPStatus: http.StatusRequestEntityTooLarge,
-			Message: fmt.Sprintf("the body has more than %d bytes", tooLarge.Limit),
-		}
-	}
-	return invalid("body", "could not be read to its end")
 }
 
 func writeJSON(w http.ResponseWriter, code int, answer any) error {

@@ -1,11 +1,11 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 
-	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/storage"
 )
@@ -14,8 +14,9 @@ import (
 const maxStatusIDs = 100
 
 // v4StatusDetail answers with the chain's totals: a recipient counts once, whichever step reached it.
-func (a *API) v4StatusDetail(r *http.Request, core *delivery.Service, app string) (any, error) {
-	ids, err := listParameter(r, "message_ids")
+// Unknown ids are left out.
+func (a *API) v4StatusDetail(call v4Call) (any, error) {
+	ids, err := listParameter(call.Request, "message_ids")
 	if err != nil {
 		return nil, err
 	}
@@ -25,33 +26,41 @@ func (a *API) v4StatusDetail(r *http.Request, core *delivery.Service, app string
 		if err != nil {
 			return nil, err
 		}
-		report, err := core.Report(r.Context(), app, id)
-		if err != nil {
+		report, err := call.core.Report(call.Context(), call.app, id)
+		switch {
+		case err == nil:
+			answer[text] = statusDetail(report.Total)
+		case !errors.Is(err, storage.ErrNotFound):
 			return nil, err
 		}
-		answer[text] = statusDetail(report.Total)
 	}
 	return answer, nil
 }
 
+// statusDetail counts all under notification: Susul does not tell EngageLab's two kinds of content apart.
 func statusDetail(c storage.Counts) engagelab.StatusDetail {
-	return engagelab.StatusDetail{Totals: engagelab.Totals{
+	detail := engagelab.StatusDetail{Totals: engagelab.Totals{
 		Targets: int64(c.Targets), Sent: int64(c.Sent), Delivered: int64(c.Delivered),
 		Impressions: int64(c.Displayed), Clicks: int64(c.Clicked),
 	}}
+	detail.Sub.Notification = engagelab.KindDetail{
+		Target: detail.Targets, Sent: detail.Sent, Delivered: detail.Delivered,
+		Impressions: detail.Impressions, Click: detail.Clicks,
+	}
+	return detail
 }
 
 // v4StatusMessage answers with how far one push got with given devices. Devices that are not recipients are left out.
-func (a *API) v4StatusMessage(r *http.Request, core *delivery.Service, app string) (any, error) {
-	id, err := parseMsgID("message_id", r.URL.Query().Get("message_id"))
+func (a *API) v4StatusMessage(call v4Call) (any, error) {
+	id, err := parseMsgID("message_id", call.URL.Query().Get("message_id"))
 	if err != nil {
 		return nil, err
 	}
-	registrationIDs, err := listParameter(r, "registration_ids")
+	registrationIDs, err := listParameter(call.Request, "registration_ids")
 	if err != nil {
 		return nil, err
 	}
-	recipients, err := core.Recipients(r.Context(), app, id, registrationIDs)
+	recipients, err := call.core.Recipients(call.Context(), call.app, id, registrationIDs)
 	if err != nil {
 		return nil, err
 	}

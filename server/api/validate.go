@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -11,22 +12,17 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
-	"susul.dev/susul/server/policy"
 )
 
-const (
-	// maxViolations bounds how many faults of one request are told.
-	maxViolations = 50
-
-	// largeRequest is the size, in bytes, from which the rules stop at the first fault: finding all would take a
-	// kilobyte of memory for each, and a list of a million ids can hold a million.
-	largeRequest = 64 << 10
-)
+// largeRequest is the size, in bytes, from which the rules stop at the first fault: finding all would take a kilobyte of
+// memory for each, and a list of a million ids can hold a million.
+const largeRequest = 64 << 10
 
 // validator checks requests against the rules in the protos, and policies against what no rule can say: that their
 // templates and expressions are sound. All that is wrong is told at once.
 type validator struct {
 	rules protovalidate.Validator
+	api   *API
 }
 
 func (v validator) unary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
@@ -62,12 +58,12 @@ func (v validator) check(req any) error {
 		return err
 	}
 	if create, ok := req.(*susulv1.CreateResendPolicyRequest); ok && create.ResendPolicy != nil {
-		violations = addPolicyFaults(violations, create.ResendPolicyId, create.ResendPolicy)
+		violations = v.addPolicyFaults(violations, create)
 	}
 	if len(violations) == 0 {
 		return nil
 	}
-	return invalidFields(violations[:min(len(violations), maxViolations)])
+	return invalidFields(violations)
 }
 
 func (v validator) brokenRules(message proto.Message) ([]*errdetails.BadRequest_FieldViolation, error) {
@@ -93,19 +89,17 @@ func (v validator) brokenRules(message proto.Message) ([]*errdetails.BadRequest_
 	return violations, nil
 }
 
-// addPolicyFaults adds the policy's own faults, but for fields that broke a rule already.
-func addPolicyFaults(violations []*errdetails.BadRequest_FieldViolation, id string, p *susulv1.ResendPolicy) []*errdetails.BadRequest_FieldViolation {
-	draft, err := policyFromProto(p)
-	if err == nil {
-		draft.ID = id
-		err = draft.Validate()
-	}
-	var invalidPolicy *policy.InvalidError
-	if !errors.As(err, &invalidPolicy) {
+// addPolicyFaults adds the policy's own faults, but for fields that broke a rule already, and for what is in them.
+func (v validator) addPolicyFaults(violations []*errdetails.BadRequest_FieldViolation, req *susulv1.CreateResendPolicyRequest) []*errdetails.BadRequest_FieldViolation {
+	_, err := v.api.policyDraft(req.GetResendPolicyId(), req.GetResendPolicy())
+	var fault *Fault
+	if !errors.As(err, &fault) {
 		return violations
 	}
-	for _, found := range policyViolations(invalidPolicy) {
-		told := slices.ContainsFunc(violations, func(v *errdetails.BadRequest_FieldViolation) bool { return v.Field == found.Field })
+	for _, found := range fault.Violations {
+		told := slices.ContainsFunc(violations, func(v *errdetails.BadRequest_FieldViolation) bool {
+			return v.GetField() == found.GetField() || strings.HasPrefix(found.GetField(), v.GetField()+".")
+		})
 		if !told {
 			violations = append(violations, found)
 		}

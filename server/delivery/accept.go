@@ -17,6 +17,9 @@ const (
 	// maxChunk is how many registration ids EngageLab takes in one request.
 	maxChunk = 1000
 
+	// maxDocument bounds a push's document without its registration ids: every dispatch repeats it.
+	maxDocument = 1 << 20
+
 	// minHandover is how long Susul tries to hand a push over, however short its time to live.
 	minHandover = 10 * time.Second
 
@@ -51,17 +54,16 @@ func (s *Service) CreatePush(ctx context.Context, req PushRequest) (storage.Push
 	if err != nil {
 		return storage.Push{}, err
 	}
-	push, created, outcome, forget, err := s.storePush(ctx, draft)
+	// What is being stored is stored, also for a caller who has gone: somebody must then tell the dispatcher.
+	push, created, err := s.storePush(context.WithoutCancel(ctx), draft)
 	if err != nil {
 		return storage.Push{}, err
 	}
-	defer forget()
-	if !created {
-		return push, nil
+	if created {
+		s.Metrics.pushAccepted(req.App)
 	}
-	s.Metrics.pushAccepted(req.App)
 	app.wake()
-	return s.awaitFirst(ctx, push, outcome)
+	return s.awaitFirst(ctx, push)
 }
 
 // ValidatePush checks a push as CreatePush would, and lets EngageLab check it too. It returns the id of the policy that
@@ -132,13 +134,18 @@ func (s *Service) draftPush(req PushRequest, chosen *policy.Compiled) (storage.P
 	if err != nil {
 		return storage.PushDraft{}, err
 	}
+	if len(document) > maxDocument {
+		return storage.PushDraft{}, &engagelab.InvalidDocument{Faults: []engagelab.Fault{{
+			Field: "body", Description: fmt.Sprintf("has more than %d bytes besides the registration ids", maxDocument),
+		}}}
+	}
 	fingerprint := sha256.Sum256(append(whole, req.PolicyID...))
 	recipients, listed := req.Document.RegistrationIDs()
 	now := s.Clock.Now()
 	draft := storage.PushDraft{
 		Push: storage.Push{
 			App:          req.App,
-			RequestID:    req.Document.RequestID(),
+			RequestID:    repetitionKey(req.Document),
 			Fingerprint:  fingerprint[:],
 			Document:     document,
 			Listed:       listed,
@@ -157,6 +164,15 @@ func (s *Service) draftPush(req PushRequest, chosen *policy.Compiled) (storage.P
 		}
 	}
 	return draft, nil
+}
+
+// repetitionKey is what makes a repeated request recognisable: the request_id, or else the cid by which EngageLab itself would
+// recognise it.
+func repetitionKey(document engagelab.Document) string {
+	if id := document.RequestID(); id != "" || document.CID() == "" {
+		return id
+	}
+	return "cid:" + document.CID()
 }
 
 func expiry(from time.Time, timeToLive time.Duration) time.Time {
@@ -181,35 +197,36 @@ func firstSending(recipients int, listed bool, due, expire time.Time) []storage.
 	return drafts
 }
 
-// storePush gives the draft an id and stores it. The caller must forget the outcome when it no longer waits.
-func (s *Service) storePush(ctx context.Context, draft storage.PushDraft) (
-	push storage.Push, created bool, outcome <-chan storage.Push, forget func(), err error,
-) {
+// storePush gives the draft an id and stores it.
+func (s *Service) storePush(ctx context.Context, draft storage.PushDraft) (push storage.Push, created bool, err error) {
 	for range msgIDAttempts {
 		draft.Push.ID = newMsgID(draft.Push.CreateTime)
-		outcome, forget = s.waiting.expect(draft.Push.ID)
 		push, created, err = s.Store.CreatePush(ctx, draft)
-		if err == nil {
-			return push, created, outcome, forget, nil
-		}
-		forget()
 		if !errors.Is(err, storage.ErrConflict) {
 			break
 		}
 	}
-	return storage.Push{}, false, nil, nil, err
+	return push, created, err
 }
 
 // awaitFirst returns the push once EngageLab has answered its first request, or as it is when that takes too long.
-func (s *Service) awaitFirst(ctx context.Context, push storage.Push, outcome <-chan storage.Push) (storage.Push, error) {
+func (s *Service) awaitFirst(ctx context.Context, push storage.Push) (storage.Push, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.AnswerWithin)
 	defer cancel()
-	select {
-	case push = <-outcome:
-		if push.State == storage.PushRejected && push.Refusal != nil {
-			return storage.Push{}, &RefusedError{*push.Refusal}
+	outcome, forget := s.waiting.expect(push.ID)
+	defer forget()
+	// The answer may have come before anybody waited for it.
+	if now, err := s.Store.GetPush(ctx, push.App, push.ID); err == nil {
+		push = now
+	}
+	if push.State == storage.PushActive && push.FirstSentTime.IsZero() {
+		select {
+		case push = <-outcome:
+		case <-ctx.Done(): // it is accepted all the same
 		}
-	case <-ctx.Done(): // it is accepted all the same
+	}
+	if push.State == storage.PushRejected && push.Refusal != nil {
+		return storage.Push{}, &RefusedError{*push.Refusal}
 	}
 	return push, nil
 }

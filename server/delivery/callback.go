@@ -15,7 +15,6 @@ const (
 	maxStatus       = 64
 	maxID           = 128
 	maxErrorMessage = 1024
-	maxRaw          = 4096
 )
 
 // knownStatuses maps EngageLab's names, lower-cased, to milestones. Names come from its documentation and SDKs, which
@@ -69,12 +68,12 @@ func (s *Service) normalise(row *storage.Callback, now time.Time) {
 	row.ErrorMessage = clip(row.ErrorMessage, maxErrorMessage)
 	row.Channel = clip(row.Channel, maxStatus)
 	row.LossSource = clip(row.LossSource, maxStatus)
-	row.Raw = row.Raw[:min(len(row.Raw), maxRaw)]
+	row.Raw = row.Raw[:min(len(row.Raw), storage.MaxRaw)]
 	row.Milestone = s.statuses[row.Status]
 	if row.Milestone != storage.MilestoneUnknown && row.Milestone != storage.Failed {
 		row.Status = strings.ToLower(row.Milestone.String())
 	}
-	if row.Time.IsZero() {
+	if year := row.Time.Year(); row.Time.IsZero() || year < 1 || year > 9999 { // protos and JSON know no others
 		row.Time = now
 	}
 }
@@ -98,9 +97,22 @@ func FromWire(rows []engagelab.CallbackRow) []storage.Callback {
 			LossSource:     row.Status.Loss.LossSource,
 			Raw:            row.Raw,
 		}
-		if row.ITime > 0 {
-			callbacks[i].Time = time.Unix(row.ITime, 0)
-		}
+		callbacks[i].Time = fromEpoch(row.ITime)
 	}
 	return callbacks
+}
+
+// maxEpochSeconds is far beyond any time that a callback can mean: larger numbers are milliseconds.
+const maxEpochSeconds = 1e11
+
+// fromEpoch reads a time of EngageLab's; 0 is none.
+func fromEpoch(n int64) time.Time {
+	switch {
+	case n <= 0:
+		return time.Time{}
+	case n > maxEpochSeconds:
+		return time.UnixMilli(n)
+	default:
+		return time.Unix(n, 0)
+	}
 }

@@ -99,11 +99,12 @@ func TestChainsUnderRandomEvents(t *testing.T) {
 			h.start()
 		}
 		h.engageLab.hook(nil, nil)
-		for range 4 {
-			h.clock.Advance(2 * time.Hour)
-			require.NoError(t, h.service.PlanDueSteps(t.Context()))
-		}
 		report := h.settledWhileTimePasses(push)
+		for range 3 { // each step, and once more
+			h.clock.Advance(6 * time.Hour)
+			require.NoError(t, h.service.PlanDueSteps(t.Context()))
+			report = h.settledWhileTimePasses(push)
+		}
 		h.stop()
 		checkChain(rt, h, watch, n, report, paused)
 	})

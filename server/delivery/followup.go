@@ -27,17 +27,22 @@ const (
 // errNoPolicy says that a step belongs to a push without a usable policy; such a step can't have been made by CreatePush.
 var errNoPolicy = errors.New("the push has no usable policy")
 
-// PlanDueSteps plans every step that is due. It is the leader's work; storage.ErrFenced ends it.
+// PlanDueSteps plans every step that is due. It is the leader's work; storage.ErrFenced ends it. A step that can't be
+// planned stays due and keeps no other from being planned.
 func (s *Service) PlanDueSteps(ctx context.Context) error {
 	for {
 		steps, err := s.Store.DueSteps(ctx, s.Clock.Now(), dueStepsPage)
 		if err != nil || len(steps) == 0 {
 			return err
 		}
+		var failed []error
 		for _, step := range steps {
 			if err := s.planStep(ctx, step); err != nil {
-				return fmt.Errorf("plan step %d of push %d: %w", step.Number, step.PushID, err)
+				failed = append(failed, fmt.Errorf("plan step %d of push %d: %w", step.Number, step.PushID, err))
 			}
+		}
+		if len(failed) > 0 {
+			return errors.Join(failed...)
 		}
 	}
 }
@@ -53,21 +58,28 @@ func (s *Service) planStep(ctx context.Context, step storage.Step) error {
 	if err != nil {
 		return err
 	}
-	if reason := s.stopReason(push); reason != "" {
+	reason := s.stopReason(push)
+	if s.outbox[push.App] == nil {
+		reason = storage.ReasonUnknownApp
+	}
+	if reason != "" {
 		s.Logger.Info("step cancelled", "app", push.App, "msg_id", push.ID, "step", step.Number, "reason", reason)
 		return ignoreConflict(s.Store.CancelStep(ctx, push.ID, step.Number, reason))
 	}
 	plan, err := s.newStepPlanner(push, step)
 	if err != nil {
 		s.Logger.Error("step can't be planned", "app", push.App, "msg_id", push.ID, "step", step.Number, "error", err)
-		return ignoreConflict(s.Store.CancelStep(ctx, push.ID, step.Number, storage.ReasonPolicyDeleted))
+		return ignoreConflict(s.Store.CancelStep(ctx, push.ID, step.Number, storage.ReasonUnusable))
 	}
 	for from := step.NextOrdinal; ; {
 		recipients, err := s.Store.ScanRecipients(ctx, push.ID, from, planSlice)
 		if err != nil {
 			return err
 		}
-		slice := plan.slice(recipients, from)
+		slice, err := plan.slice(ctx, recipients, from)
+		if err != nil {
+			return err
+		}
 		if err := s.Store.PlanStep(ctx, slice); err != nil {
 			return ignoreConflict(err)
 		}
@@ -110,30 +122,29 @@ func (s *Service) stopReason(push storage.Push) storage.Reason {
 }
 
 // decideFollowUp stops a claimed follow-up, or narrows it to those who are still eligible.
-func (s *Service) decideFollowUp(claim storage.Claim, result *storage.DispatchResult) {
+func (s *Service) decideFollowUp(claim storage.Claim) verdict {
 	if reason := s.stopReason(claim.Push); reason != "" {
-		result.State, result.Reason = storage.DispatchCancelled, reason
-		return
+		return verdict{state: storage.DispatchCancelled, reason: reason}
 	}
 	pinned, err := s.compiled.get(claim.Push.Policy)
 	if err != nil {
-		result.State, result.Reason = storage.DispatchCancelled, storage.ReasonPolicyDeleted
-		return
+		s.Logger.Error("a pinned policy can't be used", "app", claim.Push.App, "msg_id", claim.Push.ID, "error", err)
+		return verdict{state: storage.DispatchCancelled, reason: storage.ReasonUnusable}
 	}
 	eligible := eligibleFor(pinned)
-	kept := make([]uint32, 0, len(claim.Recipients))
+	var v verdict
 	for _, recipient := range claim.Recipients {
 		if eligible(recipient) {
-			kept = append(kept, recipient.Ordinal)
+			v.kept = append(v.kept, recipient)
 		}
 	}
-	if passed := len(claim.Recipients) - len(kept); passed > 0 {
-		result.Recipients = kept
-		result.PassedOver = map[storage.Reason]int{storage.ReasonMilestoneReached: passed}
+	if passed := len(claim.Recipients) - len(v.kept); passed > 0 {
+		v.passedOver = map[storage.Reason]int{storage.ReasonMilestoneReached: passed}
 	}
-	if len(kept) == 0 {
-		result.State, result.Reason = storage.DispatchSkipped, storage.ReasonMilestoneReached
+	if len(v.kept) == 0 {
+		v.state, v.reason = storage.DispatchSkipped, storage.ReasonMilestoneReached
 	}
+	return v
 }
 
 // eligibleFor returns the one test that planning and claiming share.
@@ -150,6 +161,7 @@ type stepPlanner struct {
 	eligible  func(storage.Recipient) bool
 	content   *policy.CompiledStep
 	variables policy.Variables
+	shared    func() ([]byte, error) // the content of a step that is not personal
 	due       time.Time
 	expire    time.Time
 }
@@ -167,19 +179,18 @@ func (s *Service) newStepPlanner(push storage.Push, step storage.Step) (*stepPla
 		return nil, err
 	}
 	now := s.Clock.Now()
+	content := pinned.Steps[step.Number-1]
+	variables := policy.Variables{Push: document.Members(), CustomArgs: document.CustomArgs(), Step: step.Number}
 	return &stepPlanner{
 		service: s, push: push, step: step.Number,
-		eligible: eligibleFor(pinned),
-		content:  pinned.Steps[step.Number-1],
-		variables: policy.Variables{
-			Push: document.Members(), CustomArgs: document.CustomArgs(), Step: step.Number,
-		},
-		due: now, expire: expiry(now, push.TimeToLive),
+		eligible: eligibleFor(pinned), content: content, variables: variables,
+		shared: sync.OnceValues(func() ([]byte, error) { return render(content, variables) }),
+		due:    now, expire: expiry(now, push.TimeToLive),
 	}, nil
 }
 
 // slice plans the recipients with from ≤ ordinal.
-func (p *stepPlanner) slice(recipients []storage.Recipient, from uint32) storage.StepPlan {
+func (p *stepPlanner) slice(ctx context.Context, recipients []storage.Recipient, from uint32) (storage.StepPlan, error) {
 	plan := storage.StepPlan{
 		PushID: p.push.ID, Step: p.step, From: from, Through: from,
 		PassedOver: make(map[storage.Reason]int),
@@ -188,7 +199,10 @@ func (p *stepPlanner) slice(recipients []storage.Recipient, from uint32) storage
 	if len(recipients) > 0 {
 		plan.Through = recipients[len(recipients)-1].Ordinal + 1
 	}
-	groups := p.groupByContent(recipients, plan.PassedOver)
+	groups, err := p.groupByContent(ctx, recipients, plan.PassedOver)
+	if err != nil {
+		return storage.StepPlan{}, err
+	}
 	for _, group := range groups {
 		for ordinals := range slices.Chunk(group.ordinals, maxChunk) {
 			plan.Dispatches = append(plan.Dispatches, storage.DispatchDraft{
@@ -201,7 +215,7 @@ func (p *stepPlanner) slice(recipients []storage.Recipient, from uint32) storage
 			})
 		}
 	}
-	return plan
+	return plan, nil
 }
 
 // contentGroup is the recipients who get the same content.
@@ -212,25 +226,23 @@ type contentGroup struct {
 
 // groupByContent renders the step for the eligible and puts together those whose content is the same, in the order of
 // their first recipient.
-func (p *stepPlanner) groupByContent(recipients []storage.Recipient, passedOver map[storage.Reason]int) []*contentGroup {
+func (p *stepPlanner) groupByContent(ctx context.Context, recipients []storage.Recipient, passedOver map[storage.Reason]int) ([]*contentGroup, error) {
 	var groups []*contentGroup
 	byContent := make(map[string]*contentGroup)
-	var shared []byte
+	var failure error
 	for _, recipient := range recipients {
+		if err := ctx.Err(); err != nil {
+			return nil, err // rendering for thousands may take its time
+		}
 		if !p.eligible(recipient) {
 			passedOver[storage.ReasonMilestoneReached]++
 			continue
 		}
-		content := shared
-		if content == nil {
-			var err error
-			if content, err = p.render(recipient); err != nil {
-				passedOver[storage.ReasonTemplateFailed]++
-				continue
-			}
-			if !p.content.Personal() {
-				shared = content
-			}
+		content, err := p.contentFor(recipient)
+		if err != nil {
+			passedOver[storage.ReasonTemplateFailed]++
+			failure = err
+			continue
 		}
 		group := byContent[string(content)]
 		if group == nil {
@@ -240,16 +252,26 @@ func (p *stepPlanner) groupByContent(recipients []storage.Recipient, passedOver 
 		}
 		group.ordinals = append(group.ordinals, recipient.Ordinal)
 	}
-	return groups
+	if failure != nil {
+		p.service.Logger.Warn("a step's template failed", "app", p.push.App, "msg_id", p.push.ID, "step", p.step,
+			"recipients", passedOver[storage.ReasonTemplateFailed], "last_error", failure)
+	}
+	return groups, nil
 }
 
-func (p *stepPlanner) render(recipient storage.Recipient) ([]byte, error) {
+// contentFor renders the step for a recipient, or once for all if it says nothing personal.
+func (p *stepPlanner) contentFor(recipient storage.Recipient) ([]byte, error) {
+	if !p.content.Personal() {
+		return p.shared()
+	}
 	variables := p.variables
 	variables.Device = map[string]any{"registration_id": recipient.RegistrationID}
-	rendered, err := p.content.Render(variables)
+	return render(p.content, variables)
+}
+
+func render(content *policy.CompiledStep, variables policy.Variables) ([]byte, error) {
+	rendered, err := content.Render(variables)
 	if err != nil {
-		p.service.Logger.Warn("a step's template failed", "app", p.push.App, "msg_id", p.push.ID, "step", p.step,
-			"registration_id", recipient.RegistrationID, "error", err)
 		return nil, err
 	}
 	return rendered.Encode(), nil

@@ -3,7 +3,6 @@ package delivery_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -133,7 +132,8 @@ func (e *engageLab) hook(before, after func(sending) error) {
 var (
 	errDown    = &engagelab.Error{HTTPStatus: 503, Code: engagelab.CodeInternal, Message: "down"}
 	errRefused = &engagelab.Error{HTTPStatus: 400, Code: engagelab.CodeInvalidParameter, Message: "the title is odd"}
-	errLost    = errors.New("connection reset by peer")
+	// errLost leaves open whether EngageLab took the request.
+	errLost = &engagelab.Error{HTTPStatus: 502, Code: engagelab.CodeInternal, Message: "bad gateway"}
 )
 
 // house is a Service with all that it needs, in a time of its own.
@@ -288,7 +288,8 @@ func (h *house) settled(push storage.Push) storage.Report {
 		report, err = h.service.Report(h.t.Context(), app, push.ID)
 		require.NoError(h.t, err)
 		for _, step := range report.Steps {
-			if step.Dispatches[storage.DispatchPending]+step.Dispatches[storage.DispatchClaimed]+step.Dispatches[storage.DispatchBlocked] > 0 {
+			if step.Dispatches[storage.DispatchPending]+step.Dispatches[storage.DispatchClaimed]+
+				step.Dispatches[storage.DispatchSending]+step.Dispatches[storage.DispatchBlocked] > 0 {
 				return false
 			}
 		}

@@ -114,10 +114,10 @@ func wake(signal chan<- struct{}) {
 	}
 }
 
-// waiters lets CreatePush learn what became of its first dispatch.
+// waiters lets CreatePush learn what became of its first dispatch. Repeated requests wait together.
 type waiters struct {
 	mu     sync.Mutex
-	byPush map[int64]chan<- storage.Push
+	byPush map[int64][]chan storage.Push
 }
 
 // expect returns a channel that gets the push once its first dispatch is over, and a function that gives up waiting.
@@ -126,13 +126,16 @@ func (w *waiters) expect(id int64) (outcome <-chan storage.Push, forget func()) 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.byPush == nil {
-		w.byPush = make(map[int64]chan<- storage.Push)
+		w.byPush = make(map[int64][]chan storage.Push)
 	}
-	w.byPush[id] = c
+	w.byPush[id] = append(w.byPush[id], c)
 	return c, func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		delete(w.byPush, id)
+		w.byPush[id] = slices.DeleteFunc(w.byPush[id], func(other chan storage.Push) bool { return other == c })
+		if len(w.byPush[id]) == 0 {
+			delete(w.byPush, id)
+		}
 	}
 }
 
@@ -140,8 +143,8 @@ func (w *waiters) expect(id int64) (outcome <-chan storage.Push, forget func()) 
 func (w *waiters) tell(push storage.Push) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if c, ok := w.byPush[push.ID]; ok {
-		delete(w.byPush, push.ID)
-		c <- push
+	for _, c := range w.byPush[push.ID] {
+		c <- push // it has room: a push is told once
 	}
+	delete(w.byPush, push.ID)
 }

@@ -18,19 +18,22 @@ const (
 	withdrawals = 8
 )
 
-// WithdrawPush cancels what is still to come of a push, then asks EngageLab to take back what it has sent. If EngageLab can't be
-// reached, the push stays Withdrawing and the call may be repeated. If EngageLab refuses for good, for example because
-// a message is older than a day, the push is withdrawn as far as Susul goes, and *RefusedError says what EngageLab said. A push
-// that is withdrawn already, or was rejected, gets storage.ErrConflict.
+// WithdrawPush cancels what is still to come of a push, then asks EngageLab to take back what it has sent. While EngageLab
+// can't be reached, or may be about to take another dispatch, the push stays Withdrawing, and the call may be repeated. If EngageLab
+// refuses for good, for example because a message is older than a day, the push is withdrawn as far as Susul goes, and
+// *RefusedError says what EngageLab said. A push that is withdrawn already, or was never sent, gets storage.ErrConflict.
 func (s *Service) WithdrawPush(ctx context.Context, app string, id int64) (storage.Push, error) {
 	push, err := s.Store.WithdrawPush(ctx, app, id)
 	if err != nil {
 		return storage.Push{}, err
 	}
-	outcome := s.withdrawSent(ctx, push)
+	open, outcome := s.withdrawSent(ctx, push)
 	var refused *RefusedError
 	if outcome != nil && !errors.As(outcome, &refused) {
 		return storage.Push{}, outcome
+	}
+	if open {
+		return push, nil // what is on its way is taken back when its answer comes
 	}
 	if err := s.Store.ConfirmWithdrawal(ctx, id); err != nil && !errors.Is(err, storage.ErrConflict) {
 		return storage.Push{}, err
@@ -41,16 +44,19 @@ func (s *Service) WithdrawPush(ctx context.Context, app string, id int64) (stora
 	return push, outcome
 }
 
-// withdrawSent asks EngageLab to take back each dispatch that it took. It returns EngageLab's refusal if it took none
-// back, or why the call should be repeated.
-func (s *Service) withdrawSent(ctx context.Context, push storage.Push) error {
+// withdrawSent asks EngageLab to take back each dispatch that it took, and reports whether others are on their way. The
+// error is EngageLab's refusal, if it took none back, or says why the call should be repeated.
+func (s *Service) withdrawSent(ctx context.Context, push storage.Push) (open bool, err error) {
 	var refused error
 	taken := 0
 	for after := int64(0); ; {
 		dispatches, err := s.Store.ListDispatches(ctx, push.ID, after, dispatchPage)
 		if err != nil {
-			return err
+			return false, err
 		}
+		open = open || slices.ContainsFunc(dispatches, func(d storage.Dispatch) bool {
+			return d.State == storage.DispatchClaimed || d.State == storage.DispatchSending
+		})
 		for _, outcome := range s.withdrawDispatches(ctx, push.App, slices.Clone(dispatches)) {
 			switch {
 			case outcome == nil:
@@ -58,7 +64,7 @@ func (s *Service) withdrawSent(ctx context.Context, push storage.Push) error {
 			case permanent(outcome) != nil:
 				refused = outcome
 			default:
-				return fromEngageLab(outcome)
+				return open, fromEngageLab(outcome)
 			}
 		}
 		if len(dispatches) < dispatchPage {
@@ -67,9 +73,9 @@ func (s *Service) withdrawSent(ctx context.Context, push storage.Push) error {
 		after = dispatches[len(dispatches)-1].ID
 	}
 	if taken > 0 || refused == nil {
-		return nil
+		return open, nil
 	}
-	return fromEngageLab(refused)
+	return open, fromEngageLab(refused)
 }
 
 // withdrawDispatches returns EngageLab's answers for those of the dispatches that were sent.
@@ -86,12 +92,4 @@ func (s *Service) withdrawDispatches(ctx context.Context, app string, dispatches
 	}
 	_ = group.Wait() // the outcomes hold the errors
 	return outcomes
-}
-
-// withdrawLate takes back a dispatch that was on its way while its push was withdrawn.
-func (s *Service) withdrawLate(ctx context.Context, push storage.Push, upstreamID string) {
-	if _, err := s.Apps[push.App].Sender.Withdraw(ctx, upstreamID); err != nil {
-		s.Logger.Warn("a dispatch that crossed its push's withdrawal was not taken back", "app", push.App,
-			"msg_id", push.ID, "upstream_id", upstreamID, "error", err)
-	}
 }

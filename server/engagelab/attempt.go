@@ -36,11 +36,13 @@ type ambiguous struct{ error }
 func (a *ambiguous) Unwrap() error { return a.error }
 
 // Ambiguous reports whether the request that failed with err may nevertheless have reached EngageLab and taken effect:
-// a network failure or a time-out after it was written, a 5xx, an answer that cannot be read.
+// a network failure or a time-out after it was written, a 5xx, an answer that cannot be read. A 503 says that it was not
+// taken.
 func Ambiguous(err error) bool {
 	var marked *ambiguous
 	var refused *Error
-	return errors.As(err, &marked) || errors.As(err, &refused) && refused.HTTPStatus >= http.StatusInternalServerError
+	return errors.As(err, &marked) || errors.As(err, &refused) &&
+		refused.HTTPStatus >= http.StatusInternalServerError && refused.HTTPStatus != http.StatusServiceUnavailable
 }
 
 // again marks a failure for the retry policy: another attempt is worth it, after the given time if EngageLab asked for

@@ -54,6 +54,9 @@ func (d Document) CustomArgs() any { return d.members["custom_args"] }
 // PlanID returns the push plan that the push belongs to.
 func (d Document) PlanID() string { return stringAt(d.options(), "plan_id") }
 
+// CID returns the caller's own options.cid; empty if there is none.
+func (d Document) CID() string { return stringAt(d.options(), "cid") }
+
 // TimeToLive returns how long the push may take to arrive.
 func (d Document) TimeToLive() time.Duration {
 	seconds, ok := wholeNumber(d.options()["time_to_live"])
@@ -148,7 +151,7 @@ type Request struct {
 	RegistrationIDs []string
 	// CallbackURL is where EngageLab is to report; empty for where its console says.
 	CallbackURL string
-	// CID makes EngageLab recognise a repeated request.
+	// CID makes EngageLab recognise a repeated request; empty for none.
 	CID string
 }
 
@@ -165,8 +168,10 @@ func (d Document) For(r Request) ([]byte, error) {
 	if r.CallbackURL != "" {
 		members["callback_url"] = []string{r.CallbackURL}
 	}
-	options := cloneObject(cloneObject(members, "body"), "options")
-	options["cid"] = r.CID
+	if r.CID != "" {
+		options := cloneObject(cloneObject(members, "body"), "options")
+		options["cid"] = r.CID
+	}
 	return json.Marshal(members)
 }
 

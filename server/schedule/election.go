@@ -209,13 +209,19 @@ func (e *Election) confirm(ctx context.Context, lease clientv3.LeaseID, deadline
 	return asked.Add(time.Duration(remaining.TTL) * time.Second), nil // etcd rounds down
 }
 
-// observe follows who leads until the context ends or etcd fails.
+// observe follows who leads until the context ends. Observation ends with any fault of etcd's, and begins anew.
 func (e *Election) observe(ctx context.Context, election *concurrency.Election) {
 	defer e.leader.Store(nil)
-	for response := range election.Observe(ctx) {
-		if len(response.Kvs) > 0 {
-			address := string(response.Kvs[0].Value)
-			e.leader.Store(&address)
+	for ctx.Err() == nil {
+		for response := range election.Observe(ctx) {
+			if len(response.Kvs) > 0 {
+				address := string(response.Kvs[0].Value)
+				e.leader.Store(&address)
+			}
+		}
+		select {
+		case <-e.clock.After(minBackoff):
+		case <-ctx.Done():
 		}
 	}
 }

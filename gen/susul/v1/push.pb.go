@@ -36,6 +36,8 @@ const (
 	PushState_PUSH_STATE_ACTIVE PushState = 1
 	// EngageLab refused it for good; nothing was sent and nothing will be.
 	PushState_PUSH_STATE_REJECTED PushState = 2
+	// Its time to live ended before EngageLab could take it; nothing was sent and nothing will be.
+	PushState_PUSH_STATE_EXPIRED PushState = 5
 	// Withdrawn here; EngageLab has not confirmed that it took back what was sent.
 	PushState_PUSH_STATE_WITHDRAWING PushState = 3
 	// Withdrawn.
@@ -48,6 +50,7 @@ var (
 		0: "PUSH_STATE_UNSPECIFIED",
 		1: "PUSH_STATE_ACTIVE",
 		2: "PUSH_STATE_REJECTED",
+		5: "PUSH_STATE_EXPIRED",
 		3: "PUSH_STATE_WITHDRAWING",
 		4: "PUSH_STATE_WITHDRAWN",
 	}
@@ -55,6 +58,7 @@ var (
 		"PUSH_STATE_UNSPECIFIED": 0,
 		"PUSH_STATE_ACTIVE":      1,
 		"PUSH_STATE_REJECTED":    2,
+		"PUSH_STATE_EXPIRED":     5,
 		"PUSH_STATE_WITHDRAWING": 3,
 		"PUSH_STATE_WITHDRAWN":   4,
 	}
@@ -159,7 +163,7 @@ type Push struct {
 	// Output only. Susul's id of the push: a time-ordered positive 64-bit integer in decimal.
 	MsgId string `protobuf:"bytes,2,opt,name=msg_id,json=msgId,proto3" json:"msg_id,omitempty"`
 	// The caller's own id of the push. Repeating a call with the same request_id does not send twice. Empty: no such
-	// protection.
+	// protection, unless EngageLab's own `options.cid` is given; it then stands here as `cid:` and the cid.
 	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Who sends, as shown in EngageLab's console.
 	From string `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
@@ -1834,11 +1838,12 @@ const file_susul_v1_push_proto_rawDesc = "" +
 	"\aplan_id\x18\v \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\x06planIdB\x12\n" +
 	"\x10_apns_productionB\x11\n" +
 	"\x0f_classificationB\x11\n" +
-	"\x0f_enhanc_message*\x8d\x01\n" +
+	"\x0f_enhanc_message*\xa5\x01\n" +
 	"\tPushState\x12\x1a\n" +
 	"\x16PUSH_STATE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11PUSH_STATE_ACTIVE\x10\x01\x12\x17\n" +
-	"\x13PUSH_STATE_REJECTED\x10\x02\x12\x1a\n" +
+	"\x13PUSH_STATE_REJECTED\x10\x02\x12\x16\n" +
+	"\x12PUSH_STATE_EXPIRED\x10\x05\x12\x1a\n" +
 	"\x16PUSH_STATE_WITHDRAWING\x10\x03\x12\x18\n" +
 	"\x14PUSH_STATE_WITHDRAWN\x10\x04*q\n" +
 	"\bPlatform\x12\x18\n" +

@@ -176,11 +176,13 @@ type StepReport struct {
 	DueTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
 	// What became of it.
 	Funnel *Funnel `protobuf:"bytes,4,opt,name=funnel,proto3" json:"funnel,omitempty"`
-	// Recipients who were passed over, by reason.
+	// Recipients who were passed over, by reason: MILESTONE_REACHED, TEMPLATE_FAILED.
 	PassedOver map[string]int64 `protobuf:"bytes,5,rep,name=passed_over,json=passedOver,proto3" json:"passed_over,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	// Why it was cancelled, if it was.
+	// Why it was cancelled, if it was: POLICY_PAUSED, POLICY_DELETED, WITHDRAWN, REJECTED, EXPIRED, UNANSWERED,
+	// UNKNOWN_APP, UNUSABLE.
 	CancelReason string `protobuf:"bytes,6,opt,name=cancel_reason,json=cancelReason,proto3" json:"cancel_reason,omitempty"`
-	// The step's requests to EngageLab, by state: BLOCKED, PENDING, CLAIMED, SENT, REFUSED, EXPIRED, CANCELLED, SKIPPED.
+	// The step's requests to EngageLab, by state: BLOCKED, PENDING, CLAIMED, SENDING, SENT, REFUSED, UNANSWERED
+	// (whether EngageLab took it was never learnt), EXPIRED, CANCELLED, SKIPPED.
 	Dispatches    map[string]int64 `protobuf:"bytes,7,rep,name=dispatches,proto3" json:"dispatches,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -53,7 +53,8 @@ type ResendPolicy struct {
 	// `plan_id` (string), `request_id` (string), `platform` (list of strings), `custom_args` (object or string), `extras`
 	// (object). Example: `custom_args.kind == "news"`. Empty: only pushes that name the policy get it.
 	Match string `protobuf:"bytes,9,opt,name=match,proto3" json:"match,omitempty"`
-	// No push gets a paused policy by `match`, and steps that come due meanwhile are cancelled.
+	// No push gets a paused policy by `match`. Requests to EngageLab that are queued, and steps that come due meanwhile, are
+	// cancelled; a step that comes due after the pause is sent.
 	Paused bool `protobuf:"varint,10,opt,name=paused,proto3" json:"paused,omitempty"`
 	// Who is followed up.
 	Trigger *ResendTrigger `protobuf:"bytes,11,opt,name=trigger,proto3" json:"trigger,omitempty"`
@@ -310,7 +311,8 @@ func (x *ResendStep) GetContent() *ResendContent {
 // object), `custom_args`, `device` (`registration_id`) and `step` (number); recipients whose texts come out the same share a request.
 type ResendContent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The title on every platform that the push has a notification for. Empty: as it was.
+	// The title on every platform that the push has a notification for. Empty: as it was. A push without a notification
+	// has no title and no text to change.
 	Title string `protobuf:"bytes,1,opt,name=title,proto3" json:"title,omitempty"`
 	// The text on every platform that the push has a notification for. Empty: as it was.
 	Alert string `protobuf:"bytes,2,opt,name=alert,proto3" json:"alert,omitempty"`

@@ -41,7 +41,7 @@ type ResendPolicyServiceClient interface {
 	// ListResendPolicies returns policies in the order of their names.
 	ListResendPolicies(ctx context.Context, in *ListResendPoliciesRequest, opts ...grpc.CallOption) (*ListResendPoliciesResponse, error)
 	// UpdateResendPolicy changes a policy. Pushes that have the policy keep the steps and texts that they were accepted
-	// with; pausing it stops their pending steps at once.
+	// with; pausing it stops what is queued, and the steps that come due until it is resumed.
 	UpdateResendPolicy(ctx context.Context, in *UpdateResendPolicyRequest, opts ...grpc.CallOption) (*UpdateResendPolicyResponse, error)
 	// DeleteResendPolicy removes a policy and stops the pending steps of the pushes that have it.
 	DeleteResendPolicy(ctx context.Context, in *DeleteResendPolicyRequest, opts ...grpc.CallOption) (*DeleteResendPolicyResponse, error)
@@ -140,7 +140,7 @@ type ResendPolicyServiceServer interface {
 	// ListResendPolicies returns policies in the order of their names.
 	ListResendPolicies(context.Context, *ListResendPoliciesRequest) (*ListResendPoliciesResponse, error)
 	// UpdateResendPolicy changes a policy. Pushes that have the policy keep the steps and texts that they were accepted
-	// with; pausing it stops their pending steps at once.
+	// with; pausing it stops what is queued, and the steps that come due until it is resumed.
 	UpdateResendPolicy(context.Context, *UpdateResendPolicyRequest) (*UpdateResendPolicyResponse, error)
 	// DeleteResendPolicy removes a policy and stops the pending steps of the pushes that have it.
 	DeleteResendPolicy(context.Context, *DeleteResendPolicyRequest) (*DeleteResendPolicyResponse, error)

@@ -1,0 +1,215 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"susul.dev/susul/server/engagelab"
+	"susul.dev/susul/storage"
+)
+
+const (
+	// handover bounds one dispatch's calls to EngageLab, retries included, in real time.
+	handover = 20 * time.Second
+
+	// The pause before a dispatch is tried again doubles from the first to the second, in the clock's time.
+	minRetryPause = time.Second
+	maxRetryPause = time.Minute
+
+	// askFor is how long, after its expiry, EngageLab is asked what became of a dispatch that it may have taken.
+	askFor = 24 * time.Hour
+
+	// finishAttempts bounds how often a result is offered to a store that is unavailable. After that the claim's lease
+	// runs out, and the dispatch is repeated with the same cid.
+	finishAttempts = 5
+)
+
+// send carries one claimed dispatch to its end, or to its next try.
+func (s *Service) send(ctx context.Context, claim storage.Claim) {
+	began := s.Clock.Now()
+	result, err := s.attempt(ctx, claim)
+	var push storage.Push
+	if err == nil {
+		push, err = s.finish(ctx, result)
+	}
+	s.logAttempt(claim, result, s.Clock.Since(began), err)
+	if err != nil {
+		return // when the claim's lease runs out, the dispatch is claimed again
+	}
+	s.Metrics.dispatchFinished(claim.Push.App, result.State)
+	s.afterDispatch(ctx, claim, result, push)
+}
+
+// attempt decides about a claim and hands it over. A dispatch that EngageLab may have already is not decided about again, but
+// repeated as it was: only the answer tells what its callbacks belong to.
+func (s *Service) attempt(ctx context.Context, claim storage.Claim) (storage.DispatchResult, error) {
+	result := storage.DispatchResult{ID: claim.Dispatch.ID, Attempt: claim.Dispatch.Attempt, Time: s.Clock.Now()}
+	if claim.Dispatch.State == storage.DispatchSending {
+		return s.handOver(ctx, claim, result), nil
+	}
+	v := s.decide(claim)
+	if v.state != "" {
+		result.State, result.Reason, result.PassedOver = v.state, v.reason, v.passedOver
+		return result, nil
+	}
+	start := storage.DispatchStart{ID: result.ID, Attempt: result.Attempt, PassedOver: v.passedOver}
+	if len(v.passedOver) > 0 {
+		start.Recipients, claim.Recipients = ordinals(v.kept), v.kept
+	}
+	switch err := s.Store.StartDispatch(ctx, start); {
+	case errors.Is(err, storage.ErrConflict):
+		result.State = storage.DispatchPending // the store knows what stopped it, and cancels it
+		return result, nil
+	case err != nil:
+		return result, err
+	}
+	return s.handOver(ctx, claim, result), nil
+}
+
+// verdict is what is decided about a claim: it may go to those who are kept, unless there is a state.
+type verdict struct {
+	state      storage.DispatchState
+	reason     storage.Reason
+	kept       []storage.Recipient
+	passedOver map[storage.Reason]int
+}
+
+// decide asks once more whether, and to whom, the dispatch may go.
+func (s *Service) decide(claim storage.Claim) verdict {
+	switch {
+	case claim.Push.State != storage.PushActive:
+		return verdict{state: storage.DispatchCancelled, reason: storage.ReasonWithdrawn}
+	case s.Clock.Now().After(claim.Dispatch.ExpireTime):
+		return verdict{state: storage.DispatchExpired, reason: storage.ReasonExpired}
+	case claim.Dispatch.Step == 0:
+		return verdict{kept: claim.Recipients}
+	default:
+		return s.decideFollowUp(claim)
+	}
+}
+
+// handOver makes the request, and reads from EngageLab's answer what became of the dispatch.
+func (s *Service) handOver(ctx context.Context, claim storage.Claim, result storage.DispatchResult) storage.DispatchResult {
+	ctx, cancel := context.WithTimeout(ctx, handover)
+	defer cancel()
+	app := s.Apps[claim.Push.App]
+	body, err := requestBody(app, claim)
+	if err != nil {
+		s.Logger.Error("a stored push can't be sent", "app", claim.Push.App, "msg_id", claim.Push.ID, "error", err)
+		result.State, result.Reason = storage.DispatchCancelled, storage.ReasonUnusable
+		return result
+	}
+	answer, err := app.Sender.Push(ctx, body)
+	result.Time = s.Clock.Now()
+	uncertain := claim.Dispatch.State == storage.DispatchSending || engagelab.Ambiguous(err)
+	refusal := permanent(err)
+	switch {
+	case err == nil:
+		result.State, result.UpstreamID = storage.DispatchSent, answer.MsgID
+		return result
+	case refusal != nil && !uncertain:
+		result.State, result.Refusal = storage.DispatchRefused, refusal
+		return result
+	case refusal != nil, uncertain && result.Time.After(claim.Dispatch.ExpireTime.Add(askFor)):
+		// A refusal now does not say that an earlier request was not taken.
+		result.State, result.Reason, result.Refusal = storage.DispatchUnanswered, storage.ReasonUnanswered, refusal
+		return result
+	case uncertain:
+		result.State = storage.DispatchSending
+	default:
+		result.State = storage.DispatchPending
+	}
+	result.Time = result.Time.Add(retryPause(claim.Dispatch.Attempt))
+	if busy := (*engagelab.Error)(nil); errors.As(err, &busy) {
+		result.Time = result.Time.Add(busy.RetryAfter)
+	}
+	s.Logger.Warn("EngageLab did not take a dispatch, or did not say so; it will be tried again", "app", claim.Push.App,
+		"msg_id", claim.Push.ID, "step", claim.Dispatch.Step, "chunk", claim.Dispatch.Chunk, "error", err)
+	return result
+}
+
+// retryPause grows with the attempts and differs from dispatch to dispatch.
+func retryPause(attempt int) time.Duration {
+	pause := min(minRetryPause<<min(attempt, 10), maxRetryPause)
+	return pause/2 + rand.N(pause/2)
+}
+
+// requestBody turns a claim into EngageLab's push object.
+func requestBody(app App, claim storage.Claim) ([]byte, error) {
+	document, err := engagelab.ParseDocument(claim.Push.Document)
+	if err != nil {
+		return nil, fmt.Errorf("stored push: %w", err)
+	}
+	if document, err = layContent(document, claim.Dispatch.Content); err != nil {
+		return nil, err
+	}
+	request := engagelab.Request{
+		CallbackURL: app.CallbackURL, CID: cid(claim.Push.ID, claim.Dispatch.Step, claim.Dispatch.Chunk),
+	}
+	for _, recipient := range claim.Recipients {
+		request.RegistrationIDs = append(request.RegistrationIDs, recipient.RegistrationID)
+	}
+	return document.For(request)
+}
+
+func ordinals(recipients []storage.Recipient) []uint32 {
+	list := make([]uint32, len(recipients))
+	for i, recipient := range recipients {
+		list[i] = recipient.Ordinal
+	}
+	return list
+}
+
+// finish stores a result, again and again for a while if the store can't take it. An outcome is worth storing even when
+// the time for requests is over.
+func (s *Service) finish(ctx context.Context, result storage.DispatchResult) (push storage.Push, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishAttempts*storeRetry)
+	defer cancel()
+	for attempt := range finishAttempts {
+		if attempt > 0 {
+			rest(ctx, storeRetry)
+		}
+		push, err = s.Store.FinishDispatch(ctx, result)
+		if !errors.Is(err, storage.ErrUnavailable) {
+			break
+		}
+	}
+	return push, err
+}
+
+// afterDispatch tells those who wait for the outcome.
+func (s *Service) afterDispatch(ctx context.Context, claim storage.Claim, result storage.DispatchResult, push storage.Push) {
+	s.outbox[push.App].wake() // for the next try, or for the chunks that waited for this one
+	if result.State == storage.DispatchPending || result.State == storage.DispatchSending {
+		return
+	}
+	wake(s.stepsDue)
+	if claim.Dispatch.Step == 0 && claim.Dispatch.Chunk == 0 {
+		s.waiting.tell(push)
+	}
+	if push.State != storage.PushWithdrawing {
+		return
+	}
+	// The push was withdrawn while this dispatch was on its way.
+	if _, err := s.WithdrawPush(ctx, push.App, push.ID); err != nil {
+		s.Logger.Warn("a withdrawal is not complete; it may be repeated", "app", push.App, "msg_id", push.ID, "error", err)
+	}
+}
+
+// logAttempt writes one wide record per attempt.
+func (s *Service) logAttempt(claim storage.Claim, result storage.DispatchResult, took time.Duration, err error) {
+	log := s.Logger.With("app", claim.Push.App, "msg_id", claim.Push.ID, "step", claim.Dispatch.Step,
+		"chunk", claim.Dispatch.Chunk, "attempt", claim.Dispatch.Attempt, "recipients", len(claim.Recipients),
+		"state", result.State, "upstream_id", result.UpstreamID, "reason", result.Reason, "took_ms", took.Milliseconds())
+	switch {
+	case err != nil:
+		log.Error("a dispatch goes on when its lease has run out", "error", err)
+	case result.Refusal != nil:
+		log.Warn("dispatch refused", "code", result.Refusal.Code, "message", result.Refusal.Message)
+	default:
+		log.Info("dispatch")
+	}
+}
