@@ -163,8 +163,8 @@ func stepsAreSent(report *susulv1.PushReport) bool {
 		if step.GetState() != susulv1.StepState_STEP_STATE_PLANNED {
 			return false
 		}
-		for state, n := range step.GetDispatches() {
-			if n > 0 && (state == "BLOCKED" || state == "PENDING" || state == "CLAIMED") {
+		for _, open := range []string{"BLOCKED", "PENDING", "CLAIMED", "SENDING"} {
+			if step.GetDispatches()[open] > 0 {
 				return false
 			}
 		}
