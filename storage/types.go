@@ -8,7 +8,7 @@ const (
 	MaxPage = 10_000
 
 	// MaxRaw is how much is kept of a callback's row as it came, in bytes.
-	MaxRaw = 16 << 10
+	MaxRaw = 4 << 10
 )
 
 // PushState is where a push stands.
@@ -107,9 +107,9 @@ const (
 	ReasonRejected         Reason = "REJECTED" // EngageLab refused the push
 	ReasonExpired          Reason = "EXPIRED"  // its time to live ended before EngageLab could take it
 	ReasonTemplateFailed   Reason = "TEMPLATE_FAILED"
-	ReasonUnanswered       Reason = "UNANSWERED"      // whether an earlier dispatch was taken was never learnt
-	ReasonUnknownApp       Reason = "UNKNOWN_APP"     // the configuration no longer has the push's app
-	ReasonUnusablePolicy   Reason = "UNUSABLE_POLICY" // the pinned policy or the stored push can't be read
+	ReasonUnanswered       Reason = "UNANSWERED"  // whether an earlier dispatch was taken was never learnt
+	ReasonUnknownApp       Reason = "UNKNOWN_APP" // the configuration no longer has the push's app
+	ReasonUnusable         Reason = "UNUSABLE"    // the pinned policy or the stored push can't be read
 )
 
 // DispatchState is where a dispatch stands; the package comment draws the moves.

@@ -68,15 +68,49 @@ func BenchmarkRecordCallbacksOfManyPushes(b *testing.B) {
 	b.ReportMetric(float64(b.N*100)/b.Elapsed().Seconds(), "rows/s")
 }
 
+// BenchmarkCreatePush also tells how long somebody else's callback waits at most meanwhile.
 func BenchmarkCreatePush(b *testing.B) {
 	for _, n := range []int{100_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			s := fresh(b, Options{})
-			for i := range b.N {
-				createListed(b, s, int64(i+1), n)
+			drafts := make([]storage.PushDraft, b.N)
+			for i := range drafts {
+				drafts[i] = listedDraft(int64(i+1), n)
 			}
+			longest := waits(b, s)
+			b.ResetTimer()
+			for _, draft := range drafts {
+				_, _, err := s.CreatePush(b.Context(), draft)
+				require.NoError(b, err)
+			}
+			b.StopTimer()
+			b.ReportMetric(float64(longest().Milliseconds()), "longest-wait-ms")
 			b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "recipients/s")
 		})
+	}
+}
+
+// waits records one row after the other until it is asked for the longest wait of one.
+func waits(tb testing.TB, s *Store) (longest func() time.Duration) {
+	tb.Helper()
+	ctx, cancel := context.WithCancel(tb.Context())
+	answer := make(chan time.Duration)
+	go func() {
+		var longest time.Duration
+		for i := 0; ctx.Err() == nil; i++ {
+			began := time.Now()
+			_, err := s.RecordCallbacks(context.Background(), benchApp, began,
+				[]storage.Callback{{UpstreamID: "unknown", RegistrationID: benchID(i), Status: "sent"}})
+			if err != nil {
+				tb.Errorf("a callback beside a large push: %v", err)
+			}
+			longest = max(longest, time.Since(began))
+		}
+		answer <- longest
+	}()
+	return func() time.Duration {
+		cancel()
+		return <-answer
 	}
 }
 
@@ -85,9 +119,8 @@ func benchID(i int) string { return fmt.Sprintf("%019x", uint64(i)*0x9e3779b97f4
 // upstreamID is the upstream id that sendAll gives a dispatch.
 func upstreamID(dispatch int) string { return fmt.Sprintf("16661654850300%06d", dispatch) }
 
-// createListed creates a push in chunks of 1,000.
-func createListed(tb testing.TB, s *Store, id int64, recipients int) {
-	tb.Helper()
+// listedDraft is a push in chunks of 1,000.
+func listedDraft(id int64, recipients int) storage.PushDraft {
 	draft := storage.PushDraft{Push: storage.Push{ID: id, App: benchApp, Listed: true, CreateTime: time.Now()}}
 	for i := range recipients {
 		draft.Recipients = append(draft.Recipients, benchID(i))
@@ -97,7 +130,12 @@ func createListed(tb testing.TB, s *Store, id int64, recipients int) {
 		last := &draft.Dispatches[len(draft.Dispatches)-1]
 		last.Recipients = append(last.Recipients, uint32(i))
 	}
-	_, created, err := s.CreatePush(context.Background(), draft)
+	return draft
+}
+
+func createListed(tb testing.TB, s *Store, id int64, recipients int) {
+	tb.Helper()
+	_, created, err := s.CreatePush(context.Background(), listedDraft(id, recipients))
 	require.NoError(tb, err)
 	require.True(tb, created)
 }

@@ -21,13 +21,14 @@ func scanDispatch(rows *sql.Rows) (d storage.Dispatch, err error) {
 var insertDispatch = bulk{`INSERT INTO dispatch (app, push_id, step, chunk, state, attempt, due_time, expire_time,
 	ready_time, reason, recipient_count, recipients, content)`, 13, `ON CONFLICT (push_id, step, chunk) DO NOTHING`}
 
-// insertDispatches stores dispatches of a step. A chunk number that the step has already gets storage.ErrConflict.
+// insertDispatches stores dispatches of a step; those of step 0 are blocked at first. A chunk number that the step has
+// already gets storage.ErrConflict.
 func (t *tx) insertDispatches(app string, push int64, step int, drafts []storage.DispatchDraft) error {
 	inserted, err := insertDispatch.exec(t, len(drafts), func(args []any, i int) []any {
 		d := drafts[i]
 		state, due := storage.DispatchPending, d.DueTime.UnixMilli()
 		ready := any(due)
-		if step == 0 && d.Chunk > 0 {
+		if step == 0 {
 			state, ready = storage.DispatchBlocked, nil
 		}
 		list, count := ordinalsJSON(d.Recipients)
@@ -40,9 +41,13 @@ func (t *tx) insertDispatches(app string, push int64, step int, drafts []storage
 	return err
 }
 
+func (t *tx) dispatch(id int64) (storage.Dispatch, error) {
+	return first(t.ctx, t, scanDispatch, `SELECT `+dispatchColumns+` FROM dispatch WHERE id = ?`, id)
+}
+
 // ListDispatches implements storage.Pushes.
 func (s *Store) ListDispatches(ctx context.Context, id int64, after int64, limit int) ([]storage.Dispatch, error) {
-	return read(ctx, s, func(q querier) ([]storage.Dispatch, error) {
+	return readOf(ctx, s, id, func(q querier) ([]storage.Dispatch, error) {
 		return collect(ctx, q, scanDispatch, `SELECT `+dispatchColumns+` FROM dispatch
 			WHERE push_id = ? AND id > ? ORDER BY id LIMIT ?`, id, after, page(limit))
 	})
@@ -82,7 +87,7 @@ func (t *tx) claim(req storage.ClaimRequest) ([]storage.Dispatch, error) {
 	for i, id := range ids {
 		var err error
 		if claimed[i], err = first(t.ctx, t, scanDispatch, `UPDATE dispatch
-			SET state = 'CLAIMED', attempt = attempt + 1, ready_time = ? WHERE id = ? RETURNING `+dispatchColumns,
+			SET state = iif(state = 'SENDING', state, 'CLAIMED'), attempt = attempt + 1, ready_time = ? WHERE id = ? RETURNING `+dispatchColumns,
 			req.Now.Add(req.Lease).UnixMilli(), id); err != nil {
 			return nil, err
 		}

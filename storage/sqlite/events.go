@@ -32,7 +32,7 @@ func eventsQuery(query storage.EventQuery) (text string, args []any) {
 	app, push, order := ` AND e.app = ?`, ` AND e.push_id = ?`, ` ORDER BY e.sequence LIMIT ?`
 	switch {
 	case query.RegistrationID != "":
-		from = `FROM push p CROSS JOIN recipient r ON r.push_id = p.id
+		from = `FROM push p CROSS JOIN member r ON r.push_id = p.id
 			CROSS JOIN event e ON e.push_id = p.id AND e.ordinal = r.ordinal
 			CROSS JOIN dispatch d ON d.id = e.dispatch_id WHERE e.sequence + 0 > ? AND r.registration_id = ?`
 		// The sums keep SQLite from walking the push's events in order; a device has few to sort.

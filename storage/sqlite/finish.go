@@ -15,11 +15,12 @@ const statusRefused = "refused"
 // FinishDispatch implements storage.Dispatches.
 func (s *Store) FinishDispatch(ctx context.Context, result storage.DispatchResult) (storage.Push, error) {
 	return write(ctx, s, func(t *tx) (storage.Push, error) {
-		d, err := first(t.ctx, t, scanDispatch, `SELECT `+dispatchColumns+` FROM dispatch WHERE id = ?`, result.ID)
+		d, err := t.dispatch(result.ID)
 		if err != nil {
 			return storage.Push{}, err
 		}
-		if d.State != storage.DispatchClaimed || d.Attempt != result.Attempt {
+		open := d.State == storage.DispatchClaimed || d.State == storage.DispatchSending
+		if !open || d.Attempt != result.Attempt {
 			return storage.Push{}, storage.ErrConflict
 		}
 		p, err := pushByID(t.ctx, t, d.PushID)
@@ -34,15 +35,14 @@ func (s *Store) FinishDispatch(ctx context.Context, result storage.DispatchResul
 }
 
 func (t *tx) finish(p storage.Push, d storage.Dispatch, result storage.DispatchResult) error {
-	reason, err := t.cancelledMeanwhile(p, d)
-	if err != nil {
-		return err
-	}
-	if result.State == storage.DispatchPending && reason != "" {
-		result.State, result.Reason = storage.DispatchCancelled, reason
-	}
-	if result.Recipients != nil {
-		d.Recipients = result.Recipients
+	if result.State == storage.DispatchPending {
+		reason, cancelled, err := t.cancelledMeanwhile(p, d)
+		if err != nil {
+			return err
+		}
+		if cancelled {
+			result.State, result.Reason = storage.DispatchCancelled, reason
+		}
 	}
 	if err := t.updateDispatch(p.App, d, result); err != nil {
 		return err
@@ -61,24 +61,27 @@ func (t *tx) finish(p storage.Push, d storage.Dispatch, result storage.DispatchR
 			}
 		}
 		return t.appendRefusals(p, d, result)
-	case storage.DispatchExpired, storage.DispatchCancelled, storage.DispatchSkipped:
-		if opening {
-			return t.cancelRest(p.ID, result.Reason)
+	case storage.DispatchExpired, storage.DispatchCancelled, storage.DispatchSkipped, storage.DispatchUnanswered:
+		switch {
+		case opening:
+			return t.endUnsent(p, result)
+		case result.State == storage.DispatchUnanswered:
+			return t.cancelOpenSteps(p.ID, result.Reason)
 		}
 	}
 	return nil
 }
 
-// cancelledMeanwhile returns why a claimed dispatch must not be tried again; empty if it may.
-func (t *tx) cancelledMeanwhile(p storage.Push, d storage.Dispatch) (storage.Reason, error) {
+// cancelledMeanwhile reports whether a claimed dispatch must not be sent any more, and why.
+func (t *tx) cancelledMeanwhile(p storage.Push, d storage.Dispatch) (reason storage.Reason, cancelled bool, err error) {
 	if p.State != storage.PushActive {
-		return storage.ReasonWithdrawn, nil
+		return storage.ReasonWithdrawn, true, nil
 	}
 	if d.Step == 0 {
-		return "", nil
+		return "", false, nil
 	}
 	st, err := t.step(p.ID, d.Step)
-	return st.CancelReason, err
+	return st.CancelReason, st.State == storage.StepCancelled, err
 }
 
 // updateDispatch writes what became of the dispatch itself.
@@ -86,14 +89,15 @@ func (t *tx) updateDispatch(app string, d storage.Dispatch, result storage.Dispa
 	var ready, sent, upstream any
 	due := d.DueTime
 	switch result.State {
-	case storage.DispatchPending:
+	case storage.DispatchPending, storage.DispatchSending:
 		due, ready = result.Time, result.Time.UnixMilli()
 	case storage.DispatchSent:
 		sent = result.Time.UnixMilli()
 		if result.UpstreamID != "" {
 			upstream = result.UpstreamID
 		}
-	case storage.DispatchRefused, storage.DispatchExpired, storage.DispatchCancelled, storage.DispatchSkipped:
+	case storage.DispatchRefused, storage.DispatchUnanswered, storage.DispatchExpired, storage.DispatchCancelled,
+		storage.DispatchSkipped:
 	default:
 		return fmt.Errorf("a dispatch can't be finished as %q", result.State)
 	}
@@ -108,10 +112,9 @@ func (t *tx) updateDispatch(app string, d storage.Dispatch, result storage.Dispa
 	if err != nil {
 		return err
 	}
-	list, count := ordinalsJSON(d.Recipients)
 	_, err = t.exec(`UPDATE dispatch SET state = ?, due_time = ?, ready_time = ?, sent_time = ?, upstream_id = ?,
-		reason = ?, refusal = ?, recipients = ?, recipient_count = ? WHERE id = ?`,
-		result.State, due.UnixMilli(), ready, sent, upstream, result.Reason, refusal, list, count, d.ID)
+		reason = ?, refusal = ? WHERE id = ?`,
+		result.State, due.UnixMilli(), ready, sent, upstream, result.Reason, refusal, d.ID)
 	return err
 }
 
@@ -148,14 +151,25 @@ func (t *tx) sent(p storage.Push, d storage.Dispatch, result storage.DispatchRes
 	return t.applyHeld(p.App, result.UpstreamID)
 }
 
-// reject ends a push that EngageLab refused before anything was sent.
+// reject ends a push that EngageLab refused before anything was sent. One that is being withdrawn stays so, for its
+// withdrawal is yet to be confirmed.
 func (t *tx) reject(p storage.Push, result storage.DispatchResult) error {
 	refusal, err := asJSON(result.Refusal, result.Refusal == nil)
 	if err != nil {
 		return err
 	}
-	if _, err := t.exec(`UPDATE push SET state = ?, refusal = ? WHERE id = ?`, storage.PushRejected, refusal, p.ID); err != nil {
+	if _, err := t.exec(`UPDATE push SET state = 'REJECTED', refusal = ? WHERE id = ? AND state = 'ACTIVE'`, refusal, p.ID); err != nil {
 		return err
 	}
 	return t.cancelRest(p.ID, storage.ReasonRejected)
+}
+
+// endUnsent ends what waited for a first dispatch that was not sent, or perhaps not.
+func (t *tx) endUnsent(p storage.Push, result storage.DispatchResult) error {
+	if result.State == storage.DispatchExpired {
+		if _, err := t.exec(`UPDATE push SET state = 'EXPIRED' WHERE id = ? AND state = 'ACTIVE'`, p.ID); err != nil {
+			return err
+		}
+	}
+	return t.cancelRest(p.ID, result.Reason)
 }

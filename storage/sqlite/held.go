@@ -1,14 +1,16 @@
 package sqlite
 
 import (
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 
 	"susul.dev/susul/storage"
 )
 
-var insertHeld = bulk{`INSERT INTO held_callback (app, upstream_id, registration_id, status, reason, milestone, time,
-	receive_time, error_code, error_message, channel, loss_source, raw)`, 13,
-	`ON CONFLICT (app, upstream_id, registration_id, status) DO UPDATE SET reason = excluded.reason`}
+var insertHeld = bulk{`INSERT INTO held_callback (app, upstream_id, registration_id, status, digest, reason, milestone, time,
+	receive_time, error_code, error_message, channel, loss_source, raw)`, 14,
+	`ON CONFLICT (app, upstream_id, registration_id, status, digest) DO UPDATE SET reason = excluded.reason`}
 
 // hold stores the rows that can't be applied.
 func (t *tx) hold(rows []row) error {
@@ -24,15 +26,24 @@ func (t *tx) hold(rows []row) error {
 		if r.target == nil {
 			reason = heldMessage
 		}
-		return append(args, r.app, r.UpstreamID, r.RegistrationID, r.Status, reason, r.Milestone, r.Time.UnixMilli(),
-			r.received, r.ErrorCode, r.ErrorMessage, r.Channel, r.LossSource, cutRaw(r.Raw))
+		return append(args, r.app, r.UpstreamID, r.RegistrationID, r.Status, digest(r.Callback), reason, r.Milestone,
+			r.Time.UnixMilli(), r.received, r.ErrorCode, r.ErrorMessage, r.Channel, r.LossSource, blob(cutRaw(r.Raw)))
 	})
 	return err
 }
 
+// digest tells rows that miss an id apart by what is kept of them: their ids don't say that they are the same.
+func digest(c *storage.Callback) string {
+	if c.UpstreamID != "" && c.RegistrationID != "" {
+		return ""
+	}
+	sum := sha256.Sum256(cutRaw(c.Raw))
+	return hex.EncodeToString(sum[:])
+}
+
 // cutRaw bounds what is kept of a row as it came.
-func cutRaw(raw []byte) any {
-	return blob(raw[:min(len(raw), storage.MaxRaw)])
+func cutRaw(raw []byte) []byte {
+	return raw[:min(len(raw), storage.MaxRaw)]
 }
 
 // heldRow is a held callback as it is read back.

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -43,6 +44,31 @@ func TestHeldCallbacksMoveInPages(t *testing.T) {
 	report, err := s.Report(t.Context(), benchApp, 1)
 	require.NoError(t, err)
 	require.Equal(t, n, report.Total.Sent)
+}
+
+// TestRowsThatMissAnIDAreKeptApart also checks that a repeated one is kept once, as long as it may be.
+func TestRowsThatMissAnIDAreKeptApart(t *testing.T) {
+	s := fresh(t, Options{})
+	long := strings.Repeat("x", storage.MaxRaw)
+	for range 2 {
+		_, err := s.RecordCallbacks(t.Context(), benchApp, time.Now(), []storage.Callback{
+			{RegistrationID: "r", Status: "sent", Raw: []byte("1")},
+			{RegistrationID: "r", Status: "sent", Raw: []byte("2")},
+			{UpstreamID: "u", Status: "sent", Raw: []byte("1")},
+			{UpstreamID: "u", Status: "sent", Raw: []byte(long + "cut")},
+			{UpstreamID: "u", RegistrationID: "r", Status: "sent", Raw: []byte("1")},
+			{UpstreamID: "u", RegistrationID: "r", Status: "sent", Raw: []byte("2")},
+		})
+		require.NoError(t, err)
+	}
+	require.Equal(t, map[string]int{heldMessage: 5, heldRecipient: 0}, heldReasons(t, s))
+	createListed(t, s, 1, 1)
+	claims, err := s.ClaimDispatches(t.Context(), storage.ClaimRequest{App: benchApp, Now: time.Now(), Lease: time.Minute, Limit: 1})
+	require.NoError(t, err)
+	_, err = s.FinishDispatch(t.Context(), storage.DispatchResult{ID: claims[0].Dispatch.ID, Attempt: 1,
+		State: storage.DispatchSent, UpstreamID: "u", Time: time.Now()})
+	require.NoError(t, err)
+	require.Equal(t, map[string]int{heldMessage: 2, heldRecipient: 3}, heldReasons(t, s))
 }
 
 func TestSentWithoutUpstreamIDAppliesNothing(t *testing.T) {

@@ -33,7 +33,7 @@ func (t *tx) appendEvents(rows []row) error {
 		r := known[i]
 		var raw any
 		if r.Milestone == storage.MilestoneUnknown {
-			raw = cutRaw(r.Raw)
+			raw = blob(cutRaw(r.Raw))
 		}
 		return append(args, last+1+int64(i), r.app, r.target.push, r.target.dispatch, r.target.step, r.recipient.ordinal,
 			r.Status, r.Milestone, r.Time.UnixMilli(), r.received, r.ErrorCode, r.ErrorMessage, r.Channel, r.LossSource, raw)

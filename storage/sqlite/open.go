@@ -30,6 +30,8 @@ type Options struct {
 	Logger *slog.Logger // default: discard
 	// QueueSize is how many writes may wait for the writer before further ones get storage.ErrUnavailable. Default 1024.
 	QueueSize int
+	// QueueRows is how many rows of callbacks may wait in it. Default 200,000.
+	QueueRows int
 	// Readers is how many reads run at once; others wait. Default 4.
 	Readers int
 }
@@ -40,6 +42,7 @@ type Store struct {
 	readers *sql.DB
 	writer  *writer
 	signals *signals
+	drafts  *drafts
 	closed  atomic.Bool
 }
 
@@ -53,6 +56,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	if opts.QueueSize <= 0 {
 		opts.QueueSize = 1024
+	}
+	if opts.QueueRows <= 0 {
+		opts.QueueRows = 200_000
 	}
 	if opts.Readers <= 0 {
 		opts.Readers = 4
@@ -79,7 +85,8 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, errors.Join(err, readers.Close(), db.Close())
 	}
 	s := &Store{db: db, readers: readers, signals: newSignals()}
-	s.writer = startWriter(ctx, conn, opts.QueueSize, opts.Logger, s.signals.send)
+	s.writer = startWriter(ctx, conn, opts, s.signals.send)
+	s.drafts = startDrafts(ctx, s.sweep)
 	return s, nil
 }
 
@@ -106,10 +113,13 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.writer.do(ctx, &job{run: func(*tx) error { return nil }})
 }
 
-// Close takes no more work, finishes what waits, and closes the file. A second call does nothing.
+// Close takes no more work, finishes what waits, and closes the file. It wakes subscribers, so that they notice when
+// they read. A second call does nothing.
 func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
+	s.signals.send()
+	s.drafts.close()
 	return errors.Join(s.writer.close(), s.readers.Close(), s.db.Close())
 }

@@ -27,19 +27,22 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 		{"claim", `SELECT id FROM dispatch WHERE app = ? AND (step > 0) = ? AND due_time <= ? AND ready_time <= ?
 			ORDER BY due_time, id LIMIT ?`, []string{"dispatch_claim (app=? AND <expr>=? AND due_time<?)"}},
 		{"next dispatch", `SELECT MIN(ready_time) FROM dispatch WHERE app = ? AND ready_time IS NOT NULL`, []string{"dispatch_ready (app=?"}},
-		{"due steps", selectStep + `WHERE state = 'SCHEDULED' AND due_time <= ? ORDER BY due_time, push_id, number LIMIT ?`,
-			[]string{"step_due (due_time<?)"}},
-		{"pushes", selectPush + `WHERE p.app = ? AND p.id < ? ORDER BY p.id DESC LIMIT ?`, []string{"push_app (app=? AND rowid<?)"}},
+		{"due steps", selectStep + dueSteps, []string{"step_due (due_time<?)", "dispatch_sending (push_id=?)"}},
+		{"next step", nextStepTime, []string{"step_due", "dispatch_sending (push_id=?)"}},
+		{"pushes", selectPushes + pageOfPushes, []string{"push_app (app=? AND rowid<?)"}},
+		{"request id", earlierByRequest, []string{"push_request (app=? AND request_id=?)"}},
+		{"drafts", discardDrafts, []string{"push_hidden (state=?)"}},
+		{"discarded drafts", selectDiscarded, []string{"push_hidden (state=?)"}},
 		{"all events", events(storage.EventQuery{After: 1}), []string{"e USING INTEGER PRIMARY KEY (rowid>?)"}},
 		{"an app's events", events(storage.EventQuery{App: "a"}), []string{"event_app (app=? AND rowid>?)"}},
 		{"a push's events", events(storage.EventQuery{App: "a", PushID: 1, StartTime: now, EndTime: now}),
 			[]string{"event_push (push_id=? AND rowid>?)"}},
 		{"a device's events in a push", events(storage.EventQuery{App: "a", PushID: 1, RegistrationID: "r"}),
-			[]string{"recipient_registration (push_id=? AND registration_id=?)", "(push_id=? AND ordinal=?)"}},
+			[]string{"PRIMARY KEY (push_id=? AND registration_id=?)", "(push_id=? AND ordinal=?)"}},
 		{"a device's events", events(storage.EventQuery{App: "a", RegistrationID: "r"}),
-			[]string{"push_app (app=?)", "recipient_registration (push_id=? AND registration_id=?)", "(push_id=? AND ordinal=?)"}},
+			[]string{"push_app (app=?)", "PRIMARY KEY (push_id=? AND registration_id=?)", "(push_id=? AND ordinal=?)"}},
 		{"upstream ids", rows(selectTargets), []string{"dispatch_upstream (app=? AND upstream_id=?)"}},
-		{"recipients of callbacks", rows(selectMembers), []string{"recipient_registration (push_id=? AND registration_id=?)"}},
+		{"recipients of callbacks", rows(selectMembers), []string{"PRIMARY KEY (push_id=? AND registration_id=?)"}},
 		{"progress", rows(updateProgress), []string{"recipient USING PRIMARY KEY (push_id=? AND ordinal=?)"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -52,6 +55,9 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 			}, `EXPLAIN QUERY PLAN `+tc.query, args...)
 			require.NoError(t, err)
 			all := strings.Join(plan, "\n")
+			if !strings.Contains(tc.name, "device") { // a device's events are few, and sorted
+				require.NotContains(t, all, "TEMP B-TREE")
+			}
 			for _, use := range tc.uses {
 				require.Contains(t, all, use)
 			}

@@ -19,6 +19,7 @@ func scanStep(rows *sql.Rows) (st storage.Step, err error) {
 
 // Lead implements storage.Planning.
 func (s *Store) Lead(ctx context.Context, term int64) error {
+	defer s.drafts.sweepSoon()
 	return s.writer.do(ctx, &job{leads: true, run: func(t *tx) error {
 		stored, ok, err := t.storedTerm()
 		if err != nil {
@@ -28,7 +29,7 @@ func (s *Store) Lead(ctx context.Context, term int64) error {
 			return storage.ErrFenced
 		}
 		if !ok || stored < term {
-			if err := t.takeOver(term); err != nil {
+			if err := t.takeOver(term, s.drafts); err != nil {
 				return err
 			}
 		}
@@ -37,14 +38,18 @@ func (s *Store) Lead(ctx context.Context, term int64) error {
 	}})
 }
 
-// takeOver stores a new term and ends the leases of the claims made before it.
-func (t *tx) takeOver(term int64) error {
+// takeOver stores a new term, ends the leases of the claims made before it, and discards what an earlier leader did not
+// finish storing.
+func (t *tx) takeOver(term int64, d *drafts) error {
 	if _, err := t.exec(`INSERT INTO leadership (one, term) VALUES (1, ?)
 		ON CONFLICT (one) DO UPDATE SET term = excluded.term`, term); err != nil {
 		return err
 	}
-	_, err := t.exec(`UPDATE dispatch SET ready_time = due_time WHERE state = 'CLAIMED' AND ready_time IS NOT NULL`)
-	return err
+	if _, err := t.exec(`UPDATE dispatch SET ready_time = due_time
+		WHERE state IN ('CLAIMED', 'SENDING') AND ready_time IS NOT NULL`); err != nil {
+		return err
+	}
+	return t.discardDrafts(d)
 }
 
 func (t *tx) storedTerm() (term int64, ok bool, err error) {
@@ -55,18 +60,34 @@ func (t *tx) storedTerm() (term int64, ok bool, err error) {
 	return term, err == nil, err
 }
 
+// openSteps are the scheduled steps, save those of pushes of which nobody knows yet who got them.
+const openSteps = `state = 'SCHEDULED' AND NOT EXISTS
+	(SELECT 1 FROM dispatch d WHERE d.push_id = step.push_id AND d.state = 'SENDING')`
+
+const (
+	dueSteps     = `WHERE ` + openSteps + ` AND due_time <= ? ORDER BY due_time, push_id, number LIMIT ?`
+	nextStepTime = `SELECT MIN(due_time) FROM step WHERE ` + openSteps
+)
+
+// Term returns the term of the latest leader, in whatever process; 0 if nobody ever led. A leader's next term must not
+// be lower.
+func (s *Store) Term(ctx context.Context) (int64, error) {
+	return read(ctx, s, func(q querier) (int64, error) {
+		return first(ctx, q, value[int64], `SELECT COALESCE(MAX(term), 0) FROM leadership`)
+	})
+}
+
 // DueSteps implements storage.Planning.
 func (s *Store) DueSteps(ctx context.Context, now time.Time, limit int) ([]storage.Step, error) {
 	return read(ctx, s, func(q querier) ([]storage.Step, error) {
-		return collect(ctx, q, scanStep, selectStep+`WHERE state = 'SCHEDULED' AND due_time <= ?
-			ORDER BY due_time, push_id, number LIMIT ?`, now.UnixMilli(), page(limit))
+		return collect(ctx, q, scanStep, selectStep+dueSteps, now.UnixMilli(), page(limit))
 	})
 }
 
 // NextStepTime implements storage.Planning.
 func (s *Store) NextStepTime(ctx context.Context) (time.Time, bool, error) {
 	t, err := read(ctx, s, func(q querier) (time.Time, error) {
-		return first(ctx, q, earliest, `SELECT MIN(due_time) FROM step WHERE state = 'SCHEDULED'`)
+		return first(ctx, q, earliest, nextStepTime)
 	})
 	return t, !t.IsZero(), err
 }
@@ -120,13 +141,18 @@ func (s *Store) CancelStep(ctx context.Context, id int64, step int, reason stora
 		if st.State != storage.StepScheduled && st.State != storage.StepWaiting {
 			return struct{}{}, storage.ErrConflict
 		}
-		if _, err := t.exec(`UPDATE step SET state = 'CANCELLED', cancel_reason = ? WHERE push_id = ? AND number = ?`,
-			reason, id, step); err != nil {
-			return struct{}{}, err
-		}
-		_, err = t.exec(`UPDATE dispatch SET state = 'CANCELLED', reason = ?, ready_time = NULL
-			WHERE push_id = ? AND step = ? AND state = 'PENDING'`, reason, id, step)
-		return struct{}{}, err
+		return struct{}{}, t.cancelStep(id, step, reason)
 	})
+	return err
+}
+
+// cancelStep cancels a step and those of its dispatches that nobody has claimed.
+func (t *tx) cancelStep(id int64, step int, reason storage.Reason) error {
+	if _, err := t.exec(`UPDATE step SET state = 'CANCELLED', cancel_reason = ? WHERE push_id = ? AND number = ?`,
+		reason, id, step); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE dispatch SET state = 'CANCELLED', reason = ?, ready_time = NULL
+		WHERE push_id = ? AND step = ? AND state = 'PENDING'`, reason, id, step)
 	return err
 }

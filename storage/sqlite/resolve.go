@@ -59,7 +59,8 @@ type member struct {
 
 var selectMembers = bulk{`WITH named (i, push_id, registration_id) AS (`, 3, `)
 	SELECT n.i, r.ordinal, r.progress FROM named n
-	CROSS JOIN recipient r ON r.push_id = n.push_id AND r.registration_id = n.registration_id`}
+	CROSS JOIN member m ON m.push_id = n.push_id AND m.registration_id = n.registration_id
+	CROSS JOIN recipient r ON r.push_id = m.push_id AND r.ordinal = m.ordinal`}
 
 // resolveRecipients finds out whom each row is about. A push without a list gains those whom it did not know.
 func (t *tx) resolveRecipients(rows []row) error {
@@ -119,6 +120,12 @@ func (t *tx) gain(named []member, recipients map[member]*recipient) error {
 	if _, err := insertRecipients.exec(t, len(gained), func(args []any, i int) []any {
 		r := recipients[gained[i]]
 		return append(args, r.push, r.ordinal, gained[i].id)
+	}); err != nil {
+		return err
+	}
+	if _, err := insertMembers.exec(t, len(gained), func(args []any, i int) []any {
+		r := recipients[gained[i]]
+		return append(args, r.push, gained[i].id, r.ordinal)
 	}); err != nil {
 		return err
 	}

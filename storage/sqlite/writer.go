@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"susul.dev/susul/storage"
 )
@@ -41,16 +42,19 @@ type writer struct {
 	queue  chan *job
 	ended  chan struct{}
 
+	rows    atomic.Int64 // callbacks in the queue
+	maxRows int64
+
 	// The rest belongs to the goroutine.
 	stmts map[string]*sql.Stmt
 	texts map[bulkSize]string
 	term  *int64 // the term that this store leads with; nil: it never led
 }
 
-func startWriter(ctx context.Context, conn *sql.Conn, queueSize int, logger *slog.Logger, onEvents func()) *writer {
+func startWriter(ctx context.Context, conn *sql.Conn, opts Options, onEvents func()) *writer {
 	w := &writer{
-		ctx: context.WithoutCancel(ctx), conn: conn, logger: logger, onEvents: onEvents,
-		queue: make(chan *job, queueSize), ended: make(chan struct{}),
+		ctx: context.WithoutCancel(ctx), conn: conn, logger: opts.Logger, onEvents: onEvents,
+		queue: make(chan *job, opts.QueueSize), ended: make(chan struct{}), maxRows: int64(opts.QueueRows),
 		stmts: map[string]*sql.Stmt{}, texts: map[bulkSize]string{},
 	}
 	go w.loop()
@@ -90,10 +94,17 @@ func (w *writer) enqueue(j *job) error {
 	if w.closed {
 		return errClosed
 	}
+	// A batch that is larger than the bound is taken when nothing else waits, or else it never would be.
+	rows := int64(j.rows())
+	if waiting := w.rows.Add(rows); rows > 0 && waiting > max(w.maxRows, rows) {
+		w.rows.Add(-rows)
+		return fmt.Errorf("%w: %d rows are waiting", storage.ErrUnavailable, waiting-rows)
+	}
 	select {
 	case w.queue <- j:
 		return nil
 	default:
+		w.rows.Add(-rows)
 		return fmt.Errorf("%w: %d writes are waiting", storage.ErrUnavailable, cap(w.queue))
 	}
 }
@@ -133,6 +144,7 @@ func (w *writer) loop() {
 func (w *writer) drain(first *job) []*job {
 	jobs := []*job{first}
 	rows := first.rows()
+	defer func() { w.rows.Add(-int64(rows)) }()
 	for len(jobs) < maxJobs && rows < maxRows {
 		select {
 		case j, ok := <-w.queue:

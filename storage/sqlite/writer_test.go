@@ -51,9 +51,7 @@ func insertLeader(term int) func(*tx) error {
 
 func term(t *testing.T, s *Store) int64 {
 	t.Helper()
-	got, err := read(t.Context(), s, func(q querier) (int64, error) {
-		return first(t.Context(), q, value[int64], `SELECT COALESCE(MAX(term), 0) FROM leadership`)
-	})
+	got, err := s.Term(t.Context())
 	require.NoError(t, err)
 	return got
 }
@@ -70,6 +68,31 @@ func TestFullQueueAnswersAtOnce(t *testing.T) {
 	require.NoError(t, first())
 	require.NoError(t, second())
 	require.NoError(t, s.Ping(t.Context()))
+}
+
+func TestFullQueueOfRowsAnswersAtOnce(t *testing.T) {
+	s := fresh(t, Options{QueueRows: 10})
+	rows := func(n int) []storage.Callback { return make([]storage.Callback, n) }
+	release := occupy(t, s)
+	record := func(n int) (chan error, error) {
+		j := &job{ctx: t.Context(), batch: &batch{app: "app", rows: rows(n)}, done: make(chan error, 1)}
+		return j.done, s.writer.enqueue(j)
+	}
+	done, err := record(9)
+	require.NoError(t, err)
+	_, err = record(2)
+	require.ErrorIs(t, err, storage.ErrUnavailable)
+	full, err := record(1)
+	require.NoError(t, err)
+	_, err = s.RecordCallbacks(t.Context(), "app", time.Now(), rows(1))
+	require.ErrorIs(t, err, storage.ErrUnavailable)
+	release()
+	require.NoError(t, <-done)
+	require.NoError(t, <-full)
+	require.Zero(t, s.writer.rows.Load())
+	summary, err := s.RecordCallbacks(t.Context(), "app", time.Now(), rows(11))
+	require.NoError(t, err, "a batch beyond the bound is taken when it is alone")
+	require.Equal(t, 11, summary.Held)
 }
 
 func TestCallerWhoseContextEndsStopsWaiting(t *testing.T) {

@@ -17,6 +17,7 @@ var fencingCases = []testCase{
 		w.ErrorIs(err, storage.ErrFenced)
 		_, err = old.ClaimDispatches(w.ctx, storage.ClaimRequest{App: app, Now: w.now, Lease: lease, Limit: 1})
 		w.ErrorIs(err, storage.ErrFenced)
+		w.ErrorIs(old.StartDispatch(w.ctx, storage.DispatchStart{ID: c.Dispatch.ID, Attempt: 1}), storage.ErrFenced)
 		_, err = old.RecordCallbacks(w.ctx, app, w.now, []storage.Callback{w.row(up(p.ID), id(0), storage.Sent)})
 		w.ErrorIs(err, storage.ErrFenced)
 		_, _, err = old.CreatePush(w.ctx, w.draft(1, 1))

@@ -75,17 +75,99 @@ var finishCases = []testCase{
 		w.Equal(storage.Counts{Targets: 5, Failed: 5}, w.report(p.ID).Steps[0].Counts)
 	}},
 	{"a first chunk that ends unsent cancels what it blocks", func(w *world) {
-		for _, state := range []storage.DispatchState{storage.DispatchExpired, storage.DispatchCancelled, storage.DispatchSkipped} {
+		for _, state := range []storage.DispatchState{
+			storage.DispatchExpired, storage.DispatchCancelled, storage.DispatchSkipped, storage.DispatchUnanswered,
+		} {
 			p := w.create(w.draft(2, 1))
-			r := w.result(w.claimOne(), state)
-			r.Reason = storage.ReasonExpired
-			w.Equal(storage.PushActive, w.finish(r).State)
+			r := w.result(w.startOne(), state)
+			r.Reason = storage.ReasonTemplateFailed
+			want, targets := storage.PushActive, 0
+			switch state {
+			case storage.DispatchExpired:
+				want = storage.PushExpired
+			case storage.DispatchUnanswered:
+				targets = 1
+			}
+			w.Equal(want, w.finish(r).State)
 			w.Equal([]storage.DispatchState{state, storage.DispatchCancelled}, w.states(p.ID))
-			w.Equal(storage.ReasonExpired, w.dispatches(p.ID)[1].Reason)
+			w.Equal(r.Reason, w.dispatches(p.ID)[1].Reason)
 			w.Equal(storage.StepCancelled, w.report(p.ID).Steps[1].State)
-			w.Equal(storage.ReasonExpired, w.report(p.ID).Steps[1].CancelReason)
-			w.Zero(w.report(p.ID).Steps[0].Targets)
+			w.Equal(r.Reason, w.report(p.ID).Steps[1].CancelReason)
+			w.Equal(targets, w.report(p.ID).Steps[0].Targets, state)
+			w.Empty(w.claim())
 		}
+	}},
+	{"an expired push frees the request id", func(w *world) {
+		d := w.draft(2, 1)
+		d.Push.RequestID = "request"
+		p := w.create(d)
+		w.finish(w.result(w.claimOne(), storage.DispatchExpired))
+		w.Equal(storage.PushExpired, w.pushState(p.ID))
+		_, err := w.store.WithdrawPush(w.ctx, app, p.ID)
+		w.ErrorIs(err, storage.ErrConflict)
+		again := w.draft(1, 1)
+		again.Push.RequestID, again.Push.Fingerprint = "request", []byte{9}
+		w.create(again)
+		_, _, err = w.store.CreatePush(w.ctx, d)
+		w.ErrorIs(err, storage.ErrRequestIDReused)
+	}},
+	{"a later chunk that expires leaves the push active", func(w *world) {
+		p := w.create(w.draft(2, 1))
+		w.sendOne()
+		w.Equal(storage.PushActive, w.finish(w.result(w.claimOne(), storage.DispatchExpired)).State)
+		w.Equal(storage.StepScheduled, w.step(p.ID, 1).State)
+	}},
+	{"a first chunk that ends under withdrawal leaves that to be confirmed", func(w *world) {
+		for _, state := range []storage.DispatchState{storage.DispatchRefused, storage.DispatchExpired, storage.DispatchUnanswered} {
+			d := w.draft(2, 1)
+			d.Push.RequestID = "request " + string(state)
+			p := w.create(d)
+			c := w.startOne()
+			_, err := w.store.WithdrawPush(w.ctx, app, p.ID)
+			w.NoError(err)
+			w.Equal(storage.PushWithdrawing, w.finish(w.result(c, state)).State)
+			w.Equal([]storage.DispatchState{state, storage.DispatchCancelled}, w.states(p.ID))
+			w.NoError(w.store.ConfirmWithdrawal(w.ctx, p.ID))
+			_, created, err := w.store.CreatePush(w.ctx, d)
+			w.NoError(err)
+			w.False(created, "its request id stays taken")
+		}
+	}},
+	{"nobody is followed up when who got it is not known", func(w *world) {
+		p := w.create(w.draft(4, 2))
+		w.sendOne()
+		second := w.startOne()
+		w.finish(w.result(second, storage.DispatchPending)) // certainly not taken, so that steps may be planned meanwhile
+		w.now = w.now.Add(time.Hour)
+		w.NoError(w.store.PlanStep(w.ctx, w.plan(p.ID, 0, 0, 1)))
+		second = w.startOne() // first sendings come first
+		r := w.result(second, storage.DispatchUnanswered)
+		r.Reason = storage.ReasonUnanswered
+		w.Equal(storage.PushActive, w.finish(r).State)
+		w.Equal([]storage.DispatchState{storage.DispatchSent, storage.DispatchUnanswered, storage.DispatchCancelled}, w.states(p.ID))
+		for _, st := range w.report(p.ID).Steps[1:] {
+			w.Equal(storage.StepCancelled, st.State)
+			w.Equal(storage.ReasonUnanswered, st.CancelReason)
+			w.Zero(st.Targets)
+		}
+		w.Equal(4, w.report(p.ID).Steps[0].Targets)
+		w.Equal(storage.ReasonUnanswered, w.dispatches(p.ID)[2].Reason)
+		w.Empty(w.claim())
+	}},
+	{"an unanswered follow-up leaves what was planned to its end", func(w *world) {
+		p := w.sentPush(2)
+		w.now = w.now.Add(time.Hour)
+		w.NoError(w.store.PlanStep(w.ctx, w.plan(p.ID, 0, 0, 1)))
+		last := w.plan(p.ID, 1, 1, 2)
+		last.Done = true
+		w.NoError(w.store.PlanStep(w.ctx, last))
+		claims := w.claim()
+		w.start(claims[0])
+		w.finish(w.result(claims[1], storage.DispatchPending))
+		w.finish(w.result(claims[0], storage.DispatchUnanswered))
+		w.Equal(storage.StepPlanned, w.step(p.ID, 1).State)
+		w.Equal(storage.StepCancelled, w.step(p.ID, 2).State)
+		w.Equal([]storage.DispatchState{storage.DispatchSent, storage.DispatchUnanswered, storage.DispatchPending}, w.states(p.ID))
 	}},
 	{"a later chunk that ends unsent leaves the others", func(w *world) {
 		p := w.create(w.draft(3, 1))
@@ -94,18 +176,6 @@ var finishCases = []testCase{
 		w.finish(w.result(claims[0], storage.DispatchExpired))
 		w.Equal([]storage.DispatchState{storage.DispatchSent, storage.DispatchExpired, storage.DispatchClaimed}, w.states(p.ID))
 		w.Equal(2, w.report(p.ID).Steps[0].Targets)
-	}},
-	{"who was passed over is taken out and counted", func(w *world) {
-		p := w.create(w.draft(4, 4))
-		r := w.result(w.claimOne(), storage.DispatchSent)
-		r.Recipients = []uint32{0, 2}
-		r.PassedOver = map[storage.Reason]int{storage.ReasonMilestoneReached: 2}
-		w.finish(r)
-		w.Equal(r.Recipients, w.dispatches(p.ID)[0].Recipients)
-		step := w.report(p.ID).Steps[0]
-		w.Equal(2, step.Targets)
-		w.Equal(r.PassedOver, step.PassedOver)
-		w.Equal(map[storage.DispatchState]int{storage.DispatchSent: 1}, step.Dispatches)
 	}},
 	{"a claim outlives a withdrawal but is not tried again", func(w *world) {
 		p := w.create(w.draft(3, 1))

@@ -32,6 +32,17 @@ var listCases = []testCase{
 		w.NoError(err)
 		w.Empty(none)
 	}},
+	{"a page of pushes comes without documents and specs", func(w *world) {
+		d := w.draft(1, 1)
+		d.Push.CallbackURLs = []string{"https://example.com/a"}
+		d.Push.Policy = &storage.PinnedPolicy{Name: "news", UID: "uid", Revision: 7, Spec: []byte("spec")}
+		want := w.create(d)
+		page, err := w.store.ListPushes(w.ctx, storage.PushQuery{App: app})
+		w.NoError(err)
+		want.Document = nil
+		want.Policy = &storage.PinnedPolicy{Name: "news", UID: "uid", Revision: 7}
+		w.Equal([]storage.Push{want}, page)
+	}},
 	{"a limit outside of the bounds means the longest page", func(w *world) {
 		w.create(w.draft(3, 1))
 		for _, limit := range []int{0, -1, storage.MaxPage + 1} {

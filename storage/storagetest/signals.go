@@ -67,6 +67,24 @@ func signalCases(traits Traits) []testCase {
 			w.finish(w.result(claims[1], storage.DispatchSent))
 			w.signalled(signal)
 		}},
+		{"closing wakes, so that who listens notices", func(w *world) {
+			s := w.open()
+			signal, cancel := s.SubscribeEvents()
+			defer cancel()
+			noticed := make(chan error)
+			go func() {
+				<-signal
+				_, err := s.ListEvents(w.ctx, storage.EventQuery{})
+				noticed <- err
+			}()
+			w.NoError(s.Close())
+			select {
+			case err := <-noticed:
+				w.ErrorIs(err, storage.ErrUnavailable)
+			case <-time.After(soon):
+				w.Fail("no signal came")
+			}
+		}},
 		{"another handle's events wake where the backend says so", func(w *world) {
 			if !traits.SignalsFromOtherHandles {
 				w.t.Skip("this backend's signals stay within a handle")

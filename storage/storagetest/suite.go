@@ -28,8 +28,10 @@ func Run(t *testing.T, fresh Factory, traits Traits) {
 		cases []testCase
 	}{
 		{"Pushes", pushCases},
+		{"Large", largeCases},
 		{"Idempotency", idempotencyCases},
 		{"Dispatches", dispatchCases},
+		{"Start", startCases},
 		{"Finish", finishCases},
 		{"Callbacks", callbackCases},
 		{"Held", heldCases},

@@ -106,6 +106,28 @@ func (w *world) claimOne() storage.Claim {
 	return claims[0]
 }
 
+// start starts a claim for all of its recipients.
+func (w *world) start(c storage.Claim) {
+	w.t.Helper()
+	w.NoError(w.store.StartDispatch(w.ctx, storage.DispatchStart{ID: c.Dispatch.ID, Attempt: c.Dispatch.Attempt}))
+}
+
+// startOne claims the dispatch that is due first, and starts it.
+func (w *world) startOne() storage.Claim {
+	w.t.Helper()
+	claims, err := w.store.ClaimDispatches(w.ctx, storage.ClaimRequest{App: app, Now: w.now, Lease: lease, Limit: 1})
+	w.NoError(err)
+	w.Len(claims, 1)
+	w.start(claims[0])
+	return claims[0]
+}
+
+// sendOne sends the dispatch that is due first.
+func (w *world) sendOne() {
+	w.t.Helper()
+	w.finish(w.result(w.startOne(), storage.DispatchSent))
+}
+
 // result is how a claim ends in the given state, now.
 func (w *world) result(c storage.Claim, state storage.DispatchState) storage.DispatchResult {
 	r := storage.DispatchResult{ID: c.Dispatch.ID, Attempt: c.Dispatch.Attempt, State: state, Time: w.now}
@@ -132,6 +154,7 @@ func (w *world) sendAll() {
 	w.t.Helper()
 	for claims := w.claim(); len(claims) > 0; claims = w.claim() {
 		for _, c := range claims {
+			w.start(c)
 			w.finish(w.result(c, storage.DispatchSent))
 		}
 	}

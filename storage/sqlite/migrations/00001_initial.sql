@@ -14,6 +14,7 @@ CREATE TABLE policy_revision (
     PRIMARY KEY (uid, revision)
 ) STRICT;
 
+-- state is DRAFT while a push is being stored in slices, and DISCARDED when that failed: both are hidden from every read.
 CREATE TABLE push (
     id              INTEGER PRIMARY KEY,
     app             TEXT    NOT NULL,
@@ -34,7 +35,9 @@ CREATE TABLE push (
 ) STRICT;
 
 CREATE INDEX push_app ON push (app);
-CREATE UNIQUE INDEX push_request ON push (app, request_id) WHERE request_id <> '' AND state <> 'REJECTED';
+CREATE UNIQUE INDEX push_request ON push (app, request_id)
+    WHERE request_id <> '' AND state NOT IN ('REJECTED', 'EXPIRED', 'DISCARDED');
+CREATE INDEX push_hidden ON push (state) WHERE state IN ('DRAFT', 'DISCARDED');
 
 CREATE TABLE recipient (
     push_id         INTEGER NOT NULL,
@@ -44,7 +47,14 @@ CREATE TABLE recipient (
     PRIMARY KEY (push_id, ordinal)
 ) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX recipient_registration ON recipient (push_id, registration_id);
+-- It stands in for an index, so that a large audience is written in the order of either table: rows that land all over
+-- an index cost a page each.
+CREATE TABLE member (
+    push_id         INTEGER NOT NULL,
+    registration_id TEXT    NOT NULL,
+    ordinal         INTEGER NOT NULL,
+    PRIMARY KEY (push_id, registration_id)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE step (
     push_id       INTEGER NOT NULL REFERENCES push (id),
@@ -61,7 +71,7 @@ CREATE INDEX step_due ON step (due_time) WHERE state = 'SCHEDULED';
 
 -- recipients is a JSON array of ordinals; NULL, like recipient_count, stands for the whole audience.
 -- ready_time is when the next claim may take the dispatch: its due time while PENDING, the end of the lease while
--- CLAIMED, NULL in every other state.
+-- CLAIMED, either of them while SENDING, NULL in every other state.
 CREATE TABLE dispatch (
     id              INTEGER PRIMARY KEY,
     app             TEXT    NOT NULL,
@@ -84,6 +94,8 @@ CREATE TABLE dispatch (
 ) STRICT;
 
 CREATE INDEX dispatch_push ON dispatch (push_id);
+-- The steps of a push that has a SENDING dispatch are held back.
+CREATE INDEX dispatch_sending ON dispatch (push_id) WHERE state = 'SENDING';
 CREATE UNIQUE INDEX dispatch_upstream ON dispatch (app, upstream_id) WHERE upstream_id IS NOT NULL;
 -- Claims take the first sendings (step > 0 is 0) before the follow-ups, each by due time.
 CREATE INDEX dispatch_claim ON dispatch (app, step > 0, due_time) WHERE ready_time IS NOT NULL;
@@ -112,12 +124,14 @@ CREATE TABLE event (
 CREATE INDEX event_app ON event (app);
 CREATE INDEX event_push ON event (push_id);
 
+-- digest tells rows apart that miss an id: the SHA-256 of raw for those, in hex; empty for all others.
 CREATE TABLE held_callback (
     id              INTEGER PRIMARY KEY,
     app             TEXT    NOT NULL,
     upstream_id     TEXT    NOT NULL,
     registration_id TEXT    NOT NULL,
     status          TEXT    NOT NULL,
+    digest          TEXT    NOT NULL,
     reason          TEXT    NOT NULL,
     milestone       INTEGER NOT NULL,
     time            INTEGER NOT NULL,
@@ -127,7 +141,7 @@ CREATE TABLE held_callback (
     channel         TEXT    NOT NULL,
     loss_source     TEXT    NOT NULL,
     raw             BLOB,
-    UNIQUE (app, upstream_id, registration_id, status)
+    UNIQUE (app, upstream_id, registration_id, status, digest)
 ) STRICT;
 
 CREATE INDEX held_callback_upstream ON held_callback (app, upstream_id);

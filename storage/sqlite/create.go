@@ -1,0 +1,192 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"susul.dev/susul/storage"
+)
+
+// sliceRows is how many recipients one job stores, or deletes, so that callbacks need not wait for a large audience.
+const sliceRows = 10_000
+
+// part is one step of storing a push. The last one is done, or the first, when there is nothing to store.
+type part func(*tx) (creation, error)
+
+// creation is how storing a push went.
+type creation struct {
+	push          storage.Push
+	done, created bool
+}
+
+// CreatePush implements storage.Pushes. A push to many is a hidden draft until its last part publishes it; callbacks of
+// others get in between the parts. A small one is stored in one job.
+func (s *Store) CreatePush(ctx context.Context, draft storage.PushDraft) (storage.Push, bool, error) {
+	parts := partsOf(draft)
+	perJob := len(parts)
+	if len(draft.Recipients) > sliceRows {
+		perJob = 1
+		s.drafts.enter(draft.Push.ID)
+	}
+	for some := range slices.Chunk(parts, perJob) {
+		c, err := write(ctx, s, func(t *tx) (creation, error) { return t.runParts(some) })
+		if err == nil && !c.done {
+			continue
+		}
+		if perJob == 1 {
+			s.leave(ctx, draft.Push.ID, err)
+		}
+		return c.push, c.created, err
+	}
+	return storage.Push{}, false, errors.New("a push was not published") // its last part is done
+}
+
+func (t *tx) runParts(parts []part) (c creation, err error) {
+	for _, p := range parts {
+		if c, err = p(t); err != nil || c.done {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// partsOf cuts the work of storing a push into parts of bounded size.
+func partsOf(draft storage.PushDraft) []part {
+	id := draft.Push.ID
+	parts := []part{func(t *tx) (creation, error) { return t.beginDraft(draft) }}
+	add := func(run func(*tx) error) {
+		parts = append(parts, func(t *tx) (creation, error) {
+			if err := t.draftStands(id); err != nil {
+				return creation{}, err
+			}
+			return creation{}, run(t)
+		})
+	}
+	for _, run := range recipientSlices(id, draft.Recipients) {
+		add(run)
+	}
+	for rest := draft.Dispatches; len(rest) > 0; {
+		n := dispatchesInSlice(rest)
+		some := rest[:n]
+		rest = rest[n:]
+		add(func(t *tx) error { return t.insertDispatches(draft.Push.App, id, 0, some) })
+	}
+	return append(parts, func(t *tx) (creation, error) { return t.publish(id, draft.Steps) })
+}
+
+// recipientSlices writes each of both tables in its own order, page after page.
+func recipientSlices(push int64, ids []string) (jobs []func(*tx) error) {
+	ordinals := make([]uint32, len(ids))
+	for i := range ids {
+		ordinals[i] = uint32(i)
+	}
+	byID := slices.SortedFunc(slices.Values(ordinals), func(a, b uint32) int { return strings.Compare(ids[a], ids[b]) })
+	for some := range slices.Chunk(ordinals, sliceRows) {
+		jobs = append(jobs, func(t *tx) error {
+			_, err := insertRecipients.exec(t, len(some), func(args []any, i int) []any {
+				return append(args, push, some[i], ids[some[i]])
+			})
+			return err
+		})
+	}
+	for some := range slices.Chunk(byID, sliceRows) {
+		jobs = append(jobs, func(t *tx) error {
+			_, err := insertMembers.exec(t, len(some), func(args []any, i int) []any {
+				return append(args, push, ids[some[i]], some[i])
+			})
+			return err
+		})
+	}
+	return jobs
+}
+
+// dispatchesInSlice returns how many of the first dispatches name at most sliceRows recipients together; one at least.
+func dispatchesInSlice(drafts []storage.DispatchDraft) int {
+	n, rows := 0, 0
+	for ; n < min(len(drafts), sliceRows); n++ {
+		if rows += len(drafts[n].Recipients); rows > sliceRows && n > 0 {
+			break
+		}
+	}
+	return n
+}
+
+// beginDraft stores the draft's own row, unless the request id was used before: then that push is the outcome.
+func (t *tx) beginDraft(draft storage.PushDraft) (creation, error) {
+	p, err := t.earlierPush(draft.Push)
+	if !errors.Is(err, storage.ErrNotFound) {
+		return creation{push: p, done: true}, err
+	}
+	return creation{}, t.insertDraft(draft.Push, len(draft.Recipients))
+}
+
+// earlierByRequest finds drafts too: their request id is taken.
+const earlierByRequest = pushColumns + `p.document, v.spec` + fromPush + `WHERE p.app = ? AND p.request_id = ?
+	AND p.request_id <> '' AND p.state NOT IN ('REJECTED', 'EXPIRED', 'DISCARDED')`
+
+// earlierPush returns the push that used the request id before, or storage.ErrNotFound.
+func (t *tx) earlierPush(p storage.Push) (storage.Push, error) {
+	if p.RequestID == "" {
+		return storage.Push{}, storage.ErrNotFound
+	}
+	earlier, err := first(t.ctx, t, scanPush, earlierByRequest, p.App, p.RequestID)
+	switch {
+	case err != nil:
+		return storage.Push{}, err
+	case earlier.State == stateDraft:
+		return storage.Push{}, fmt.Errorf("%w: a push with this request id is being stored", storage.ErrUnavailable)
+	case !bytes.Equal(earlier.Fingerprint, p.Fingerprint):
+		return storage.Push{}, storage.ErrRequestIDReused
+	}
+	return earlier, nil
+}
+
+func (t *tx) insertDraft(p storage.Push, recipients int) error {
+	var policyUID, policyRevision any
+	if v := p.Policy; v != nil {
+		policyUID, policyRevision = v.UID, v.Revision
+		if _, err := t.exec(`INSERT INTO policy_revision (uid, revision, name, spec) VALUES (?, ?, ?, ?)
+			ON CONFLICT DO NOTHING`, v.UID, v.Revision, v.Name, blob(v.Spec)); err != nil {
+			return err
+		}
+	}
+	urls, err := asJSON(p.CallbackURLs, p.CallbackURLs == nil)
+	if err != nil {
+		return err
+	}
+	inserted, err := t.exec(`INSERT INTO push (id, app, request_id, fingerprint, listed, state, time_to_live, create_time,
+		recipients, policy_uid, policy_revision, callback_urls, document)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		p.ID, p.App, p.RequestID, blob(p.Fingerprint), p.Listed, stateDraft, p.TimeToLive.Milliseconds(),
+		p.CreateTime.UnixMilli(), recipients, policyUID, policyRevision, urls, blob(p.Document))
+	if err == nil && inserted == 0 {
+		err = storage.ErrConflict
+	}
+	return err
+}
+
+// publish turns a complete draft into a push that everybody sees: its timers wait, and its first dispatch is due.
+func (t *tx) publish(id int64, steps []storage.StepDraft) (creation, error) {
+	if err := t.draftStands(id); err != nil {
+		return creation{}, err
+	}
+	for _, step := range steps {
+		if _, err := t.exec(`INSERT INTO step (push_id, number, state, offset_ms, next_ordinal, cancel_reason)
+			VALUES (?, ?, ?, ?, 0, '')`, id, step.Number, storage.StepWaiting, step.Offset.Milliseconds()); err != nil {
+			return creation{}, err
+		}
+	}
+	if _, err := t.exec(`UPDATE dispatch SET state = 'PENDING', ready_time = due_time
+		WHERE push_id = ? AND step = 0 AND chunk = 0`, id); err != nil {
+		return creation{}, err
+	}
+	if _, err := t.exec(`UPDATE push SET state = ? WHERE id = ?`, storage.PushActive, id); err != nil {
+		return creation{}, err
+	}
+	p, err := pushByID(t.ctx, t, id)
+	return creation{push: p, done: true, created: true}, err
+}
