@@ -49,6 +49,7 @@ const (
 type node struct {
 	server   *Server
 	metrics  *delivery.Metrics
+	groups   map[string]*engagelab.Client // by group key; as clients
 	clients  map[string]*engagelab.Client // by app key; they outlast a leadership, as EngageLab's quota does
 	lock     *flock.Flock
 	leading  chan struct{} // closed at the first election
@@ -66,6 +67,13 @@ type leadership struct {
 }
 
 func newNode(s *Server) *node {
+	groups := make(map[string]*engagelab.Client, len(s.config.Groups))
+	for _, group := range s.config.Groups {
+		groups[group.GroupKey] = engagelab.NewClient(engagelab.ClientOptions{
+			BaseURL: group.BaseURL, AppKey: engagelab.GroupUserPrefix + group.GroupKey,
+			MasterSecret: group.MasterSecret.Reveal(), Clock: s.clock, Logger: s.log,
+		})
+	}
 	clients := make(map[string]*engagelab.Client, len(s.config.Apps))
 	for _, app := range s.config.Apps {
 		clients[app.AppKey] = engagelab.NewClient(engagelab.ClientOptions{
@@ -76,6 +84,7 @@ func newNode(s *Server) *node {
 	return &node{
 		server:  s,
 		metrics: delivery.NewMetrics(s.registry),
+		groups:  groups,
 		clients: clients,
 		lock:    flock.New(filepath.Join(s.config.DataDir, "lock")),
 		leading: make(chan struct{}),
@@ -232,12 +241,16 @@ func (n *node) openStore(ctx context.Context, term int64) (storage.Store, error)
 
 func (n *node) newService(store storage.Store, policies *policy.Store) *delivery.Service {
 	cfg := n.server.config
+	groups := make(map[string]delivery.GroupSender, len(n.groups))
+	for key, client := range n.groups {
+		groups[key] = client
+	}
 	apps := make(map[string]delivery.App, len(cfg.Apps))
 	for _, app := range cfg.Apps {
 		apps[app.AppKey] = delivery.App{Sender: n.clients[app.AppKey], CallbackURL: callbackURL(cfg, app)}
 	}
 	return delivery.New(delivery.Options{
-		Store: store, Policies: policies, Apps: apps, Clock: n.server.clock, Logger: n.server.log,
+		Store: store, Policies: policies, Apps: apps, Groups: groups, Clock: n.server.clock, Logger: n.server.log,
 		Metrics: n.metrics, Statuses: cfg.Callbacks.Statuses,
 		ClaimLease: time.Duration(float64(claimLease) * max(cfg.Clock.Speed, 1)),
 	})

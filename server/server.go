@@ -88,7 +88,7 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	}
 	s.node = newNode(s)
 	s.api = api.New(api.Options{
-		Backend: s.node.backend, Apps: apiApps(o.Config), AdminTokens: adminTokens(o.Config),
+		Backend: s.node.backend, Apps: apiApps(o.Config), Groups: apiGroups(o.Config), AdminTokens: adminTokens(o.Config),
 		Logger: o.Logger, Registry: s.registry,
 	})
 	if err := s.buildServers(ctx); err != nil {
@@ -253,6 +253,7 @@ func (s *Server) stopCallers(deadline context.Context) {
 	if err := s.http.Shutdown(deadline); err != nil {
 		_ = s.http.Close()
 	}
+	s.api.Close()
 	_ = s.caller.Close()
 	stopped := make(chan struct{})
 	go func() { s.grpc.GracefulStop(); close(stopped) }()
@@ -269,11 +270,20 @@ func apiApps(cfg config.Config) map[string]api.App {
 	for _, app := range cfg.Apps {
 		apps[app.AppKey] = api.App{
 			MasterSecret:     app.MasterSecret.Reveal(),
+			BaseURL:          app.BaseURL,
 			CallbackUsername: app.Callback.Username,
 			CallbackSecret:   app.Callback.Secret.Reveal(),
 		}
 	}
 	return apps
+}
+
+func apiGroups(cfg config.Config) map[string]api.Group {
+	groups := make(map[string]api.Group, len(cfg.Groups))
+	for _, group := range cfg.Groups {
+		groups[group.GroupKey] = api.Group{MasterSecret: group.MasterSecret.Reveal()}
+	}
+	return groups
 }
 
 func adminTokens(cfg config.Config) []string {

@@ -15,6 +15,7 @@ type Store interface {
 	Pushes
 	Dispatches
 	Callbacks
+	Adoption
 	Planning
 	// Ping returns nil if the store can take a write now.
 	Ping(ctx context.Context) error
@@ -114,6 +115,24 @@ type Callbacks interface {
 	// SubscribeEvents returns a channel that gets a signal after events were committed; signals coalesce. Call
 	// cancel when done.
 	SubscribeEvents() (signal <-chan struct{}, cancel func())
+}
+
+// Adoption is the part that makes pushes of messages which EngageLab took from others than Susul.
+type Adoption interface {
+	// StrayMessages returns messages of an app, the longest held first, that callbacks are held for and that no dispatch
+	// can explain: the first of their callbacks was received before the given time, and before every dispatch that is
+	// Sending now was claimed. Callbacks that name no registration id don't count.
+	StrayMessages(ctx context.Context, app string, before time.Time, limit int) ([]StrayMessage, error)
+
+	// AdoptMessage stores a push that EngageLab has taken already, all or nothing: draft.Push.FirstSentTime says when.
+	// The draft has no request id, no recipients and no dispatches, and is not listed. It gets step 0 with one Sent
+	// dispatch of the upstream id, the callbacks held for that are applied, and the steps get their due times. When a
+	// dispatch of the app has the upstream id, nothing is stored, and its push comes back with created false. A taken
+	// push id gets ErrConflict.
+	AdoptMessage(ctx context.Context, draft PushDraft, upstreamID string) (push Push, created bool, err error)
+
+	// PushByUpstreamID returns the push whose dispatch has the upstream id, or ErrNotFound if the app has none.
+	PushByUpstreamID(ctx context.Context, app, upstreamID string) (Push, error)
 }
 
 // Planning is the leader's part. Its writes carry the term that Lead set.

@@ -36,7 +36,9 @@ type Push struct {
 	// Document is EngageLab's push object as it came, without the members that are Susul's own.
 	Document []byte
 	// Listed says that the audience is a list of registration ids; otherwise recipients become known by callbacks.
-	Listed       bool
+	Listed bool
+	// External says that the push was not made through Susul: its callbacks made it known.
+	External     bool
 	CallbackURLs []string
 	Policy       *PinnedPolicy // nil: no follow-ups
 	TimeToLive   time.Duration
@@ -236,6 +238,15 @@ type CallbackSummary struct {
 	// Held rows name an upstream id that is not known (yet), or a recipient outside of the push's audience. A held
 	// row that comes again counts here again, and is kept once.
 	Held int
+}
+
+// StrayMessage is a message of EngageLab's that callbacks are held for.
+type StrayMessage struct {
+	UpstreamID string
+	// FirstTime is when the earliest of its callbacks happened.
+	FirstTime time.Time
+	// Raw is one of the rows as it came, empty if none was kept.
+	Raw []byte
 }
 
 // Event is a callback that was applied, or a fact of Susul's own in the same shape.

@@ -24,16 +24,24 @@ type Backend struct {
 // App is what the API knows of an app.
 type App struct {
 	MasterSecret string
+	// BaseURL is the app's data centre, which gets what Susul has no part in.
+	BaseURL string
 	// CallbackUsername and CallbackSecret check EngageLab's signature; without them callbacks are taken unsigned.
 	CallbackUsername string
 	CallbackSecret   string
 }
 
-// Options are what an API needs. All are required.
+// Group is what the API knows of a group of apps.
+type Group struct {
+	MasterSecret string
+}
+
+// Options are what an API needs. All but Groups are required.
 type Options struct {
 	// Backend returns a *StandbyError while another node does the work.
 	Backend     func() (Backend, error)
-	Apps        map[string]App // by app key
+	Apps        map[string]App   // by app key
+	Groups      map[string]Group // by group key
 	AdminTokens []string
 	Logger      *slog.Logger
 	Registry    prometheus.Registerer
@@ -48,15 +56,20 @@ type API struct {
 	registry prometheus.Registerer
 	streams  streams
 	bodies   bodies
+	proxy    *proxy
 }
 
 // New returns an API.
 func New(o Options) *API {
 	return &API{
 		backend: o.Backend, apps: o.Apps, log: o.Logger, registry: o.Registry,
-		auth: newAuthenticator(o.Apps, o.AdminTokens), bodies: newBodies(),
+		auth: newAuthenticator(o.Apps, o.Groups, o.AdminTokens), bodies: newBodies(),
+		proxy: newProxy(o.Apps, o.Logger),
 	}
 }
+
+// Close gives up the connections that the API holds to EngageLab. Calls still under way end as they would have.
+func (a *API) Close() { a.proxy.close() }
 
 // core returns what carries messages.
 func (a *API) core() (*delivery.Service, error) {

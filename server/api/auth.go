@@ -7,11 +7,14 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+
+	"susul.dev/susul/server/engagelab"
 )
 
-// principal is who calls: an app, or an admin.
+// principal is who calls: an app, a group of apps, or an admin.
 type principal struct {
 	app   string
+	group string
 	admin bool
 }
 
@@ -31,14 +34,23 @@ func principalOf(ctx context.Context) principal {
 
 // authenticator knows secrets by their hashes only, which also makes comparisons take the same time for any input.
 type authenticator struct {
-	apps   map[string][sha256.Size]byte
+	users  map[string]user
 	tokens [][sha256.Size]byte
 }
 
-func newAuthenticator(apps map[string]App, tokens []string) authenticator {
-	a := authenticator{apps: make(map[string][sha256.Size]byte, len(apps))}
+// user is whom a user name stands for.
+type user struct {
+	secret [sha256.Size]byte
+	principal
+}
+
+func newAuthenticator(apps map[string]App, groups map[string]Group, tokens []string) authenticator {
+	a := authenticator{users: make(map[string]user, len(apps)+len(groups))}
+	for key, group := range groups {
+		a.users[engagelab.GroupUserPrefix+key] = user{sha256.Sum256([]byte(group.MasterSecret)), principal{group: key}}
+	}
 	for key, app := range apps {
-		a.apps[key] = sha256.Sum256([]byte(app.MasterSecret))
+		a.users[key] = user{sha256.Sum256([]byte(app.MasterSecret)), principal{app: key}}
 	}
 	for _, token := range tokens {
 		a.tokens = append(a.tokens, sha256.Sum256([]byte(token)))
@@ -52,7 +64,7 @@ func (a authenticator) authenticate(header string) (principal, error) {
 	credentials = strings.TrimSpace(credentials)
 	switch strings.ToLower(scheme) {
 	case "basic":
-		return a.authenticateApp(credentials)
+		return a.authenticateUser(credentials)
 	case "bearer":
 		given := sha256.Sum256([]byte(credentials))
 		for _, token := range a.tokens {
@@ -68,18 +80,18 @@ func (a authenticator) authenticate(header string) (principal, error) {
 	}
 }
 
-func (a authenticator) authenticateApp(credentials string) (principal, error) {
+func (a authenticator) authenticateUser(credentials string) (principal, error) {
 	decoded, err := base64.StdEncoding.DecodeString(credentials)
 	if err != nil {
 		return principal{}, fmt.Errorf("%w: Basic credentials are not base64", errUnauthenticated)
 	}
-	key, secret, _ := strings.Cut(string(decoded), ":")
+	name, secret, _ := strings.Cut(string(decoded), ":")
 	given := sha256.Sum256([]byte(secret))
-	want, known := a.apps[key]
-	if subtle.ConstantTimeCompare(given[:], want[:]) != 1 || !known {
+	named, known := a.users[name]
+	if subtle.ConstantTimeCompare(given[:], named.secret[:]) != 1 || !known {
 		return principal{}, fmt.Errorf("%w: app key or master secret is wrong", errUnauthenticated)
 	}
-	return principal{app: key}, nil
+	return named.principal, nil
 }
 
 // useApp returns an error unless the caller may use the app and the app exists.

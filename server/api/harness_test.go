@@ -25,13 +25,19 @@ import (
 const (
 	wrongApp    = "app-wrong"
 	wrongSecret = "not-what-engagelab-has"
-	patience    = 20 * time.Second
+
+	// group is a group of apps in OtherApp's data centre.
+	group       = "all-apps"
+	groupSecret = "all-apps-master-secret"
+
+	patience = 20 * time.Second
 )
 
 var (
 	asApp   = servertest.BasicAuth(servertest.App, servertest.Secret)
 	asOther = servertest.BasicAuth(servertest.OtherApp, servertest.OtherSecret)
 	asWrong = servertest.BasicAuth(wrongApp, wrongSecret)
+	asGroup = servertest.BasicAuth("group-"+group, groupSecret)
 	asAdmin = "Bearer " + servertest.AdminToken
 )
 
@@ -105,6 +111,7 @@ func down(w http.ResponseWriter, _ *http.Request) {
 
 func answer(status int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
 	}
@@ -146,13 +153,14 @@ func TestFaces(t *testing.T) {
 			wrong.AppKey, wrong.MasterSecret, wrong.Callback = wrongApp, config.NewSecret(wrongSecret), config.Callback{}
 			cfg.Apps[1].BaseURL = w.engageLab.URL
 			cfg.Apps = append(cfg.Apps, wrong)
+			cfg.Groups = []config.Group{{GroupKey: group, MasterSecret: config.NewSecret(groupSecret), BaseURL: w.engageLab.URL}}
 		},
 	})}
 	defer func() {
 		require.Contains(t, log.String(), servertest.App)
 		require.NotContains(t, log.String(), "call failed")
 		for _, secret := range []string{
-			servertest.Secret, servertest.OtherSecret, servertest.AdminToken, servertest.CallbackSecret, wrongSecret,
+			servertest.Secret, servertest.OtherSecret, servertest.AdminToken, servertest.CallbackSecret, wrongSecret, groupSecret,
 			strings.TrimPrefix(asApp, "Basic "), strings.TrimPrefix(asOther, "Basic "),
 		} {
 			require.NotContains(t, log.String(), secret)
@@ -177,6 +185,14 @@ func TestFaces(t *testing.T) {
 		{"outage", world.TestOutage},
 		{"v4 status", world.TestV4Status},
 		{"v4 callers", world.TestV4Callers},
+		{"v4 batch", world.TestBatch},
+		{"v4 batch, refused in part", world.TestBatchRefusals},
+		{"v4 invalid batches", world.TestInvalidBatches},
+		{"v4 group push", world.TestGroupPush},
+		{"v4 proxy", world.TestProxy},
+		{"v4 proxy's answers", world.TestProxyAnswers},
+		{"v4 proxy streams", world.TestProxyStreams},
+		{"v4 proxy's callers", world.TestProxyCallers},
 		{"callback door", world.TestCallbackDoor},
 		{"callbacks", world.TestCallbacks},
 		{"odd times", world.TestOddTimes},

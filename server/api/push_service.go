@@ -156,6 +156,7 @@ func pushToProto(push storage.Push, withDocument bool) *susulv1.Push {
 		State:          susulv1.PushState(susulv1.PushState_value["PUSH_STATE_"+string(push.State)]),
 		CreateTime:     timestamppb.New(push.CreateTime),
 		RecipientCount: int64(push.Recipients),
+		External:       push.External,
 	}
 	if push.Policy != nil {
 		p.ResendPolicy, p.ResendPolicyRevision = policyName(push.Policy.Name), push.Policy.Revision

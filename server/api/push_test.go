@@ -286,12 +286,11 @@ func (w world) TestWithdraw(t *testing.T) {
 	}
 	w.refuses(t, asApp, &susulv1.WithdrawPushRequest{Name: app + "/pushes/1"}, missing)
 	w.refuses(t, asApp, &susulv1.WithdrawPushRequest{Name: app + "/pushes/9999999999999999999"}, invalid("name"))
-	for path, status := range map[string]int{
-		"1": http.StatusNotFound, "0": http.StatusBadRequest, "-1": http.StatusBadRequest, "x": http.StatusBadRequest,
-		"9999999999999999999": http.StatusBadRequest, "%ff": http.StatusBadRequest,
+	for path, code := range map[string]int{
+		"1": 21016, "0": 21003, "-1": 21003, "x": 21003, "9999999999999999999": 21003, "%ff": 21003,
 	} {
 		resp := w.Do(t, http.MethodDelete, "/v4/push/withdraw/"+path, nil, "Authorization", asApp)
-		requireV4Error(t, resp, status, 21003)
+		requireV4Error(t, resp, http.StatusBadRequest, code)
 	}
 }
 

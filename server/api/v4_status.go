@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -13,28 +14,81 @@ import (
 // maxStatusIDs is how many ids EngageLab takes in one question.
 const maxStatusIDs = 100
 
-// v4StatusDetail answers with the chain's totals: a recipient counts once, whichever step reached it.
-// Unknown ids are left out.
+// v4StatusDetail answers with the chain's totals: a recipient counts once, whichever step reached it. Of ids that Susul
+// does not know, EngageLab is asked; those that it does not know either are left out.
 func (a *API) v4StatusDetail(call v4Call) (any, error) {
-	ids, err := listParameter(call.Request, "message_ids")
+	answer := map[string]engagelab.StatusDetail{}
+	elsewhere, err := call.reports("message_ids", func(text string, report storage.Report) {
+		answer[text] = statusDetail(report.Total)
+	})
+	if err != nil || len(elsewhere) == 0 {
+		return answer, err
+	}
+	details, err := call.core.ElsewhereStatus(call.Context(), call.app, elsewhere)
+	if err != nil && len(answer) == 0 {
+		return nil, err
+	}
+	maps.Copy(answer, details) // while EngageLab can't be reached, what is known is better than nothing
+	return answer, nil
+}
+
+// v4StatusBatch answers with the state of each message, in order; unknown ids are left out. A message of a batch has one
+// target; of any other, the recipient who got furthest counts. The answer's shape is that of EngageLab's SDKs.
+func (a *API) v4StatusBatch(call v4Call) (any, error) {
+	answer := []batchStatus{}
+	elsewhere, err := call.reports("message_ids", func(text string, report storage.Report) {
+		answer = append(answer, batchStatus{MessageID: text, StatusMessage: statusOf(report.Total)})
+	})
+	if err == nil && len(answer) == 0 && len(elsewhere) > 0 {
+		err = errElsewhere
+	}
+	return answer, err
+}
+
+// batchStatus is one message's state.
+type batchStatus struct {
+	MessageID string `json:"message_id"`
+	engagelab.StatusMessage
+}
+
+// statusOf names the furthest milestone that anybody reached; failed, if that is all that happened.
+func statusOf(c storage.Counts) engagelab.StatusMessage {
+	for _, reached := range []struct {
+		n int
+		storage.Milestone
+	}{
+		{c.Clicked, storage.Clicked}, {c.Displayed, storage.Displayed}, {c.Delivered, storage.Delivered},
+		{c.Sent, storage.Sent}, {c.Failed, storage.Failed},
+	} {
+		if reached.n > 0 {
+			return engagelab.StatusMessage{Status: strings.ToLower(reached.String())}
+		}
+	}
+	return engagelab.StatusMessage{Status: strings.ToLower(storage.MilestoneUnknown.String())}
+}
+
+// reports hands over the report of each push that a parameter lists, and returns the ids that Susul does not know.
+func (call v4Call) reports(parameter string, tell func(text string, report storage.Report)) (unknown []string, err error) {
+	ids, err := listParameter(call.Request, parameter)
 	if err != nil {
 		return nil, err
 	}
-	answer := make(map[string]engagelab.StatusDetail, len(ids))
 	for _, text := range ids {
-		id, err := parseMsgID("message_ids", text)
+		push, err := call.push(parameter, text)
+		if errors.Is(err, errElsewhere) {
+			unknown = append(unknown, text)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
-		report, err := call.core.Report(call.Context(), call.app, id)
-		switch {
-		case err == nil:
-			answer[text] = statusDetail(report.Total)
-		case !errors.Is(err, storage.ErrNotFound):
+		report, err := call.core.Report(call.Context(), call.app, push.ID)
+		if err != nil {
 			return nil, err
 		}
+		tell(text, report)
 	}
-	return answer, nil
+	return unknown, nil
 }
 
 // statusDetail counts all under notification: Susul does not tell EngageLab's two kinds of content apart.
@@ -52,15 +106,15 @@ func statusDetail(c storage.Counts) engagelab.StatusDetail {
 
 // v4StatusMessage answers with how far one push got with given devices. Devices that are not recipients are left out.
 func (a *API) v4StatusMessage(call v4Call) (any, error) {
-	id, err := parseMsgID("message_id", call.URL.Query().Get("message_id"))
-	if err != nil {
-		return nil, err
-	}
 	registrationIDs, err := listParameter(call.Request, "registration_ids")
 	if err != nil {
 		return nil, err
 	}
-	recipients, err := call.core.Recipients(call.Context(), call.app, id, registrationIDs)
+	push, err := call.push("message_id", call.URL.Query().Get("message_id"))
+	if err != nil {
+		return nil, err
+	}
+	recipients, err := call.core.Recipients(call.Context(), call.app, push.ID, registrationIDs)
 	if err != nil {
 		return nil, err
 	}

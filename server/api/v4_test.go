@@ -199,16 +199,18 @@ func (w world) TestV4Status(t *testing.T) {
 
 	many := strings.Repeat(","+id, 101)[1:]
 	for path, status := range map[string]int{
-		"detail":                                  http.StatusBadRequest,
-		"detail?message_ids=":                     http.StatusBadRequest,
-		"detail?message_ids=x":                    http.StatusBadRequest,
-		"detail?message_ids=-1":                   http.StatusBadRequest,
-		"detail?message_ids=1,,":                  http.StatusBadRequest,
-		"detail?message_ids=" + many:              http.StatusBadRequest,
-		"message":                                 http.StatusBadRequest,
-		"message?message_id=" + id:                http.StatusBadRequest,
-		"message?registration_ids=a":              http.StatusBadRequest,
-		"message?message_id=1&registration_ids=a": http.StatusNotFound,
+		"detail":                            http.StatusBadRequest,
+		"detail?message_ids=":               http.StatusBadRequest,
+		"detail?message_ids=x":              http.StatusBadRequest,
+		"detail?message_ids=-1":             http.StatusBadRequest,
+		"detail?message_ids=1,,":            http.StatusBadRequest,
+		"detail?message_ids=" + many:        http.StatusBadRequest,
+		"message":                           http.StatusBadRequest,
+		"message?message_id=" + id:          http.StatusBadRequest,
+		"message?registration_ids=a":        http.StatusBadRequest,
+		"batch/message":                     http.StatusBadRequest,
+		"batch/message?message_ids=0":       http.StatusBadRequest,
+		"batch/message?message_ids=" + many: http.StatusBadRequest,
 		"message?message_id=" + id + "&registration_ids=" + many: http.StatusBadRequest,
 	} {
 		resp := w.Do(t, http.MethodGet, "/v4/status/"+path, nil, "Authorization", asOther)
@@ -217,6 +219,28 @@ func (w world) TestV4Status(t *testing.T) {
 	resp = w.Do(t, http.MethodGet, "/v4/status/detail?message_ids="+id, nil, "Authorization", asApp)
 	require.Equal(t, http.StatusOK, resp.Status)
 	require.JSONEq(t, "{}", resp.Body, "another app's push is unknown")
+
+	upstream := w.upstreamID(t, "status")
+	for _, path := range []string{"detail?message_ids=", "batch/message?message_ids=", "message?registration_ids=a,b&message_id="} {
+		own := w.Do(t, http.MethodGet, "/v4/status/"+path+id, nil, "Authorization", asOther)
+		theirs := w.Do(t, http.MethodGet, "/v4/status/"+path+upstream, nil, "Authorization", asOther)
+		require.Equal(t, own.Body, strings.Replace(theirs.Body, upstream, id, 1), "EngageLab's id stands for the push too")
+	}
+	t.Run("not Susul's", func(t *testing.T) {
+		defer w.engageLab.failWith(nil)
+		w.engageLab.failWith(answer(http.StatusOK, `{"77":{"targets":5,"sub":{}}}`))
+		resp := w.Do(t, http.MethodGet, "/v4/status/detail?message_ids=77,78,"+id, nil, "Authorization", asOther)
+		require.Contains(t, resp.Body, `"77":{"targets":5,`)
+		require.Contains(t, resp.Body, `"`+id+`":{"targets":3,`)
+		w.engageLab.failWith(answer(http.StatusBadRequest, `{"error":{"code":21016,"message":"never heard of it"}}`))
+		for _, call := range []struct{ method, path string }{
+			{http.MethodGet, "/v4/status/detail?message_ids=77"}, {http.MethodGet, "/v4/status/batch/message?message_ids=77,78"},
+			{http.MethodGet, "/v4/status/message?message_id=77&registration_ids=a"}, {http.MethodDelete, "/v4/push/withdraw/77"},
+		} {
+			resp := w.Do(t, call.method, call.path, nil, "Authorization", asOther)
+			require.Equal(t, "never heard of it", requireV4Error(t, resp, http.StatusBadRequest, 21016), call.path)
+		}
+	})
 
 	tooLarge := `{"to":"all","body":{"message":{"msg_content":"` + text(1<<20) + `"}}}`
 	resp = w.Do(t, http.MethodPost, "/v4/push", []byte(tooLarge), "Authorization", asOther)
@@ -229,6 +253,8 @@ func (w world) TestV4Callers(t *testing.T) {
 		{http.MethodPost, "/v4/push"}, {http.MethodPost, "/v4/push/validate"}, {http.MethodDelete, "/v4/push/withdraw/1"},
 		{http.MethodGet, "/v4/status/detail?message_ids=1"}, {http.MethodGet, "/v4/status/message"},
 		{http.MethodGet, "/v4/nothing"}, {http.MethodGet, "/v4/push"}, {http.MethodPut, "/v4/"},
+		{http.MethodPost, "/v4/batch/push/regid"}, {http.MethodPost, "/v4/batch/push/alias"},
+		{http.MethodGet, "/v4/status/batch/message?message_ids=1"}, {http.MethodPost, "/v4/grouppush"},
 	} {
 		for _, authorization := range []string{"", "Basic !", servertest.BasicAuth(servertest.App, "wrong")} {
 			resp := w.Do(t, call.method, call.path, []byte(seed), "Authorization", authorization)
@@ -237,11 +263,6 @@ func (w world) TestV4Callers(t *testing.T) {
 		}
 		resp := w.Do(t, call.method, call.path, []byte(seed), "Authorization", asAdmin)
 		requireV4Error(t, resp, http.StatusForbidden, 21004)
-	}
-	for _, call := range []struct{ method, path string }{
-		{http.MethodGet, "/v4/nothing"}, {http.MethodGet, "/v4/push"}, {http.MethodPut, "/v4/"},
-	} {
-		requireV4Error(t, w.Do(t, call.method, call.path, nil, "Authorization", asApp), http.StatusNotFound, 21003)
 	}
 	document := []byte(`{"to":"all","body":{"platform":"all","notification":{"alert":"a"}}}`)
 	for _, id := range []string{"nobody", "others-own", "Not A Name"} {

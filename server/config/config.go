@@ -44,6 +44,8 @@ type Config struct {
 	Admin Admin `koanf:"admin"`
 	// Apps are the EngageLab applications that are served: at least one, no app key twice.
 	Apps []App `koanf:"apps"`
+	// Groups are EngageLab's groups of apps, whose credentials push to all apps of a group at once. Default none.
+	Groups []Group `koanf:"groups"`
 	// Callbacks says how EngageLab's reports are understood.
 	Callbacks Callbacks `koanf:"callbacks"`
 	// Relay limits where events may be forwarded to.
@@ -108,6 +110,16 @@ type App struct {
 	RequestsPerSecond float64 `koanf:"requests_per_second"`
 	// Callback is what EngageLab signs its callbacks with. Empty: signatures are not checked.
 	Callback Callback `koanf:"callback"`
+}
+
+// Group is one of EngageLab's groups of apps.
+type Group struct {
+	// GroupKey is EngageLab's name for the group, without the prefix "group-" that callers put before it.
+	GroupKey string `koanf:"group_key"`
+	// MasterSecret is the password that goes with GroupKey.
+	MasterSecret Secret `koanf:"master_secret"`
+	// BaseURL is the data centre of the group's apps. Default https://pushapi-sgp.engagelab.com (Singapore).
+	BaseURL string `koanf:"base_url"`
 }
 
 // Callback is the credential of EngageLab's callbacks: both or neither.

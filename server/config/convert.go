@@ -52,7 +52,9 @@ func (l *loader) convert(k kind, at place, value any) (any, bool) {
 	case list:
 		return l.convertList(at, value)
 	case apps:
-		return l.convertApps(at, parsed(value))
+		return l.convertItems(apps, l.app, at, parsed(value))
+	case groups:
+		return l.convertItems(groups, l.group, at, parsed(value))
 	case statuses:
 		return l.convertStatuses(at, parsed(value))
 	}
@@ -141,25 +143,25 @@ func (l *loader) convertList(at place, value any) (any, bool) {
 	}
 }
 
-// convertApps lays each app's keys over the defaults. An app with a fault keeps its place in the list, so that what is
-// left of it is validated too.
-func (l *loader) convertApps(at place, value any) (any, bool) {
+// convertItems lays the keys of each app or group over the defaults. An item with a fault keeps its place in the list, so
+// that what is left of it is validated too.
+func (l *loader) convertItems(k kind, s schema, at place, value any) (any, bool) {
 	items, ok := value.([]any)
 	if !ok && value != nil {
-		l.faults.add(at, "must be %s", apps.wants())
+		l.faults.add(at, "must be %s", k.wants())
 		return nil, false
 	}
 	converted := []any{}
 	for i, item := range items {
 		section, isMap := item.(map[string]any)
 		if !isMap {
-			l.faults.add(at.index(i), "must be an app: a map with app_key and master_secret")
+			l.faults.add(at.index(i), "must be %s", k.item())
 		}
-		found := defaults(l.app)
-		maps.Copy(found, l.flatten(l.app, at.index(i), section))
+		found := defaults(s)
+		maps.Copy(found, l.flatten(s, at.index(i), section))
 		fields := map[string]any{}
 		for _, name := range slices.Sorted(maps.Keys(found)) {
-			if v, ok := l.convert(l.app.keys[name].kind, at.index(i).key(name), found[name]); ok {
+			if v, ok := l.convert(s.keys[name].kind, at.index(i).key(name), found[name]); ok {
 				fields[name] = v
 			}
 		}

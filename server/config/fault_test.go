@@ -31,7 +31,7 @@ func TestEveryFaultIsReported(t *testing.T) {
 	const needsAddress = "must be host:port with a port from 0 to 65535, such as 127.0.0.1:7070"
 	const needsTarget = "must be host:port that others can connect to, with a port from 1 to 65535"
 	const needsURL = "must be a URL that starts with http:// or https:// and a host"
-	const needsApp = "must be a list of apps, each with app_key and master_secret, in YAML or JSON"
+	const needsApp = "must be a list of apps, each a map with app_key and master_secret, in YAML or JSON"
 	cases := map[string]struct {
 		yaml    string
 		environ []string
@@ -112,7 +112,7 @@ func TestEveryFaultIsReported(t *testing.T) {
 		"apps text": {"", []string{"SUSUL_APPS=hunter2"}, nil, []string{"apps (SUSUL_APPS): " + needsApp}},
 		"apps torn": {"", []string{"SUSUL_APPS=[{master_secret: *hunter2"}, nil, []string{"apps (SUSUL_APPS): " + needsApp}},
 		"app text": {"apps: [hunter2, {app_key: k}]", nil, nil, []string{
-			"apps[0] (susul.yaml): must be an app: a map with app_key and master_secret",
+			"apps[0] (susul.yaml): must be a map with app_key and master_secret",
 			"apps[1].master_secret (susul.yaml): is missing; copy it from EngageLab's console"}},
 		"app of wrong types": {"apps: [{app_key: 1, master_secret: 20250101, requests_per_second: hunter2, callback: hunter2}]", nil, nil, []string{
 			"apps[0].callback (susul.yaml): is a section; put its keys under it",
@@ -120,13 +120,23 @@ func TestEveryFaultIsReported(t *testing.T) {
 			"apps[0].master_secret (susul.yaml): " + needsText,
 			"apps[0].requests_per_second (susul.yaml): must be a number"}},
 		"app twice": {"", []string{"SUSUL_APPS=[{app_key: k, master_secret: a}, {app_key: k, master_secret: b}]"}, nil,
-			[]string{"apps[1].app_key (SUSUL_APPS): is the same as apps[0].app_key; keep one of the two apps"}},
+			[]string{"apps[1].app_key (SUSUL_APPS): is the same as apps[0].app_key; keep one of the two"}},
 		"app key with a colon": {"apps: [{app_key: 'a:b', master_secret: s}]", nil, nil,
 			[]string{"apps[0].app_key (susul.yaml): must have no colon, slash or space: it is a user name and a part of paths"}},
 		"app's URL":   {"apps: [{app_key: k, master_secret: s, base_url: x}]", nil, nil, []string{"apps[0].base_url (susul.yaml): " + needsURL}},
 		"app's quota": {"apps: [{app_key: k, master_secret: s, requests_per_second: 0}]", nil, nil, []string{"apps[0].requests_per_second (susul.yaml): must be above 0"}},
 		"app's half callback": {"apps: [{app_key: k, master_secret: s, callback: {secret: hunter2}}]", nil, nil, []string{
 			"apps[0].callback.username (susul.yaml): is missing, but apps[0].callback.secret (susul.yaml) is set; set both or neither"}},
+		"empty group": {"groups: [{}]", nil, nil, []string{
+			"groups[0].group_key (susul.yaml): is missing; copy it from EngageLab's console",
+			"groups[0].master_secret (susul.yaml): is missing; copy it from EngageLab's console"}},
+		"group text": {"groups: [hunter2]", nil, nil, []string{
+			"groups[0] (susul.yaml): must be a map with group_key and master_secret"}},
+		"groups text": {"groups: hunter2", nil, nil, []string{
+			"groups (susul.yaml): must be a list of groups, each a map with group_key and master_secret, in YAML or JSON"}},
+		"group twice": {"groups: [{group_key: k, master_secret: a}, {group_key: k, master_secret: b, base_url: x}]", nil, nil, []string{
+			"groups[1].group_key (susul.yaml): is the same as groups[0].group_key; keep one of the two",
+			"groups[1].base_url (susul.yaml): " + needsURL}},
 		"statuses": {"callbacks: {statuses: {opened: READ, seen: [1], '': SENT, ok: SENT}}", nil, nil, []string{
 			`callbacks.statuses."" (susul.yaml): must have the name of a status`,
 			"callbacks.statuses.opened (susul.yaml): must be SENT, DELIVERED, DISPLAYED, CLICKED or FAILED",

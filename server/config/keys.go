@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	envPrefix  = "SUSUL_"
-	appPrefix  = "apps[]."
-	configFlag = "config"
+	envPrefix   = "SUSUL_"
+	appPrefix   = "apps[]."
+	groupPrefix = "groups[]."
+	configFlag  = "config"
 )
 
 // kind is the type of a key's value, named as a flag's help shows it.
@@ -25,6 +26,7 @@ const (
 	level    kind = "level"
 	statuses kind = "statuses"
 	apps     kind = "apps"
+	groups   kind = "groups"
 )
 
 // wants completes the sentence "must be …".
@@ -43,14 +45,24 @@ func (k kind) wants() string {
 	case statuses:
 		return "a map of EngageLab's status names to milestones, in YAML or JSON"
 	case apps:
-		return "a list of apps, each with app_key and master_secret, in YAML or JSON"
+		return "a list of apps, each " + k.item() + ", in YAML or JSON"
+	case groups:
+		return "a list of groups, each " + k.item() + ", in YAML or JSON"
 	default:
 		return "text; put quotes around what looks like a number, a date or a truth value"
 	}
 }
 
+// item says what an item of a list of apps or groups is.
+func (k kind) item() string {
+	if k == groups {
+		return "a map with group_key and master_secret"
+	}
+	return "a map with app_key and master_secret"
+}
+
 // structured reports whether values of the kind are too rich for the command line.
-func (k kind) structured() bool { return k == apps || k == statuses }
+func (k kind) structured() bool { return k == apps || k == groups || k == statuses }
 
 // key is one row of the table. def is written as in the environment; "" stands for the zero value.
 type key struct {
@@ -65,7 +77,9 @@ func (k key) env() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(k.name, ".", "_"))
 }
 
-// keys returns the table. Rows under "apps[]." are the keys of one app.
+const defaultBaseURL = "https://pushapi-sgp.engagelab.com"
+
+// keys returns the table. Rows under "apps[]." and "groups[]." are the keys of one of them.
 func keys() []key {
 	return []key{
 		{"data_dir", text, "data", "directory for everything that the server keeps"},
@@ -84,10 +98,14 @@ func keys() []key {
 		{"apps", apps, "", "the EngageLab applications to serve, at least one"},
 		{appPrefix + "app_key", text, "", "EngageLab's name for the app"},
 		{appPrefix + "master_secret", text, "", "the password that goes with app_key"},
-		{appPrefix + "base_url", text, "https://pushapi-sgp.engagelab.com", "the app's data centre"},
+		{appPrefix + "base_url", text, defaultBaseURL, "the app's data centre"},
 		{appPrefix + "requests_per_second", number, "500", "the app's quota at EngageLab"},
 		{appPrefix + "callback.username", text, "", "name in the signature of EngageLab's callbacks; needs callback.secret"},
 		{appPrefix + "callback.secret", text, "", "key of the signature of EngageLab's callbacks; needs callback.username"},
+		{"groups", groups, "", "EngageLab's groups of apps, for pushes to all apps of a group"},
+		{groupPrefix + "group_key", text, "", "EngageLab's name for the group, without group- before it"},
+		{groupPrefix + "master_secret", text, "", "the password that goes with group_key"},
+		{groupPrefix + "base_url", text, defaultBaseURL, "the data centre of the group's apps"},
 		{"callbacks.statuses", statuses, "", "milestones for EngageLab's status names, over the built-in table"},
 		{"relay.allow_private_networks", truth, "false", "let events go to loopback and private addresses"},
 		{"clock.speed", number, "1", "seconds that pass in one real second"},
@@ -98,7 +116,7 @@ func keys() []key {
 	}
 }
 
-// schema is the part of the table that describes the server, or one app: names without their prefix.
+// schema is the part of the table that describes the server, one app or one group: names without their prefix.
 type schema struct {
 	keys     map[string]key
 	sections map[string]bool // what stands before a dot in a name
@@ -133,12 +151,12 @@ func (s schema) names() []string {
 	return names
 }
 
-// RegisterFlags adds --config and a flag for every key that fits on a command line. The apps and callbacks.statuses do
-// not: a list of secrets belongs into the file or the environment.
+// RegisterFlags adds --config and a flag for every key that fits on a command line. Apps, groups and callbacks.statuses
+// do not: a list of secrets belongs into the file or the environment.
 func RegisterFlags(flags *pflag.FlagSet) {
 	flags.String(configFlag, "", "YAML file to read the configuration from")
 	for _, k := range keys() {
-		if k.kind.structured() || strings.HasPrefix(k.name, appPrefix) {
+		if k.kind.structured() || strings.Contains(k.name, "[]") {
 			continue
 		}
 		f := flags.VarPF(&flagText{kind: k.kind, text: k.def}, k.name, "", k.help)

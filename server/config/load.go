@@ -62,16 +62,17 @@ func (s Sources) path() string {
 // loader lays the sources over each other. Values are converted and checked for their type as they come in, each with
 // the name of its source; so the structs at the end are filled without any guessing.
 type loader struct {
-	server, app schema
-	values      *koanf.Koanf
-	origin      map[string]string // key → the source that set it last
-	faults      faults
+	server, app, group schema
+	values             *koanf.Koanf
+	origin             map[string]string // key → the source that set it last
+	faults             faults
 }
 
 func newLoader() *loader {
 	return &loader{
 		server: newSchema(""),
 		app:    newSchema(appPrefix),
+		group:  newSchema(groupPrefix),
 		values: koanf.New("."),
 		origin: map[string]string{},
 		faults: faults{seen: map[place]bool{}},

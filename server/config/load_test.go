@@ -108,7 +108,7 @@ func TestLoadReadsEveryKeyFromEverySource(t *testing.T) {
 		}
 	}
 	for _, k := range keys() { // the rest come in pairs or are structured: see below
-		special := k.kind.structured() || strings.HasPrefix(k.name, appPrefix) || strings.HasPrefix(k.name, "tls.")
+		special := k.kind.structured() || strings.Contains(k.name, "[]") || strings.HasPrefix(k.name, "tls.")
 		require.Equal(t, !special, covered[k.name], k.name)
 	}
 }
@@ -215,6 +215,7 @@ func TestFlagsOfACommandShowTheTable(t *testing.T) {
 	require.Regexp(t, `--grpc.listen string +host:port of the gRPC API \(default "127\.0\.0\.1:7070"\)`, usage)
 	require.Regexp(t, `--shutdown.timeout duration .*\(default 20s\)`, usage)
 	require.NotContains(t, usage, "--apps")
+	require.NotContains(t, usage, "--groups")
 	require.NotContains(t, usage, "--callbacks.statuses")
 }
 
@@ -240,6 +241,7 @@ func TestTheTableFitsTheStructs(t *testing.T) {
 	}
 	walk("", reflect.TypeFor[Config]())
 	walk(appPrefix, reflect.TypeFor[App]())
+	walk(groupPrefix, reflect.TypeFor[Group]())
 	require.ElementsMatch(t, inTable, inStructs)
 	slices.Sort(variables)
 	require.Len(t, slices.Compact(variables), len(inTable), "two keys share a variable")
@@ -255,6 +257,7 @@ func TestTheExampleIsCompleteAndLoads(t *testing.T) {
 	want.Admin.Tokens = []Secret{NewSecret("replace-this-token-by-your-own")}
 	want.Apps[0].AppKey, want.Apps[0].MasterSecret = "your-app-key", NewSecret("your-master-secret")
 	want.Apps[0].Callback = Callback{Username: "susul", Secret: NewSecret("your-callback-secret")}
+	want.Groups = []Group{{GroupKey: "your-group-key", MasterSecret: NewSecret("your-groups-master-secret"), BaseURL: defaultBaseURL}}
 	want.Callbacks.Statuses = map[string]storage.Milestone{"opened": storage.Clicked}
 	require.Equal(t, want, normal(got), "the example must show the defaults")
 
@@ -266,11 +269,16 @@ func TestTheExampleIsCompleteAndLoads(t *testing.T) {
 	}
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
-	var written struct{ Apps []map[string]any }
+	var written struct{ Apps, Groups []map[string]any }
 	require.NoError(t, yaml.Unmarshal(content, &written))
-	require.Len(t, written.Apps, 1)
-	inApp := l.flatten(l.app, place{}, written.Apps[0])
-	for name := range l.app.keys {
-		require.Contains(t, inApp, name, "the example must mention every key")
+	for _, example := range []struct {
+		of    schema
+		items []map[string]any
+	}{{l.app, written.Apps}, {l.group, written.Groups}} {
+		require.Len(t, example.items, 1)
+		mentioned := l.flatten(example.of, place{}, example.items[0])
+		for name := range example.of.keys {
+			require.Contains(t, mentioned, name, "the example must mention every key")
+		}
 	}
 }

@@ -38,6 +38,7 @@ func (l *loader) validate(c Config) {
 		l.validateToken(l.at("admin.tokens").index(i), token.Reveal())
 	}
 	l.validateApps(c.Apps)
+	l.validateGroups(c.Groups)
 	l.require(positive(c.Clock.Speed), "clock.speed", "must be above 0")
 	l.require(c.Log.Format == FormatJSON || c.Log.Format == FormatText, "log.format", "must be json or text")
 	l.require(c.Shutdown.Timeout > 0, "shutdown.timeout", "must be above 0")
@@ -109,11 +110,8 @@ func (l *loader) validateApps(served []App) {
 	first := map[string]place{}
 	for i, app := range served {
 		at := l.at("apps").index(i)
-		l.validateAppKey(at.key("app_key"), app.AppKey, first)
-		if app.MasterSecret.Empty() {
-			l.faults.add(at.key("master_secret"), "is missing; copy it from EngageLab's console")
-		}
-		l.validateURL(at.key("base_url"), app.BaseURL)
+		l.validateKey(at.key("app_key"), app.AppKey, first)
+		l.validateAccess(at, app.MasterSecret, app.BaseURL)
 		if !positive(app.RequestsPerSecond) {
 			l.faults.add(at.key("requests_per_second"), "must be above 0")
 		}
@@ -122,19 +120,36 @@ func (l *loader) validateApps(served []App) {
 	}
 }
 
-// validateAppKey also keeps the first place of every app key.
-func (l *loader) validateAppKey(at place, appKey string, first map[string]place) {
-	switch earlier, twice := first[appKey]; {
-	case appKey == "":
+func (l *loader) validateGroups(served []Group) {
+	first := map[string]place{}
+	for i, group := range served {
+		at := l.at("groups").index(i)
+		l.validateKey(at.key("group_key"), group.GroupKey, first)
+		l.validateAccess(at, group.MasterSecret, group.BaseURL)
+	}
+}
+
+// validateAccess checks what EngageLab is called with.
+func (l *loader) validateAccess(at place, secret Secret, baseURL string) {
+	if secret.Empty() {
+		l.faults.add(at.key("master_secret"), "is missing; copy it from EngageLab's console")
+	}
+	l.validateURL(at.key("base_url"), baseURL)
+}
+
+// validateKey also keeps the first place of every key of an app or group.
+func (l *loader) validateKey(at place, key string, first map[string]place) {
+	switch earlier, twice := first[key]; {
+	case key == "":
 		l.faults.add(at, "is missing; copy it from EngageLab's console")
 		return
-	case strings.ContainsAny(appKey, ":/ \t\r\n"):
+	case strings.ContainsAny(key, ":/ \t\r\n"):
 		l.faults.add(at, "must have no colon, slash or space: it is a user name and a part of paths")
 	case twice:
-		l.faults.add(at, "is the same as %s; keep one of the two apps", earlier.path)
+		l.faults.add(at, "is the same as %s; keep one of the two", earlier.path)
 		return
 	}
-	first[appKey] = at
+	first[key] = at
 }
 
 func positive(x float64) bool { return x > 0 && !math.IsInf(x, 1) }

@@ -33,6 +33,8 @@ type PushRequest struct {
 	Document engagelab.Document
 	// PolicyID names the resend policy; empty leaves the choice to the policies' matches.
 	PolicyID string
+
+	external bool // EngageLab has it from somebody else
 }
 
 // CreatePush stores a push durably, lets it be sent, and waits a moment for EngageLab's answer to the first request. It
@@ -55,7 +57,9 @@ func (s *Service) CreatePush(ctx context.Context, req PushRequest) (storage.Push
 		return storage.Push{}, err
 	}
 	// What is being stored is stored, also for a caller who has gone: somebody must then tell the dispatcher.
-	push, created, err := s.storePush(context.WithoutCancel(ctx), draft)
+	push, created, err := storePush(draft, func(draft storage.PushDraft) (storage.Push, bool, error) {
+		return s.Store.CreatePush(context.WithoutCancel(ctx), draft)
+	})
 	if err != nil {
 		return storage.Push{}, err
 	}
@@ -114,6 +118,7 @@ func (s *Service) choosePolicy(req PushRequest) (*policy.Compiled, error) {
 		CustomArgs: req.Document.CustomArgs(),
 		Platform:   req.Document.Platforms(),
 		Extras:     req.Document.Extras(),
+		External:   req.external,
 	})
 	if err != nil {
 		s.Logger.Warn("some policies could not be matched", "app", req.App, "error", err)
@@ -149,6 +154,7 @@ func (s *Service) draftPush(req PushRequest, chosen *policy.Compiled) (storage.P
 			Fingerprint:  fingerprint[:],
 			Document:     document,
 			Listed:       listed,
+			External:     req.external,
 			CallbackURLs: req.Document.CallbackURLs(),
 			TimeToLive:   req.Document.TimeToLive(),
 			State:        storage.PushActive,
@@ -197,11 +203,11 @@ func firstSending(recipients int, listed bool, due, expire time.Time) []storage.
 	return drafts
 }
 
-// storePush gives the draft an id and stores it.
-func (s *Service) storePush(ctx context.Context, draft storage.PushDraft) (push storage.Push, created bool, err error) {
+// storePush gives the draft an id that nobody has, and stores it.
+func storePush(draft storage.PushDraft, store func(storage.PushDraft) (storage.Push, bool, error)) (push storage.Push, created bool, err error) {
 	for range msgIDAttempts {
 		draft.Push.ID = newMsgID(draft.Push.CreateTime)
-		push, created, err = s.Store.CreatePush(ctx, draft)
+		push, created, err = store(draft)
 		if !errors.Is(err, storage.ErrConflict) {
 			break
 		}

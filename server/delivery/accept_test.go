@@ -112,7 +112,7 @@ func TestAPushIsAcceptedWhileEngageLabIsDown(t *testing.T) {
 func (h *house) retried() sending {
 	h.t.Helper()
 	for range 100 {
-		require.NoError(h.t, h.clock.BlockUntilContext(h.t.Context(), 1)) // the dispatcher waits for its next try
+		require.NoError(h.t, h.idle(h.t.Context())) // the dispatcher waits for its next try
 		h.clock.Advance(5 * time.Second)
 		select {
 		case s := <-h.engageLab.arrived:
@@ -134,7 +134,7 @@ func TestAPushThatEngageLabNeverTakesExpires(t *testing.T) {
 	push, err := h.service.CreatePush(ctx, h.request(1500, nil))
 	require.NoError(t, err)
 
-	require.NoError(t, h.clock.BlockUntilContext(t.Context(), 1))
+	require.NoError(t, h.idle(t.Context()))
 	h.clock.Advance(11 * time.Minute) // its time to live is 10
 	report := h.settled(push)
 	require.Equal(t, 1, report.Steps[0].Dispatches[storage.DispatchExpired])
@@ -164,7 +164,7 @@ func TestALostAnswerIsAskedForAgainWithTheSameCID(t *testing.T) {
 		}
 	}()
 	s := h.next()
-	require.NoError(t, h.clock.BlockUntilContext(t.Context(), 1))
+	require.NoError(t, h.idle(t.Context()))
 	h.clock.Advance(time.Minute)
 	push := <-created
 	require.False(t, push.FirstSentTime.IsZero())

@@ -56,6 +56,9 @@ func (s *Service) RecordCallbacks(ctx context.Context, app string, rows []storag
 		return storage.CallbackSummary{}, err
 	}
 	s.Metrics.callbacksRecorded(app, summary)
+	if summary.Held > 0 {
+		wake(s.strays)
+	}
 	return summary, nil
 }
 

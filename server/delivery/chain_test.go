@@ -158,7 +158,7 @@ func (h *house) settledWhileTimePasses(push storage.Push) storage.Report {
 	ctx, cancel := context.WithCancel(h.t.Context())
 	defer cancel()
 	go func() {
-		for h.clock.BlockUntilContext(ctx, 1) == nil {
+		for h.idle(ctx) == nil {
 			h.clock.Advance(time.Second)
 		}
 	}()

@@ -111,6 +111,10 @@ func (e *engageLab) Validate(context.Context, []byte) (engagelab.PushResponse, e
 	return engagelab.PushResponse{}, nil
 }
 
+func (e *engageLab) StatusDetail(context.Context, []string) (map[string]engagelab.StatusDetail, error) {
+	return nil, errDown
+}
+
 func (e *engageLab) Withdraw(_ context.Context, id string) (engagelab.PushResponse, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -309,6 +313,9 @@ func (h *house) callback(s sending, status string, ids ...string) storage.Callba
 	require.NoError(h.t, err)
 	return summary
 }
+
+// idle waits until the dispatcher waits for its next try, and the adopter for strays.
+func (h *house) idle(ctx context.Context) error { return h.clock.BlockUntilContext(ctx, 2) }
 
 // pass lets time go by and plans what is due.
 func (h *house) pass(d time.Duration) {

@@ -10,6 +10,7 @@ import (
 // bounded.
 type Metrics struct {
 	pushes     *prometheus.CounterVec
+	adopted    *prometheus.CounterVec
 	dispatches *prometheus.CounterVec
 	callbacks  *prometheus.CounterVec
 }
@@ -20,6 +21,9 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		pushes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "susul_pushes_accepted_total", Help: "Pushes that were stored.",
 		}, []string{"app"}),
+		adopted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "susul_pushes_adopted_total", Help: "Pushes that were recorded after EngageLab had taken them from elsewhere, or for a group.",
+		}, []string{"app"}),
 		dispatches: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "susul_dispatches_total", Help: "Attempts at handing a dispatch to EngageLab, by the state that they led to.",
 		}, []string{"app", "state"}),
@@ -27,11 +31,13 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Name: "susul_callbacks_total", Help: "Rows that EngageLab reported, by what became of them.",
 		}, []string{"app", "outcome"}),
 	}
-	registry.MustRegister(m.pushes, m.dispatches, m.callbacks)
+	registry.MustRegister(m.pushes, m.adopted, m.dispatches, m.callbacks)
 	return m
 }
 
 func (m *Metrics) pushAccepted(app string) { m.pushes.WithLabelValues(app).Inc() }
+
+func (m *Metrics) pushAdopted(app string) { m.adopted.WithLabelValues(app).Inc() }
 
 func (m *Metrics) dispatchFinished(app string, state storage.DispatchState) {
 	m.dispatches.WithLabelValues(app, string(state)).Inc()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/storage"
 )
 
@@ -20,6 +21,20 @@ func (s *Service) ListPushes(ctx context.Context, q storage.PushQuery) ([]storag
 // Report returns what became of a push, or storage.ErrNotFound.
 func (s *Service) Report(ctx context.Context, app string, id int64) (storage.Report, error) {
 	return s.Store.Report(ctx, app, id)
+}
+
+// ElsewhereStatus returns EngageLab's own statistics of messages that were not sent through Susul, by their ids there. Those that
+// EngageLab does not know either are missing.
+func (s *Service) ElsewhereStatus(ctx context.Context, app string, upstreamIDs []string) (map[string]engagelab.StatusDetail, error) {
+	served, ok := s.Apps[app]
+	if !ok {
+		return nil, fmt.Errorf("%w %q", ErrUnknownApp, app)
+	}
+	details, err := served.Sender.StatusDetail(ctx, upstreamIDs)
+	if err != nil {
+		return nil, fromEngageLab(err)
+	}
+	return details, nil
 }
 
 // Recipients returns those of the registration ids that are recipients of an app's push, or storage.ErrNotFound if the

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ type Sender interface {
 	Push(ctx context.Context, document []byte) (engagelab.PushResponse, error)
 	Validate(ctx context.Context, document []byte) (engagelab.PushResponse, error)
 	Withdraw(ctx context.Context, msgID string) (engagelab.PushResponse, error)
+	StatusDetail(ctx context.Context, messageIDs []string) (map[string]engagelab.StatusDetail, error)
 }
 
 // Policies is what delivery needs of the resend policies.
@@ -37,14 +39,21 @@ type App struct {
 	CallbackURL string
 }
 
-// Options are what a Service needs. All but Statuses and the bounds are required.
+// GroupSender is what delivery needs of a group's EngageLab client.
+type GroupSender interface {
+	GroupPush(ctx context.Context, document []byte) (map[string]json.RawMessage, error)
+}
+
+// Options are what a Service needs. All but Groups, Statuses and the bounds are required.
 type Options struct {
 	Store    storage.Store
 	Policies Policies
 	Apps     map[string]App // by app key
-	Clock    clockwork.Clock
-	Logger   *slog.Logger
-	Metrics  *Metrics
+	// Groups push to all apps of a group at once; by group key. May be nil.
+	Groups  map[string]GroupSender
+	Clock   clockwork.Clock
+	Logger  *slog.Logger
+	Metrics *Metrics
 	// Statuses adds to, and overrides, the known names of EngageLab's statuses.
 	Statuses map[string]storage.Milestone
 	// ClaimLease is how long a claimed dispatch belongs to its claimer, in the clock's time. Default 2 min.
@@ -64,6 +73,8 @@ type Service struct {
 	compiled compiledPolicies
 	// stepsDue gets a signal when steps may have become due earlier than was known.
 	stepsDue chan struct{}
+	// strays gets a signal when callbacks of a message came that is not known.
+	strays chan struct{}
 }
 
 // New returns a Service that is not running yet.
@@ -76,6 +87,7 @@ func New(o Options) *Service {
 		statuses: knownStatuses(o.Statuses),
 		outbox:   make(map[string]*dispatcher, len(o.Apps)),
 		stepsDue: make(chan struct{}, 1),
+		strays:   make(chan struct{}, 1),
 	}
 	for key := range o.Apps {
 		s.outbox[key] = newDispatcher(s, key)
@@ -97,6 +109,7 @@ func (s *Service) Run(ctx context.Context) error {
 	for _, key := range slices.Sorted(maps.Keys(s.outbox)) {
 		group.Go(func() error { return s.outbox[key].run(ctx) })
 	}
+	group.Go(func() error { return s.runAdoption(ctx) })
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("send: %w", err)
 	}

@@ -33,7 +33,7 @@ func (h *house) passUntil(step time.Duration, done func() bool) {
 	for !done() {
 		require.True(h.t, time.Now().Before(deadline), "waited in vain")
 		waiting, cancel := context.WithTimeout(h.t.Context(), 100*time.Millisecond)
-		if h.clock.BlockUntilContext(waiting, 1) == nil { // the dispatcher waits for its next try
+		if h.idle(waiting) == nil { // the dispatcher waits for its next try
 			h.clock.Advance(step)
 		}
 		cancel()

@@ -20,6 +20,9 @@ import (
 // DefaultBaseURL is EngageLab's data centre in Singapore.
 const DefaultBaseURL = "https://pushapi-sgp.engagelab.com"
 
+// GroupUserPrefix stands before a group's key in the user name of its credentials.
+const GroupUserPrefix = "group-"
+
 // DefaultRequestsPerSecond is what EngageLab grants an app key unless agreed otherwise.
 const DefaultRequestsPerSecond = 500
 
@@ -163,6 +166,14 @@ func (c *Client) BatchPush(ctx context.Context, kind BatchKind, document []byte,
 	}
 	return decode[BatchResponse](c.do(ctx, call{
 		method: http.MethodPost, path: "/v4/batch/push/" + string(kind), body: document, units: targets, sendOnce: true,
+	}))
+}
+
+// GroupPush sends a push document to every app of a group; the client's credentials are the group's. The answer has a
+// member for each app, with its msg_id or its error, and group_msgid. After an ambiguous failure it is not repeated.
+func (c *Client) GroupPush(ctx context.Context, document []byte) (map[string]json.RawMessage, error) {
+	return decode[map[string]json.RawMessage](c.do(ctx, call{
+		method: http.MethodPost, path: "/v4/grouppush", body: document, sendOnce: true,
 	}))
 }
 

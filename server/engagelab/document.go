@@ -203,19 +203,22 @@ func setAlert(notification map[string]any, alert string) {
 	if alert == "" {
 		return
 	}
-	if _, common := notification["alert"]; common {
-		notification["alert"] = alert
-	}
+	_, common := notification["alert"]
+	everywhere := true // nothing says on which platforms it is shown
 	for _, platform := range allPlatforms {
 		own := object(notification, platform)
 		if own == nil {
 			continue
 		}
+		everywhere = false
 		if parts := object(own, "alert"); parts != nil { // iOS may split its alert
 			parts["body"] = alert
 		} else {
 			own["alert"] = alert
 		}
+	}
+	if common || everywhere {
+		notification["alert"] = alert
 	}
 }
 

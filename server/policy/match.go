@@ -17,6 +17,7 @@ type Attributes struct {
 	CustomArgs any
 	Platform   []string
 	Extras     map[string]any
+	External   bool // not made through Susul
 }
 
 // maxMatchCost bounds the evaluation of a match, in CEL's cost units: roughly, a unit is one step of the evaluation.
@@ -35,6 +36,7 @@ var matchEnv = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Variable("custom_args", cel.DynType),
 		cel.Variable("platform", cel.ListType(cel.StringType)),
 		cel.Variable("extras", cel.MapType(cel.StringType, cel.DynType)),
+		cel.Variable("external", cel.BoolType),
 		cel.ParserExpressionSizeLimit(maxMatch),
 		cel.ParserRecursionLimit(100),
 	)
@@ -67,6 +69,7 @@ func (m *match) eval(a Attributes) (bool, error) {
 		"custom_args": a.CustomArgs,
 		"platform":    a.Platform,
 		"extras":      a.Extras,
+		"external":    a.External,
 	})
 	if err != nil {
 		return false, err

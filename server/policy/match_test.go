@@ -34,6 +34,8 @@ func TestMatches(t *testing.T) {
 		{match: `type(custom_args) == string && custom_args.startsWith("campaign")`, push: text, want: true},
 		{match: `custom_args == null && size(platform) == 0 && size(extras) == 0 && app == ""`, want: true},
 		{match: `false`, push: push, want: false},
+		{match: `external`, push: push, want: false},
+		{match: `external && app == "app2"`, push: policy.Attributes{App: "app2", External: true}, want: true},
 		{match: ``, push: push, want: false},
 		{match: `custom_args.other == 1`, push: push, fails: true},
 		{match: `extras.other == "x"`, push: push, fails: true},

@@ -158,10 +158,10 @@ func (t *tx) insertDraft(p storage.Push, recipients int) error {
 	if err != nil {
 		return err
 	}
-	inserted, err := t.exec(`INSERT INTO push (id, app, request_id, fingerprint, listed, state, time_to_live, create_time,
+	inserted, err := t.exec(`INSERT INTO push (id, app, request_id, fingerprint, listed, external, state, time_to_live, create_time,
 		recipients, policy_uid, policy_revision, callback_urls, document)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
-		p.ID, p.App, p.RequestID, blob(p.Fingerprint), p.Listed, stateDraft, p.TimeToLive.Milliseconds(),
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+		p.ID, p.App, p.RequestID, blob(p.Fingerprint), p.Listed, p.External, stateDraft, p.TimeToLive.Milliseconds(),
 		p.CreateTime.UnixMilli(), recipients, policyUID, policyRevision, urls, blob(p.Document))
 	if err == nil && inserted == 0 {
 		err = storage.ErrConflict

@@ -87,8 +87,9 @@ func (t *tx) claim(req storage.ClaimRequest) ([]storage.Dispatch, error) {
 	for i, id := range ids {
 		var err error
 		if claimed[i], err = first(t.ctx, t, scanDispatch, `UPDATE dispatch
-			SET state = iif(state = 'SENDING', state, 'CLAIMED'), attempt = attempt + 1, ready_time = ? WHERE id = ? RETURNING `+dispatchColumns,
-			req.Now.Add(req.Lease).UnixMilli(), id); err != nil {
+			SET state = iif(state = 'SENDING', state, 'CLAIMED'), claim_time = iif(state = 'SENDING', claim_time, ?),
+			attempt = attempt + 1, ready_time = ? WHERE id = ? RETURNING `+dispatchColumns,
+			now, req.Now.Add(req.Lease).UnixMilli(), id); err != nil {
 			return nil, err
 		}
 	}

@@ -43,6 +43,7 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 			[]string{"push_app (app=?)", "PRIMARY KEY (push_id=? AND registration_id=?)", "(push_id=? AND ordinal=?)"}},
 		{"upstream ids", rows(selectTargets), []string{"dispatch_upstream (app=? AND upstream_id=?)"}},
 		{"recipients of callbacks", rows(selectMembers), []string{"PRIMARY KEY (push_id=? AND registration_id=?)"}},
+		{"a push by its upstream id", selectPush + byUpstream, []string{"dispatch_upstream (app=? AND upstream_id=?)", "INTEGER PRIMARY KEY"}},
 		{"progress", rows(updateProgress), []string{"recipient USING PRIMARY KEY (push_id=? AND ordinal=?)"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 
 // What a push is read from. A draft, and a discarded one, is hidden.
 const (
-	pushColumns = `SELECT p.id, p.app, p.request_id, p.fingerprint, p.listed, p.state, p.time_to_live, p.create_time,
+	pushColumns = `SELECT p.id, p.app, p.request_id, p.fingerprint, p.listed, p.external, p.state, p.time_to_live, p.create_time,
 	p.first_sent_time, p.recipients, p.refusal, p.callback_urls, v.uid, v.revision, v.name, `
 	fromPush = ` FROM push p LEFT JOIN policy_revision v ON v.uid = p.policy_uid AND v.revision = p.policy_revision `
 	visible  = `p.state NOT IN ('DRAFT', 'DISCARDED')`
@@ -26,7 +26,7 @@ func scanPush(rows *sql.Rows) (p storage.Push, err error) {
 	var uid, name sql.NullString
 	var revision sql.NullInt64
 	var spec []byte
-	err = rows.Scan(&p.ID, &p.App, &p.RequestID, &p.Fingerprint, &p.Listed, &p.State, millisSpan{&p.TimeToLive},
+	err = rows.Scan(&p.ID, &p.App, &p.RequestID, &p.Fingerprint, &p.Listed, &p.External, &p.State, millisSpan{&p.TimeToLive},
 		millisTime{&p.CreateTime}, millisTime{&p.FirstSentTime}, &p.Recipients, fromJSON[*storage.Refusal]{&p.Refusal},
 		fromJSON[[]string]{&p.CallbackURLs}, &uid, &revision, &name, &p.Document, &spec)
 	if uid.Valid {

@@ -35,6 +35,7 @@ func Run(t *testing.T, fresh Factory, traits Traits) {
 		{"Finish", finishCases},
 		{"Callbacks", callbackCases},
 		{"Held", heldCases},
+		{"Adoption", adoptionCases},
 		{"Report", reportCases},
 		{"Planning", planningCases},
 		{"Fencing", fencingCases},

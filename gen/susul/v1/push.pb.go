@@ -203,7 +203,10 @@ type Push struct {
 	// Output only. How many recipients are known.
 	RecipientCount int64 `protobuf:"varint,20,opt,name=recipient_count,json=recipientCount,proto3" json:"recipient_count,omitempty"`
 	// Output only. EngageLab's push object as it came, without a list of registration ids. Absent in lists.
-	Document      *structpb.Struct `protobuf:"bytes,21,opt,name=document,proto3" json:"document,omitempty"`
+	Document *structpb.Struct `protobuf:"bytes,21,opt,name=document,proto3" json:"document,omitempty"`
+	// Output only. The push was not made through Susul, but in EngageLab's console, by a schedule there or by a direct call:
+	// its callbacks made it known. Its content is not.
+	External      bool `protobuf:"varint,22,opt,name=external,proto3" json:"external,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -383,6 +386,13 @@ func (x *Push) GetDocument() *structpb.Struct {
 		return x.Document
 	}
 	return nil
+}
+
+func (x *Push) GetExternal() bool {
+	if x != nil {
+		return x.External
+	}
+	return false
 }
 
 // Refusal is EngageLab's final word.
@@ -1673,7 +1683,7 @@ var File_susul_v1_push_proto protoreflect.FileDescriptor
 
 const file_susul_v1_push_proto_rawDesc = "" +
 	"\n" +
-	"\x13susul/v1/push.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc3\n" +
+	"\x13susul/v1/push.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\n" +
 	"\n" +
 	"\x04Push\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x03R\x04name\x12\x1b\n" +
@@ -1704,7 +1714,8 @@ const file_susul_v1_push_proto_rawDesc = "" +
 	"createTime\x12H\n" +
 	"\x0ffirst_sent_time\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\rfirstSentTime\x12-\n" +
 	"\x0frecipient_count\x18\x14 \x01(\x03B\x04\xe2A\x01\x03R\x0erecipientCount\x129\n" +
-	"\bdocument\x18\x15 \x01(\v2\x17.google.protobuf.StructB\x04\xe2A\x01\x03R\bdocument:\x90\x01\xbaH\x8c\x01\x1a\x89\x01\n" +
+	"\bdocument\x18\x15 \x01(\v2\x17.google.protobuf.StructB\x04\xe2A\x01\x03R\bdocument\x12 \n" +
+	"\bexternal\x18\x16 \x01(\bB\x04\xe2A\x01\x03R\bexternal:\x90\x01\xbaH\x8c\x01\x1a\x89\x01\n" +
 	"\fpush.content\x121give a notification, a message or a live_activity\x1aFhas(this.notification) || has(this.message) || has(this.live_activity)\"X\n" +
 	"\aRefusal\x12\x1f\n" +
 	"\vhttp_status\x18\x01 \x01(\x05R\n" +

@@ -51,7 +51,8 @@ type ResendPolicy struct {
 	Priority int32 `protobuf:"varint,8,opt,name=priority,proto3" json:"priority,omitempty"`
 	// A CEL expression over a push that does not name a policy. True: the push gets this one. Variables: `app` (string),
 	// `plan_id` (string), `request_id` (string), `platform` (list of strings), `custom_args` (object or string), `extras`
-	// (object). Example: `custom_args.kind == "news"`. Empty: only pushes that name the policy get it.
+	// (object), `external` (bool: not made through Susul, so that nothing but `app` and `custom_args` is known, and each step
+	// must bring its own alert). Example: `custom_args.kind == "news"`. Empty: only pushes that name the policy get it.
 	Match string `protobuf:"bytes,9,opt,name=match,proto3" json:"match,omitempty"`
 	// No push gets a paused policy by `match`. Requests to EngageLab that are queued, and steps that come due meanwhile, are
 	// cancelled; a step that comes due after the pause is sent.

@@ -21,6 +21,7 @@ CREATE TABLE push (
     request_id      TEXT    NOT NULL,
     fingerprint     BLOB,
     listed          INTEGER NOT NULL,
+    external        INTEGER NOT NULL,
     state           TEXT    NOT NULL,
     time_to_live    INTEGER NOT NULL,
     create_time     INTEGER NOT NULL,
@@ -71,7 +72,8 @@ CREATE INDEX step_due ON step (due_time) WHERE state = 'SCHEDULED';
 
 -- recipients is a JSON array of ordinals; NULL, like recipient_count, stands for the whole audience.
 -- ready_time is when the next claim may take the dispatch: its due time while PENDING, the end of the lease while
--- CLAIMED, either of them while SENDING, NULL in every other state.
+-- CLAIMED, either of them while SENDING, NULL in every other state. claim_time is when the claim was made that was, or
+-- will be, the first to be started: EngageLab knew nothing of the dispatch before.
 CREATE TABLE dispatch (
     id              INTEGER PRIMARY KEY,
     app             TEXT    NOT NULL,
@@ -82,6 +84,7 @@ CREATE TABLE dispatch (
     attempt         INTEGER NOT NULL,
     due_time        INTEGER NOT NULL,
     expire_time     INTEGER,
+    claim_time      INTEGER,
     ready_time      INTEGER,
     sent_time       INTEGER,
     upstream_id     TEXT,
@@ -94,7 +97,7 @@ CREATE TABLE dispatch (
 ) STRICT;
 
 CREATE INDEX dispatch_push ON dispatch (push_id);
--- The steps of a push that has a SENDING dispatch are held back.
+-- The steps of a push that has a SENDING dispatch are held back, and so are messages that may be such a dispatch's.
 CREATE INDEX dispatch_sending ON dispatch (push_id) WHERE state = 'SENDING';
 CREATE UNIQUE INDEX dispatch_upstream ON dispatch (app, upstream_id) WHERE upstream_id IS NOT NULL;
 -- Claims take the first sendings (step > 0 is 0) before the follow-ups, each by due time.
@@ -145,6 +148,8 @@ CREATE TABLE held_callback (
 ) STRICT;
 
 CREATE INDEX held_callback_upstream ON held_callback (app, upstream_id);
+CREATE INDEX held_callback_stray ON held_callback (app, upstream_id)
+    WHERE reason = 'UNKNOWN_MESSAGE' AND upstream_id <> '' AND registration_id <> '';
 
 -- step -1 counts each recipient once over all steps.
 CREATE TABLE counter (
