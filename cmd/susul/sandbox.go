@@ -25,19 +25,21 @@ func newSandboxCommand() *cobra.Command {
 	var (
 		listen string
 		apps   []string
+		groups []string
 		speed  float64
 		cfg    = sandbox.Config{Behaviour: sandbox.DefaultBehaviour()}
 	)
 	cmd := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Run a stand-in EngageLab to develop against",
-		Long: `Run a stand-in EngageLab: its push API, with simulated devices that receive, display and click, and its signed
+		Long: `Run a stand-in EngageLab: its whole API, with simulated devices that receive, display and click, and its signed
 callbacks. GET /sandbox/requests tells what arrived, GET /sandbox/devices/{registration_id} what reached a device.`,
 		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&listen, "listen", "127.0.0.1:7099", "`address` to listen on")
 	flags.StringArrayVar(&apps, "app", nil, "an app's `KEY:SECRET`; repeatable")
+	flags.StringArrayVar(&groups, "group", nil, "`KEY:SECRET` of a group that has all apps in it; repeatable")
 	flags.StringVar(&cfg.Callback.URL, "callback", "", "`URL` to report to, besides a push's own callback_url")
 	flags.StringVar(&cfg.Callback.Username, "callback-username", "", "user name that callbacks are signed with")
 	flags.StringVar(&cfg.Callback.Secret, "callback-secret", "", "secret that callbacks are signed with")
@@ -47,8 +49,10 @@ callbacks. GET /sandbox/requests tells what arrived, GET /sandbox/devices/{regis
 	flags.IntVar(&cfg.RequestsPerSecond, "quota", 500, "requests per second and app before 429")
 	addBehaviourFlags(cmd, &cfg.Behaviour)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		var err error
-		if cfg.Apps, err = parseApps(apps); err != nil {
+		var appsErr, groupsErr error
+		cfg.Apps, appsErr = parsePairs("--app", apps)
+		cfg.Groups, groupsErr = parsePairs("--group", groups)
+		if err := errors.Join(appsErr, groupsErr); err != nil {
 			return err
 		}
 		if speed <= 0 {
@@ -74,21 +78,22 @@ func addBehaviourFlags(cmd *cobra.Command, b *sandbox.Behaviour) {
 	flags.DurationVar(&b.ClickWithin, "click-within", b.ClickWithin, "the longest time to a click")
 }
 
-func parseApps(pairs []string) (map[string]string, error) {
-	apps := make(map[string]string, len(pairs))
+// parsePairs reads the KEY:SECRET pairs that a flag was given.
+func parsePairs(flag string, pairs []string) (map[string]string, error) {
+	secrets := make(map[string]string, len(pairs))
 	var faults []error
 	for _, pair := range pairs {
 		key, secret, ok := strings.Cut(pair, ":")
-		switch _, repeated := apps[key]; {
+		switch _, repeated := secrets[key]; {
 		case !ok || key == "" || secret == "":
-			faults = append(faults, errors.New("--app wants KEY:SECRET"))
+			faults = append(faults, fmt.Errorf("%s wants KEY:SECRET", flag))
 		case repeated:
-			faults = append(faults, fmt.Errorf("--app %s is given twice", key))
+			faults = append(faults, fmt.Errorf("%s %s is given twice", flag, key))
 		default:
-			apps[key] = secret
+			secrets[key] = secret
 		}
 	}
-	return apps, errors.Join(faults...)
+	return secrets, errors.Join(faults...)
 }
 
 func runSandbox(ctx context.Context, cfg sandbox.Config, listen string) error {

@@ -63,7 +63,7 @@ func (w world) TestProxy(t *testing.T) {
 // EngageLab's refusals, redirects and encodings stay its own; what it can't answer gets an error in its shape.
 func (w world) TestProxyAnswers(t *testing.T) {
 	defer w.engageLab.failWith(nil)
-	const bare = `{"code":1,"message":"bare"}`
+	const bare = "as it is"
 	get := func(t *testing.T, header, value string, status int) *http.Response {
 		t.Helper()
 		w.engageLab.failWith(func(rw http.ResponseWriter, _ *http.Request) {

@@ -38,20 +38,72 @@ func (s *Sandbox) Handler() http.Handler {
 		{method: "POST", path: "/v4/batch/push/alias", perTarget: true, answer: s.batchTo(byAlias)},
 		{method: "GET", path: "/v4/status/detail", answer: s.statusDetail},
 		{method: "GET", path: "/v4/status/message", answer: s.statusMessage},
+		{method: "GET", path: "/v4/status/batch/message", answer: s.statusBatch},
+		{method: "GET", path: "/v4/status/users", answer: s.statusUsers},
+
+		{method: "GET", path: "/v4/devices/{id}", answer: locked(s, s.getDevice)},
+		{method: "POST", path: "/v4/devices/{id}", answer: locked(s, s.setDevice)},
+		{method: "DELETE", path: "/v4/devices/{id}", answer: locked(s, s.deleteDevice)},
+		{method: "POST", path: "/v4/devices/status", answer: locked(s, s.devicesStatus)},
+		{method: "GET", path: "/v4/tags", answer: locked(s, s.listTags)},
+		{method: "POST", path: "/v4/tags/{tag}", answer: locked(s, s.setTag)},
+		{method: "DELETE", path: "/v4/tags/{tag}", answer: locked(s, s.deleteTag)},
+		{method: "GET", path: "/v4/tags/{tag}/registration_ids/{id}", answer: locked(s, s.isTagged)},
+		{method: "GET", path: "/v4/tags_count", answer: locked(s, s.countTags)},
+		{method: "GET", path: "/v4/tags/quota-info", answer: locked(s, s.tagQuota)},
+		{method: "GET", path: "/v4/aliases/{alias}", answer: locked(s, s.getAlias)},
+		{method: "DELETE", path: "/v4/aliases/{alias}", answer: locked(s, s.deleteAlias)},
+
+		{method: "POST", path: "/v4/schedules", answer: locked(s, s.createSchedule)},
+		{method: "GET", path: "/v4/schedules", answer: locked(s, s.listSchedules)},
+		{method: "GET", path: "/v4/schedules/{id}", answer: locked(s, s.getSchedule)},
+		{method: "PUT", path: "/v4/schedules/{id}", answer: locked(s, s.updateSchedule)},
+		{method: "DELETE", path: "/v4/schedules/{id}", answer: locked(s, s.deleteSchedule)},
+		{method: "GET", path: "/v4/schedules/{id}/msg-ids", answer: locked(s, s.scheduleMessages)},
+
+		{method: "POST", path: "/v4/push_plan", answer: locked(s, s.setPlan)},
+		{method: "GET", path: "/v4/push_plan/list", answer: locked(s, s.listPlans)},
+		{method: "DELETE", path: "/v4/push_plan/{ids}", answer: locked(s, s.deletePlans)},
+		{method: "DELETE", path: "/v4/push_plan/batch/{ids}", answer: locked(s, s.deletePlans)},
+		{method: "GET", path: "/v4/status/plan/msg/{$}", answer: locked(s, s.planMessages)},
+		{method: "GET", path: "/v4/status/plan/detail", answer: locked(s, s.planDetail)},
+
+		{method: "POST", path: "/v4/voices", answer: locked(s, s.setVoice)},
+		{method: "GET", path: "/v4/voices", answer: locked(s, s.listVoices)},
+		{method: "GET", path: "/v4/voices/{language}", answer: locked(s, s.getVoice)},
+		{method: "DELETE", path: "/v4/voices/{language}", answer: locked(s, s.deleteVoice)},
+		{method: "POST", path: "/v4/image/oppo", answer: locked(s, s.setImages)},
 	} {
 		mux.Handle(e.method+" "+e.path, s.serve(e))
-		mux.HandleFunc(e.path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Allow", e.method)
-			engagelab.WriteError(w, http.StatusMethodNotAllowed, engagelab.CodeUnsupportedMethod, "only "+e.method+" is supported")
-		})
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) {
-		engagelab.WriteError(w, http.StatusNotFound, engagelab.CodeInvalidParameter, "the sandbox has nothing at this path")
-	})
+	mux.HandleFunc("POST /v4/grouppush", s.groupPush)
 	mux.HandleFunc("GET /sandbox/requests", s.showRequests)
 	mux.HandleFunc("GET /sandbox/devices/{registration_id}", s.showDevice)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		missed := miss{header: w.Header()}
+		handler.ServeHTTP(&missed, r)
+		if missed.code == http.StatusMethodNotAllowed {
+			engagelab.WriteError(w, missed.code, engagelab.CodeUnsupportedMethod, "only "+w.Header().Get("Allow")+" is supported")
+			return
+		}
+		engagelab.WriteError(w, http.StatusNotFound, engagelab.CodeInvalidParameter, "the sandbox has nothing at this path")
+	})
 }
+
+// miss learns how a mux answers what matches none of its patterns.
+type miss struct {
+	header http.Header
+	code   int
+}
+
+func (m *miss) Header() http.Header         { return m.header }
+func (m *miss) Write(p []byte) (int, error) { return len(p), nil }
+func (m *miss) WriteHeader(code int)        { m.code = code }
 
 // serve does what all endpoints have in common: size, credentials, quota, the record of what arrived.
 func (s *Sandbox) serve(e endpoint) http.Handler {
@@ -79,10 +131,14 @@ func (s *Sandbox) serve(e endpoint) http.Handler {
 		if refused != nil {
 			arrived.Status = refused.HTTPStatus
 		}
-		arrived.Document = asDocument(body)
+		if !strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
+			arrived.Document = asDocument(body)
+		}
 		s.record(arrived)
 		if refused == nil {
-			writeJSON(w, answer)
+			if answer != nil {
+				writeJSON(w, answer)
+			}
 			return
 		}
 		if refused.HTTPStatus == http.StatusTooManyRequests {
@@ -90,6 +146,15 @@ func (s *Sandbox) serve(e endpoint) http.Handler {
 		}
 		engagelab.WriteError(w, refused.HTTPStatus, refused.Code, refused.Message)
 	})
+}
+
+// locked lets an endpoint work on the sandbox's state undisturbed.
+func locked(s *Sandbox, answer func(*app, *http.Request, []byte) (any, error)) func(*app, *http.Request, []byte) (any, error) {
+	return func(a *app, r *http.Request, body []byte) (any, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return answer(a, r, body)
+	}
 }
 
 // asRefusal returns what to answer a failure with, nil if there was none.
@@ -118,7 +183,7 @@ func overQuota() error {
 }
 
 // read checks a push object and finds out whom it means.
-func (s *Sandbox) read(document []byte) (push, []string, error) {
+func (s *Sandbox) read(a *app, document []byte) (push, []string, error) {
 	p, err := readPush(document)
 	if err != nil {
 		return push{}, nil, err
@@ -126,7 +191,9 @@ func (s *Sandbox) read(document []byte) (push, []string, error) {
 	if p.requestID == "" {
 		p.requestID = fmt.Sprintf("%016x", rand.Uint64())
 	}
-	recipients := s.resolve(p.audience)
+	s.mu.Lock()
+	recipients := s.resolve(a, p.audience)
+	s.mu.Unlock()
 	if len(recipients) == 0 {
 		return push{}, nil, refuse(http.StatusBadRequest, engagelab.CodeNoTarget, "no device belongs to the audience")
 	}
@@ -134,7 +201,7 @@ func (s *Sandbox) read(document []byte) (push, []string, error) {
 }
 
 func (s *Sandbox) push(a *app, _ *http.Request, body []byte) (any, error) {
-	p, recipients, err := s.read(body)
+	p, recipients, err := s.read(a, body)
 	if err != nil {
 		return nil, err
 	}
@@ -142,8 +209,8 @@ func (s *Sandbox) push(a *app, _ *http.Request, body []byte) (any, error) {
 	return engagelab.PushResponse{RequestID: p.requestID, MsgID: id}, err
 }
 
-func (s *Sandbox) validate(_ *app, _ *http.Request, body []byte) (any, error) {
-	p, _, err := s.read(body)
+func (s *Sandbox) validate(a *app, _ *http.Request, body []byte) (any, error) {
+	p, _, err := s.read(a, body)
 	return engagelab.PushResponse{RequestID: p.requestID}, err
 }
 

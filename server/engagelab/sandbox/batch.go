@@ -85,7 +85,7 @@ func (s *Sandbox) pushOne(a *app, target string, to addressing, request object) 
 	if err != nil {
 		return failedTarget(target, err)
 	}
-	p, recipients, err := s.read(written)
+	p, recipients, err := s.read(a, written)
 	if err != nil {
 		return failedTarget(target, err)
 	}

@@ -3,7 +3,9 @@ package sandbox
 import (
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -84,33 +86,39 @@ func (s *Sandbox) carries(selector, registrationID string) bool {
 	return draws(s.cfg.Seed, selector+"\x00"+registrationID, 0).Float64() < selectorShare
 }
 
-// resolve returns the devices that an audience means. Its selectors narrow each other down.
-func (s *Sandbox) resolve(to audience) []string {
+// resolve returns the devices that an audience means. Its selectors narrow each other down. What was never set through the
+// API, the population has by chance. The caller holds the lock.
+func (s *Sandbox) resolve(a *app, to audience) []string {
 	if len(to.RegistrationID) > 0 {
 		return to.RegistrationID
 	}
 	if len(to.Alias) > 0 {
-		return s.aliased(to.Alias)
+		return s.aliased(a, to.Alias)
 	}
 	var chosen []string
 	for _, id := range s.population {
-		if s.matches(to, id) {
+		if s.matches(a, to, id) {
 			chosen = append(chosen, id)
+		}
+	}
+	for id := range a.tags.members(slices.Concat(to.Tag, to.TagAnd)) {
+		if s.matches(a, to, id) {
+			chosen = append(chosen, id) // it may be one of the population; accept takes each once
 		}
 	}
 	return chosen
 }
 
-func (s *Sandbox) matches(to audience, id string) bool {
+func (s *Sandbox) matches(a *app, to audience, id string) bool {
 	tagged := len(to.Tag) == 0
 	for _, tag := range to.Tag {
-		tagged = tagged || s.carries("tag "+tag, id)
+		tagged = tagged || s.tagged(a, tag, id)
 	}
 	for _, tag := range to.TagAnd {
-		tagged = tagged && s.carries("tag "+tag, id)
+		tagged = tagged && s.tagged(a, tag, id)
 	}
 	for _, tag := range to.TagNot {
-		tagged = tagged && !s.carries("tag "+tag, id)
+		tagged = tagged && !s.tagged(a, tag, id)
 	}
 	if len(to.Segment) > 0 {
 		tagged = tagged && s.carries(fmt.Sprint("segment ", to.Segment), id)
@@ -121,10 +129,21 @@ func (s *Sandbox) matches(to audience, id string) bool {
 	return tagged
 }
 
-// aliased gives each alias one device of the population.
-func (s *Sandbox) aliased(aliases []string) []string {
+func (s *Sandbox) tagged(a *app, tag, id string) bool {
+	if devices, set := a.tags[tag]; set {
+		return devices[id]
+	}
+	return s.carries("tag "+tag, id)
+}
+
+// aliased gives each alias that was never set one device of the population.
+func (s *Sandbox) aliased(a *app, aliases []string) []string {
 	var chosen []string
 	for _, alias := range aliases {
+		if devices, set := a.aliases[alias]; set {
+			chosen = slices.AppendSeq(chosen, maps.Keys(devices))
+			continue
+		}
 		if n := len(s.population); n > 0 {
 			chosen = append(chosen, s.population[draws(s.cfg.Seed, "alias "+alias, 0).IntN(n)])
 		}

@@ -13,7 +13,9 @@ import (
 // Config says what a Sandbox stands in for.
 type Config struct {
 	// Apps maps app keys to master secrets. At least one.
-	Apps     map[string]string
+	Apps map[string]string
+	// Groups maps group keys to master secrets. Each group has all apps in it.
+	Groups   map[string]string
 	Callback Callback
 	// Devices is the size of the population that "all", tags, aliases and segments draw from; at most 1,000,000.
 	Devices int
@@ -96,6 +98,9 @@ func (c Config) validate() error {
 	check(len(c.Apps) > 0, "there is no app")
 	for key, secret := range c.Apps {
 		check(key != "" && secret != "", "app %q needs a key and a secret", key)
+	}
+	for key, secret := range c.Groups {
+		check(key != "" && secret != "", "group %q needs a key and a secret", key)
 	}
 	if c.Callback.URL != "" {
 		check(isWebAddress(c.Callback.URL), "the callback URL %q is not an http or https address", c.Callback.URL)

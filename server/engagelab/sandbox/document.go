@@ -24,6 +24,7 @@ const (
 type push struct {
 	requestID    string
 	cid          string
+	planID       string
 	audience     audience
 	customArgs   json.RawMessage
 	callbackURLs []string
@@ -199,6 +200,7 @@ func (r *reader) body(body object, p *push) {
 			r.invalid("body.options.time_to_live", fmt.Sprintf("whole seconds from 0 to %d", maxTimeToLive))
 		}
 	}
+	p.planID, _ = read[string](r, options, "plan_id", "body.options.plan_id", "a string")
 	if cid, ok := read[string](r, options, "cid", "body.options.cid", "a string"); ok {
 		p.cid = cid
 		if !validCID.MatchString(cid) {

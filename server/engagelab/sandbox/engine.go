@@ -93,13 +93,17 @@ func (s *Sandbox) advance() (next time.Time, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Clock.Now()
+	next, more = s.fire(now)
 	for range maxBurst {
 		if len(s.agenda) == 0 {
-			return time.Time{}, false
+			return next, more
 		}
 		r := s.agenda[0]
 		if r.due() > now.UnixNano() {
-			return time.Unix(0, r.due()), true
+			if due := time.Unix(0, r.due()); !more || due.Before(next) {
+				next = due
+			}
+			return next, true
 		}
 		if !r.cancelled && s.reach(r) {
 			heap.Fix(&s.agenda, 0)

@@ -39,6 +39,7 @@ type Sandbox struct {
 	devices   map[string]*device
 	agenda    agenda[*receipt]
 	planned   int // milestones that are still to come
+	firings   agenda[*firing]
 	outboxes  map[string]*outbox
 	unstarted []*outbox // those that Run has not started yet
 	requests  requestLog
@@ -51,6 +52,11 @@ type app struct {
 	quota       *rate.Limiter
 	cids        map[string]int64 // to the message that was accepted with it
 	cidOrder    []string         // oldest first
+	tags        memberships
+	aliases     memberships
+	schedules   map[string]*schedule
+	plans       map[string]*plan
+	voices      map[string]voice // by language
 }
 
 // message is one accepted push, or one target of a batch.
@@ -100,7 +106,10 @@ func New(cfg Config) (*Sandbox, error) {
 	}
 	for key, secret := range cfg.Apps {
 		quota := rate.NewLimiter(rate.Limit(cfg.RequestsPerSecond), cfg.RequestsPerSecond)
-		s.apps[key] = &app{key: key, secret: secret, quota: quota, cids: map[string]int64{}}
+		s.apps[key] = &app{
+			key: key, secret: secret, quota: quota, cids: map[string]int64{}, tags: memberships{}, aliases: memberships{},
+			schedules: map[string]*schedule{}, plans: map[string]*plan{}, voices: map[string]voice{},
+		}
 	}
 	return s, nil
 }
@@ -157,12 +166,15 @@ func (a *app) remember(cid string, id int64) {
 // accept takes a push on and returns its msg_id. A push whose cid was there before gets the same msg_id again, and
 // nothing is sent.
 func (s *Sandbox) accept(a *app, p push, recipients []string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.acceptLocked(a, p, recipients)
+}
+
+func (s *Sandbox) acceptLocked(a *app, p push, recipients []string) (string, error) {
 	recipients = slices.Clone(recipients)
 	slices.Sort(recipients)
 	recipients = slices.Compact(recipients)
-
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if id, known := a.known(p.cid); known {
 		return strconv.FormatInt(id, 10), nil
 	}
@@ -175,6 +187,7 @@ func (s *Sandbox) accept(a *app, p push, recipients []string) (string, error) {
 	m := &message{push: p, id: s.lastID, app: a, acceptedAt: now, outboxes: outboxes}
 	s.messages[m.id] = m
 	a.remember(p.cid, m.id)
+	a.use(p.planID, m.id, now)
 
 	m.receipts = make([]receipt, len(recipients))
 	for i, id := range recipients {

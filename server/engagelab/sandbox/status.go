@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
 
 	"susul.dev/susul/server/engagelab"
 )
@@ -113,4 +115,61 @@ func (r *receipt) status() engagelab.StatusMessage {
 		}
 	}
 	return engagelab.StatusMessage{Status: "plan"}
+}
+
+// statusBatch answers with the state of each message: that of the device that got furthest. The shape is that of
+// EngageLab's SDKs, whose members could not be verified.
+func (s *Sandbox) statusBatch(a *app, r *http.Request, _ []byte) (any, error) {
+	list, err := ids(r, "message_ids", maxStatusMessages)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	statuses := []map[string]string{}
+	for _, id := range list {
+		m := s.find(a, id)
+		if m == nil {
+			continue
+		}
+		state := "plan"
+		for _, reached := range []milestone{failed, sent, delivered, displayed, clicked} {
+			if m.reached[reached] > 0 {
+				state = reached.status()
+			}
+		}
+		statuses = append(statuses, map[string]string{"message_id": id, "status": state, "error_message": ""})
+	}
+	return statuses, nil
+}
+
+// statusUsers answers with the population, the same on each day, hour or month.
+func (s *Sandbox) statusUsers(_ *app, r *http.Request, _ []byte) (any, error) {
+	const maxDuration = 60
+	units := map[string]struct {
+		layout string
+		next   func(t time.Time, n int) time.Time
+	}{
+		"HOUR":  {"2006-01-02 15", func(t time.Time, n int) time.Time { return t.Add(time.Duration(n) * time.Hour) }},
+		"DAY":   {time.DateOnly, func(t time.Time, n int) time.Time { return t.AddDate(0, 0, n) }},
+		"MONTH": {"2006-01", func(t time.Time, n int) time.Time { return t.AddDate(0, n, 0) }},
+	}
+	name, duration := r.URL.Query().Get("time_unit"), 0
+	unit, known := units[strings.ToUpper(name)]
+	if !known {
+		return nil, refuse(http.StatusBadRequest, engagelab.CodeInvalidParameter, "time_unit must be HOUR, DAY or MONTH")
+	}
+	if err := number(r, "duration", &duration); err != nil {
+		return nil, err
+	}
+	start, err := time.Parse(unit.layout, r.URL.Query().Get("start"))
+	if err != nil || duration < 1 || duration > maxDuration {
+		return nil, badRequest("start must look like %s, duration must be 1 to %d", unit.layout, maxDuration)
+	}
+	items := []map[string]any{}
+	users := map[string]int{"new": 0, "active": len(s.population), "online": len(s.population)}
+	for i := range duration {
+		items = append(items, map[string]any{"time": unit.next(start, i).Format(unit.layout), "android": users, "ios": users})
+	}
+	return map[string]any{"TimeUnit": name, "start": r.URL.Query().Get("start"), "duration": duration, "items": items}, nil
 }
