@@ -20,7 +20,8 @@ const (
 	// MaxSteps is the number of steps that a progress word has room for: the first sending and 11 follow-ups.
 	MaxSteps = 12
 
-	milestones = 5
+	milestones    = 5
+	allMilestones = 1<<milestones - 1
 )
 
 var milestoneNames = [...]string{"UNKNOWN", "SENT", "DELIVERED", "DISPLAYED", "CLICKED", "FAILED"}
@@ -49,14 +50,21 @@ func MilestonesOf(ms ...Milestone) Milestones {
 func (s Milestones) Has(m Milestone) bool { return s&m.bit() != 0 }
 
 // Implied returns the set with every milestone that one in it implies: a click was displayed, delivered and sent.
-func (s Milestones) Implied() Milestones {
-	for m := Clicked; m > Sent; m-- {
-		if s.Has(m) {
-			s |= (m - 1).bit()
+func (s Milestones) Implied() Milestones { return implied[s&allMilestones] }
+
+// implied answers Implied for every set.
+var implied = func() (table [allMilestones + 1]Milestones) {
+	for i := range table {
+		set := Milestones(i)
+		for m := Clicked; m > Sent; m-- {
+			if set.Has(m) {
+				set |= (m - 1).bit()
+			}
 		}
+		table[i] = set
 	}
-	return s
-}
+	return table
+}()
 
 // bit is the milestone's place in a set; the unknown milestone has none.
 func (m Milestone) bit() Milestones {
@@ -77,15 +85,14 @@ func (p Progress) With(step int, m Milestone) Progress {
 
 // At returns the milestones of one step, with those implied.
 func (p Progress) At(step int) Milestones {
-	const mask = 1<<milestones - 1
-	return (Milestones(p>>(step*milestones)) & mask).Implied()
+	return (Milestones(p>>(step*milestones)) & allMilestones).Implied()
 }
 
 // InAnyStep returns the milestones reached in at least one step, with those implied.
 func (p Progress) InAnyStep() Milestones {
-	var all Milestones
-	for step := range MaxSteps {
-		all |= p.At(step)
-	}
-	return all
+	// What a union implies is the union of what its parts imply, so that the twelve steps may be laid over each other first.
+	p |= p >> (6 * milestones)
+	p |= p >> (3 * milestones)
+	p |= p>>milestones | p>>(2*milestones)
+	return (Milestones(p) & allMilestones).Implied()
 }

@@ -101,9 +101,10 @@ type ClaimRequest struct {
 // Callbacks is the part that takes what EngageLab reports.
 type Callbacks interface {
 	// RecordCallbacks stores a batch, all or nothing, and counts each new row once: a row is repeated if the same
-	// recipient, step and status is stored already. Rows whose upstream id is unknown are held until a dispatch
-	// gets that id. A recipient that a listed push does not have is held for good; a push that is not listed gains
-	// it as a new recipient.
+	// recipient, step and milestone is stored already; for failures and unknown statuses, the same status. Rows whose
+	// upstream id is unknown are held until a dispatch gets that id. A recipient that a listed push does not have is held
+	// for good; a push that is not listed gains it as a new recipient. The rows, and what they refer to, are the caller's
+	// again when the method returns.
 	RecordCallbacks(ctx context.Context, app string, received time.Time, rows []Callback) (CallbackSummary, error)
 
 	// ListEvents returns a page of events in ascending order of sequence.

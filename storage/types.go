@@ -220,7 +220,7 @@ type Callback struct {
 	RegistrationID string
 	// Milestone is MilestoneUnknown for a status that has no mapping.
 	Milestone Milestone
-	// Status is the reported status; with step and recipient it is what makes a repeated row recognisable.
+	// Status is the reported status. Of failures and unknown statuses it is what makes a repeated row recognisable.
 	Status       string
 	Time         time.Time // when the status changed, to the second
 	ErrorCode    int

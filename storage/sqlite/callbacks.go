@@ -2,65 +2,28 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/RoaringBitmap/roaring/v2"
+
 	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
 )
 
-// Why a callback is held.
-const (
-	heldMessage   = "UNKNOWN_MESSAGE"   // its upstream id may yet turn up
-	heldRecipient = "UNKNOWN_RECIPIENT" // the push is known and has no such recipient
-)
-
-// batch is what one call of RecordCallbacks brought.
-type batch struct {
-	app      string
-	received time.Time
-	rows     []storage.Callback
-	summary  storage.CallbackSummary
-}
-
-// row is one reported row on its way into the log.
-type row struct {
-	*storage.Callback
-	app       string
-	received  int64
-	summary   *storage.CallbackSummary // where it counts; nil for rows of Susul's own
-	target    *target                  // nil: the upstream id is unknown
-	recipient *recipient               // nil: the push has no such recipient
-	fresh     bool                     // the log did not have it yet
-}
-
-// target is what an upstream id stands for.
-type target struct {
-	push, dispatch int64
-	step           int
-	audience       *audience
-}
-
-// audience is what the rows of one push share.
-type audience struct {
-	push   int64
-	listed bool
-	size   int // recipients known
-}
-
-// recipient is one recipient of one push, whose progress the rows move on.
-type recipient struct {
-	push     int64
-	ordinal  uint32
-	progress storage.Progress
-	before   storage.Progress // as stored
-	known    bool             // it is stored
-}
-
-// RecordCallbacks implements storage.Callbacks.
+// RecordCallbacks implements storage.Callbacks. The rows are resolved here, beside those of other callers; the writer
+// gets what is left to decide.
 func (s *Store) RecordCallbacks(ctx context.Context, app string, received time.Time, rows []storage.Callback) (storage.CallbackSummary, error) {
 	if len(rows) == 0 {
 		return storage.CallbackSummary{}, nil
 	}
-	b := &batch{app: app, received: received, rows: rows}
+	if err := s.writer.room(len(rows)); err != nil {
+		return storage.CallbackSummary{}, err
+	}
+	b, err := s.resolve(ctx, app, received, rows)
+	if err != nil {
+		return storage.CallbackSummary{}, err
+	}
 	if err := s.writer.do(ctx, &job{batch: b}); err != nil {
 		return storage.CallbackSummary{}, err // the writer may still be at it: the summary is not ours to read
 	}
@@ -69,51 +32,221 @@ func (s *Store) RecordCallbacks(ctx context.Context, app string, received time.T
 
 // record records the batches of the jobs as one set.
 func (t *tx) record(jobs []*job) error {
-	n := 0
-	for _, j := range jobs {
-		n += len(j.batch.rows)
-	}
-	rows := make([]row, 0, n)
 	for _, j := range jobs {
 		b := j.batch
 		b.summary = storage.CallbackSummary{}
-		for i := range b.rows {
-			rows = append(rows, row{Callback: &b.rows[i], app: b.app, received: b.received.UnixMilli(), summary: &b.summary})
+		for i := range b.entries {
+			if err := t.take(b, b.entries[i]); err != nil {
+				return err
+			}
 		}
 	}
-	return t.apply(rows)
+	return t.flush()
 }
 
-// apply takes rows all the way: whom they are about, the log, progress, counters, and what is held.
-func (t *tx) apply(rows []row) error {
-	if err := t.resolveTargets(rows); err != nil {
+// take takes one row all the way: whom it is about, whether it is new, or where it is held.
+func (t *tx) take(b *batch, e entry) error {
+	var odd *storage.Callback
+	if e.odd > 0 {
+		odd = &b.odd[e.odd-1]
+	}
+	known, err := t.settle(b.app, &e, odd)
+	if err != nil {
 		return err
 	}
-	if err := t.resolveRecipients(rows); err != nil {
-		return err
+	if !known {
+		b.summary.Held++
+		t.hold(b.app, b.received, odd, e.audience != nil)
+		return nil
 	}
-	if err := t.hold(rows); err != nil {
-		return err
+	fresh, err := t.append(b.received, e, odd)
+	if fresh {
+		b.summary.New++
+	} else {
+		b.summary.Repeated++
 	}
-	if err := t.appendEvents(rows); err != nil {
-		return err
-	}
-	for i := range rows {
-		rows[i].count()
-	}
-	return nil
+	return err
 }
 
-func (r *row) count() {
+// settle finds what the row's caller could not, which may be known by now. It reports whether the recipient is.
+func (t *tx) settle(app string, e *entry, odd *storage.Callback) (known bool, err error) {
+	live := t.writer.live
+	if e.audience == nil {
+		if odd.UpstreamID == "" {
+			return false, nil
+		}
+		var to target
+		e.audience, to, err = live.find(t.ctx, t, upstream{app, odd.UpstreamID})
+		if errors.Is(err, storage.ErrNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		e.dispatch = to.dispatch
+	}
+	if e.audience.gone {
+		if e.audience, err = live.audience(t.ctx, t, e.audience.push); err != nil {
+			return false, err
+		}
+	}
+	if !e.member {
+		if odd.RegistrationID == "" {
+			return false, nil
+		}
+		if e.ordinal, e.member, err = t.member(e.audience, odd.RegistrationID); err != nil || !e.member {
+			return false, err
+		}
+	}
+	if e.kind == 0 && odd.Milestone != storage.MilestoneUnknown {
+		if _, inTime := seconds(odd.Time); inTime {
+			e.kind, err = t.kindID(odd)
+		}
+	}
+	return true, err
+}
+
+// member returns a recipient's ordinal. A push that is not listed gains those whom it did not know.
+func (t *tx) member(a *audience, id string) (ordinal uint32, ok bool, err error) {
+	if ordinal, ok = a.grown[id]; ok {
+		return ordinal, true, nil
+	}
+	if !a.sized {
+		if a.size, err = first(t.ctx, t, value[uint32], `SELECT recipients FROM push WHERE id = ?`, a.push); err != nil {
+			return 0, false, err
+		}
+		a.sized = true
+	}
+	var loaded bool
+	if ordinal, ok, loaded = a.find(id); !loaded {
+		// The pages of this transaction's newcomers may not be written yet; those were looked for above.
+		ordinal, ok, err = memberOf(t.ctx, t, a.push, int(a.size)-len(a.fresh), id)
+	}
+	if ok || err != nil || a.listed {
+		return ordinal, ok, err
+	}
+	if a.grown == nil {
+		a.grown = map[string]uint32{}
+	}
+	ordinal = a.size
+	a.grown[id] = ordinal
+	a.fresh = append(a.fresh, id)
+	a.size++
+	t.journal.grown = append(t.journal.grown, growth{a, id})
+	t.touch(a)
+	return ordinal, true, nil
+}
+
+// append puts an event on stage for the log unless it is there already, and moves on the recipient's progress.
+func (t *tx) append(received int64, e entry, odd *storage.Callback) (fresh bool, err error) {
+	a := e.audience
+	if e.milestone == storage.Failed || e.milestone == storage.MilestoneUnknown {
+		if fresh, err = t.mark(a, e, odd); !fresh || err != nil {
+			return false, err
+		}
+	}
+	if e.milestone != storage.MilestoneUnknown {
+		page, err := t.page(a, int(e.ordinal/layout.PageSize))
+		if err != nil {
+			return false, err
+		}
+		before := page.progressOf(e.ordinal)
+		after := before.With(int(e.dispatch.Step), e.milestone)
+		if after == before && !fresh {
+			return false, nil
+		}
+		t.setWord(a, page, e.ordinal, before, after)
+		t.touch(a)
+		a.stage.gain(int(e.dispatch.Step), before, after)
+	}
+	t.touch(a)
+	staged := stagedEvent{ordinal: e.ordinal, time: e.time, kind: e.kind, dispatch: e.dispatch, received: received}
+	if e.kind == 0 {
+		staged.detail = odd
+	}
+	a.stage.events = append(a.stage.events, staged)
+	return true, nil
+}
+
+// setWord changes a recipient's word, and remembers how to undo that.
+func (t *tx) setWord(a *audience, page *progressPage, ordinal uint32, before, after storage.Progress) {
+	if before == after {
+		return
+	}
+	at := ordinal % layout.PageSize
+	t.journal.words = append(t.journal.words, wordChange{page, at, uint64(before)})
+	page.words[at].Store(uint64(after))
+	if !page.dirty {
+		page.dirty = true
+		t.writer.fold.add(piece{audience: a, page: int(ordinal / layout.PageSize)})
+	}
+}
+
+// mark notes that a status without a bit of its own came for a recipient, and reports whether that is new.
+func (t *tx) mark(a *audience, e entry, odd *storage.Callback) (fresh bool, err error) {
+	key := markKey{step: e.dispatch.Step}
+	if e.kind != 0 {
+		row, _ := t.writer.kinds.row(e.kind)
+		key.status = row.status
+	} else {
+		key.status = odd.Status
+	}
+	bitmap, err := t.marks(a, key)
+	if err != nil || !bitmap.CheckedAdd(e.ordinal) {
+		return false, err
+	}
+	t.journal.marks = append(t.journal.marks, markChange{bitmap, e.ordinal})
+	if !a.dirty[key] {
+		if a.dirty == nil {
+			a.dirty = map[markKey]bool{}
+		}
+		a.dirty[key] = true
+		t.writer.fold.add(piece{audience: a, mark: &key})
+	}
+	return true, nil
+}
+
+// page returns a page of progress, from disk if it is not in memory.
+func (t *tx) page(a *audience, n int) (*progressPage, error) {
+	if n < len(a.pages) && a.pages[n] != nil { // the writer is the only one that changes pages
+		return a.pages[n], nil
+	}
+	words, err := readProgress(t.ctx, t, a.push, n)
+	if err != nil {
+		return nil, err
+	}
+	page := &progressPage{}
+	for i, word := range words {
+		if word != 0 {
+			page.words[i].Store(word)
+		}
+	}
+	a.putPage(n, page)
+	return page, nil
+}
+
+// marks returns the recipients of whom a status came, from disk if that is not in memory.
+func (t *tx) marks(a *audience, key markKey) (*roaring.Bitmap, error) {
+	if bitmap := a.marks[key]; bitmap != nil {
+		return bitmap, nil
+	}
+	bitmap := roaring.New()
+	stored, err := first(t.ctx, t, value[[]byte], `SELECT ordinals FROM mark WHERE push_id = ? AND step = ? AND status = ?`,
+		a.push, key.step, key.status)
 	switch {
-	case r.summary == nil:
-	case r.recipient == nil:
-		r.summary.Held++
-	case r.fresh:
-		r.summary.New++
+	case errors.Is(err, storage.ErrNotFound):
+	case err != nil:
+		return nil, err
 	default:
-		r.summary.Repeated++
+		if err := bitmap.UnmarshalBinary(stored); err != nil {
+			return nil, err
+		}
 	}
+	if a.marks == nil {
+		a.marks = map[markKey]*roaring.Bitmap{}
+	}
+	a.marks[key] = bitmap
+	return bitmap, nil
 }
 
 // appendRefusals appends a Failed event for every recipient of a refused dispatch.
@@ -122,30 +255,33 @@ func (t *tx) appendRefusals(p storage.Push, d storage.Dispatch, result storage.D
 	if result.Refusal != nil {
 		callback.ErrorCode, callback.ErrorMessage = result.Refusal.Code, result.Refusal.Message
 	}
-	to := &target{push: p.ID, dispatch: d.ID, step: d.Step}
-	appendTo := func(recipients []storage.Recipient) error {
-		rows := make([]row, len(recipients))
-		for i, r := range recipients {
-			rows[i] = row{Callback: &callback, app: p.App, received: result.Time.UnixMilli(), target: to,
-				recipient: &recipient{push: p.ID, ordinal: r.Ordinal, progress: r.Progress, before: r.Progress, known: true}}
-		}
-		return t.appendEvents(rows)
+	a, err := t.writer.live.audience(t.ctx, t, p.ID)
+	if err != nil {
+		return err
 	}
-	if d.Recipients != nil {
-		recipients, err := recipientsOf(t.ctx, t, d.ID)
-		if err != nil {
+	e := entry{audience: a, dispatch: layout.Dispatch{ID: d.ID, Step: uint8(d.Step)}, milestone: storage.Failed, member: true}
+	inTime := false
+	if e.time, inTime = seconds(result.Time); inTime {
+		if e.kind, err = t.kindID(&callback); err != nil {
 			return err
 		}
-		return appendTo(recipients)
 	}
-	for from := uint32(0); ; {
-		recipients, err := scanRecipients(t.ctx, t, p.ID, from, maxRows)
-		if err != nil || len(recipients) == 0 {
+	appendTo := func(ordinal uint32) error {
+		e.ordinal = ordinal
+		_, err := t.append(result.Time.UnixMilli(), e, &callback)
+		return err
+	}
+	if d.Recipients == nil {
+		for ordinal := range uint32(p.Recipients) {
+			if err := appendTo(ordinal); err != nil {
+				return err
+			}
+		}
+	}
+	for _, ordinal := range d.Recipients {
+		if err := appendTo(ordinal); err != nil {
 			return err
 		}
-		if err := appendTo(recipients); err != nil {
-			return err
-		}
-		from = recipients[len(recipients)-1].Ordinal + 1
 	}
+	return t.flush()
 }

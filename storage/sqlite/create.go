@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
 )
 
 // sliceRows is how many recipients one job stores, or deletes, so that callbacks need not wait for a large audience.
-const sliceRows = 10_000
+const sliceRows = 25 * layout.PageSize
 
 // part is one step of storing a push. The last one is done, or the first, when there is nothing to store.
 type part func(*tx) (creation, error)
@@ -26,6 +26,13 @@ type creation struct {
 // CreatePush implements storage.Pushes. A push to many is a hidden draft until its last part publishes it; callbacks of
 // others get in between the parts. A small one is stored in one job.
 func (s *Store) CreatePush(ctx context.Context, draft storage.PushDraft) (storage.Push, bool, error) {
+	members := newIndex(len(draft.Recipients))
+	for i, id := range draft.Recipients {
+		members.add(id, uint32(i))
+	}
+	if members.len() < len(draft.Recipients) {
+		return storage.Push{}, false, errors.New("a push names a recipient twice")
+	}
 	parts := partsOf(draft)
 	perJob := len(parts)
 	if len(draft.Recipients) > sliceRows {
@@ -39,6 +46,9 @@ func (s *Store) CreatePush(ctx context.Context, draft storage.PushDraft) (storag
 		}
 		if perJob == 1 {
 			s.leave(ctx, draft.Push.ID, err)
+		}
+		if c.created {
+			s.live.expect(draft.Push, members)
 		}
 		return c.push, c.created, err
 	}
@@ -78,27 +88,20 @@ func partsOf(draft storage.PushDraft) []part {
 	return append(parts, func(t *tx) (creation, error) { return t.publish(id, draft.Steps) })
 }
 
-// recipientSlices writes each of both tables in its own order, page after page.
+// recipientSlices writes the pages of recipients, and the blocks that they fill.
 func recipientSlices(push int64, ids []string) (jobs []func(*tx) error) {
-	ordinals := make([]uint32, len(ids))
-	for i := range ids {
-		ordinals[i] = uint32(i)
+	for first := 0; first < len(ids); first += sliceRows {
+		some := ids[first:min(first+sliceRows, len(ids))]
+		jobs = append(jobs, func(t *tx) error { return t.writePages(push, first/layout.PageSize, some) })
 	}
-	byID := slices.SortedFunc(slices.Values(ordinals), func(a, b uint32) int { return strings.Compare(ids[a], ids[b]) })
-	for some := range slices.Chunk(ordinals, sliceRows) {
+	for block := range len(ids) / layout.BlockSize {
+		some := ids[block*layout.BlockSize : (block+1)*layout.BlockSize]
 		jobs = append(jobs, func(t *tx) error {
-			_, err := insertRecipients.exec(t, len(some), func(args []any, i int) []any {
-				return append(args, push, some[i], ids[some[i]])
-			})
-			return err
-		})
-	}
-	for some := range slices.Chunk(byID, sliceRows) {
-		jobs = append(jobs, func(t *tx) error {
-			_, err := insertMembers.exec(t, len(some), func(args []any, i int) []any {
-				return append(args, push, ids[some[i]], some[i])
-			})
-			return err
+			var members layout.BlockWriter
+			for i, id := range some {
+				members.Add(layout.MemberHash(id), uint16(i))
+			}
+			return t.writeBlock(push, block, &members)
 		})
 	}
 	return jobs

@@ -14,7 +14,7 @@ const dispatchColumns = `id, push_id, step, chunk, state, attempt, due_time, exp
 func scanDispatch(rows *sql.Rows) (d storage.Dispatch, err error) {
 	err = rows.Scan(&d.ID, &d.PushID, &d.Step, &d.Chunk, &d.State, &d.Attempt, millisTime{&d.DueTime},
 		millisTime{&d.ExpireTime}, millisTime{&d.SentTime}, &d.UpstreamID, &d.Reason,
-		fromJSON[*storage.Refusal]{&d.Refusal}, fromJSON[[]uint32]{&d.Recipients}, &d.Content)
+		fromJSON[*storage.Refusal]{&d.Refusal}, ordinalList{&d.Recipients}, &d.Content)
 	return d, err
 }
 
@@ -31,7 +31,7 @@ func (t *tx) insertDispatches(app string, push int64, step int, drafts []storage
 		if step == 0 {
 			state, ready = storage.DispatchBlocked, nil
 		}
-		list, count := ordinalsJSON(d.Recipients)
+		list, count := packOrdinals(d.Recipients)
 		return append(args, app, push, step, d.Chunk, state, 0, due, millis(d.ExpireTime), ready, "", count, list,
 			blob(d.Content))
 	})
@@ -68,7 +68,16 @@ func (s *Store) ClaimDispatches(ctx context.Context, req storage.ClaimRequest) (
 	if err != nil || len(dispatches) == 0 {
 		return nil, err
 	}
-	return read(ctx, s, func(q querier) ([]storage.Claim, error) { return claimsOf(ctx, q, dispatches) })
+	claims, err := read(ctx, s, func(q querier) ([]storage.Claim, error) { return claimsOf(ctx, q, dispatches) })
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range claims {
+		if err := s.fillProgress(ctx, c.Push.ID, c.Recipients); err != nil {
+			return nil, err
+		}
+	}
+	return claims, nil
 }
 
 func (t *tx) claim(req storage.ClaimRequest) ([]storage.Dispatch, error) {
@@ -108,7 +117,7 @@ func claimsOf(ctx context.Context, q querier, dispatches []storage.Dispatch) ([]
 			}
 			pushes[d.PushID] = p
 		}
-		recipients, err := recipientsOf(ctx, q, d.ID)
+		recipients, err := recipientsOf(ctx, q, d.PushID, d.Recipients)
 		if err != nil {
 			return nil, err
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
 )
 
 // The states of a push that nobody sees.
@@ -170,10 +171,8 @@ func (t *tx) deleteSlice(id int64) error {
 		rows      int
 	}{
 		{`DELETE FROM dispatch WHERE id IN (SELECT id FROM dispatch WHERE push_id = ? LIMIT ?)`, sliceRows / 1000},
-		{`DELETE FROM recipient WHERE push_id = ?1 AND ordinal IN
-			(SELECT ordinal FROM recipient WHERE push_id = ?1 ORDER BY ordinal LIMIT ?2)`, sliceRows},
-		{`DELETE FROM member WHERE push_id = ?1 AND registration_id IN
-			(SELECT registration_id FROM member WHERE push_id = ?1 ORDER BY registration_id LIMIT ?2)`, sliceRows},
+		{`DELETE FROM recipient_page WHERE rowid IN (SELECT rowid FROM recipient_page WHERE push_id = ? LIMIT ?)`, pagesAtOnce},
+		{`DELETE FROM member_bucket WHERE rowid IN (SELECT rowid FROM member_bucket WHERE push_id = ? LIMIT ?)`, layout.Buckets},
 	} {
 		if n, err := t.exec(slice.statement, id, slice.rows); err != nil || n > 0 {
 			return err

@@ -8,13 +8,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
 )
 
 // rowsOf counts what is stored of a push in each table, hidden or not.
 func rowsOf(t *testing.T, s *Store, id int64) (n int) {
 	t.Helper()
 	require.NoError(t, s.readers.QueryRow(`SELECT (SELECT COUNT(*) FROM push WHERE id = ?1)
-		+ (SELECT COUNT(*) FROM recipient WHERE push_id = ?1) + (SELECT COUNT(*) FROM member WHERE push_id = ?1)
+		+ (SELECT COUNT(*) FROM recipient_page WHERE push_id = ?1) + (SELECT COUNT(*) FROM member_bucket WHERE push_id = ?1)
 		+ (SELECT COUNT(*) FROM dispatch WHERE push_id = ?1) + (SELECT COUNT(*) FROM step WHERE push_id = ?1)`, id).Scan(&n))
 	return n
 }
@@ -25,9 +26,12 @@ func swept(t *testing.T, s *Store, id int64) {
 	require.Eventually(t, func() bool { return rowsOf(t, s, id) == 0 }, 30*time.Second, 5*time.Millisecond)
 }
 
-// requested is a draft of 25,000 recipients with a request id.
+// requestedRows is what is stored of a requested draft: a push, pages of 400, a block, and dispatches to 1,000.
+const requestedRows = 1 + 175 + layout.Buckets + 70
+
+// requested is a draft of 70,000 recipients with a request id.
 func requested(id int64) storage.PushDraft {
-	d := listedDraft(id, 25_000)
+	d := listedDraft(id, 70_000)
 	d.Push.RequestID = "request"
 	return d
 }
@@ -54,7 +58,7 @@ func TestDraftOfADeadLeaderIsSweptAway(t *testing.T) {
 
 	s = open(t, path)
 	defer func() { require.NoError(t, s.Close()) }()
-	require.Equal(t, 1+2*25_000+25, rowsOf(t, s, 1))
+	require.Equal(t, requestedRows, rowsOf(t, s, 1))
 	_, err := s.GetPush(t.Context(), benchApp, 1)
 	require.ErrorIs(t, err, storage.ErrNotFound)
 	_, _, err = s.CreatePush(t.Context(), requested(2))
@@ -64,8 +68,8 @@ func TestDraftOfADeadLeaderIsSweptAway(t *testing.T) {
 	require.NoError(t, err, "its request id is free at once")
 	require.True(t, created)
 	swept(t, s, 1)
-	require.Equal(t, 1+2*25_000+25, rowsOf(t, s, 3))
-	require.Len(t, sendAll(t, s), 25)
+	require.Equal(t, requestedRows, rowsOf(t, s, 3))
+	require.Len(t, sendAll(t, s), 70)
 }
 
 // TestDraftOutlivesANewTermOfItsOwnStore leads anew while a push is being stored.
@@ -82,7 +86,7 @@ func TestDraftOutlivesANewTermOfItsOwnStore(t *testing.T) {
 	}
 	require.True(t, runSome(t, s, parts[3:]).created)
 	s.leave(t.Context(), 1, nil)
-	require.Equal(t, 1+2*25_000+25, rowsOf(t, s, 1))
+	require.Equal(t, requestedRows, rowsOf(t, s, 1))
 }
 
 // TestDiscardedDraftGrowsNoMore discards a draft behind the back of whoever stores it.

@@ -8,27 +8,34 @@ import (
 	"susul.dev/susul/storage"
 )
 
+// Why a callback is held.
+const (
+	heldMessage   = "UNKNOWN_MESSAGE"   // its upstream id may yet turn up
+	heldRecipient = "UNKNOWN_RECIPIENT" // the push is known and has no such recipient
+)
+
 var insertHeld = bulk{`INSERT INTO held_callback (app, upstream_id, registration_id, status, digest, reason, milestone, time,
 	receive_time, error_code, error_message, channel, loss_source, raw)`, 14,
 	`ON CONFLICT (app, upstream_id, registration_id, status, digest) DO UPDATE SET reason = excluded.reason`}
 
-// hold stores the rows that can't be applied.
-func (t *tx) hold(rows []row) error {
-	var held []*row
-	for i := range rows {
-		if rows[i].recipient == nil {
-			held = append(held, &rows[i])
-		}
+// hold puts a row that can't be applied on stage.
+func (t *tx) hold(app string, received int64, c *storage.Callback, knownMessage bool) {
+	reason := heldMessage
+	if knownMessage {
+		reason = heldRecipient
 	}
-	_, err := insertHeld.exec(t, len(held), func(args []any, i int) []any {
-		r := held[i]
-		reason := heldRecipient
-		if r.target == nil {
-			reason = heldMessage
-		}
-		return append(args, r.app, r.UpstreamID, r.RegistrationID, r.Status, digest(r.Callback), reason, r.Milestone,
-			r.Time.UnixMilli(), r.received, r.ErrorCode, r.ErrorMessage, r.Channel, r.LossSource, blob(cutRaw(r.Raw)))
+	t.held = append(t.held, heldRow{app: app, reason: reason, received: received, callback: c})
+}
+
+// writeHeld stores the rows that can't be applied.
+func (t *tx) writeHeld() error {
+	_, err := insertHeld.exec(t, len(t.held), func(args []any, i int) []any {
+		h := &t.held[i]
+		c := h.callback
+		return append(args, h.app, c.UpstreamID, c.RegistrationID, c.Status, digest(c), h.reason, c.Milestone,
+			c.Time.UnixMilli(), h.received, c.ErrorCode, c.ErrorMessage, c.Channel, c.LossSource, blob(cutRaw(c.Raw)))
 	})
+	t.held = t.held[:0]
 	return err
 }
 
@@ -46,15 +53,18 @@ func cutRaw(raw []byte) []byte {
 	return raw[:min(len(raw), storage.MaxRaw)]
 }
 
-// heldRow is a held callback as it is read back.
+// heldRow is a held callback.
 type heldRow struct {
 	id       int64
+	app      string
+	reason   string
 	received int64
-	callback storage.Callback
+	callback *storage.Callback
 }
 
 func scanHeld(rows *sql.Rows) (h heldRow, err error) {
-	c := &h.callback
+	c := &storage.Callback{}
+	h.callback = c
 	err = rows.Scan(&h.id, &h.received, &c.UpstreamID, &c.RegistrationID, &c.Status, &c.Milestone, millisTime{&c.Time},
 		&c.ErrorCode, &c.ErrorMessage, &c.Channel, &c.LossSource, &c.Raw)
 	return h, err
@@ -73,15 +83,23 @@ func (t *tx) applyHeld(app, upstreamID string) error {
 		if len(held) == 0 {
 			break
 		}
-		rows := make([]row, len(held))
-		for i := range held {
-			rows[i] = row{Callback: &held[i].callback, app: app, received: held[i].received}
+		for _, h := range held {
+			if err := t.takeHeld(app, h); err != nil {
+				return err
+			}
 		}
-		if err := t.apply(rows); err != nil {
+		if err := t.flush(); err != nil {
 			return err
 		}
 		after = held[len(held)-1].id
 	}
 	_, err := t.exec(`DELETE FROM held_callback WHERE app = ? AND upstream_id = ? AND reason = ?`, app, upstreamID, heldMessage)
 	return err
+}
+
+func (t *tx) takeHeld(app string, h heldRow) error {
+	b := &batch{app: app, received: h.received, odd: []storage.Callback{*h.callback}}
+	e := entry{milestone: h.callback.Milestone, odd: 1}
+	e.time, _ = seconds(h.callback.Time)
+	return t.take(b, e)
 }

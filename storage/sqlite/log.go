@@ -1,137 +1,255 @@
 package sqlite
 
 import (
-	"cmp"
-	"database/sql"
+	"context"
+	"errors"
 	"slices"
 
 	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
 )
 
-var insertEvents = bulk{`INSERT OR FAIL INTO event (sequence, app, push_id, dispatch_id, step, ordinal, status, milestone, time,
-	receive_time, error_code, error_message, channel, loss_source, raw)`, 15,
-	`ON CONFLICT (push_id, ordinal, step, status) DO NOTHING RETURNING sequence`}
+// wholeChain is the step of the counters of all steps together.
+const wholeChain = -1
 
-// appendEvents stores the rows whose recipient is known in the log, unless it has them, and moves on the recipients'
-// progress and the counters by what was new.
-func (t *tx) appendEvents(rows []row) error {
-	known := make([]*row, 0, len(rows))
-	for i := range rows {
-		if rows[i].recipient != nil {
-			known = append(known, &rows[i])
+// stage is where an audience's events wait to be written to the log.
+type stage struct {
+	touched bool
+	events  []stagedEvent
+	gains   [storage.MaxSteps + 1]storage.Counts // by step; the last is the whole chain's
+	steps   uint16                               // the bits of the steps that gained
+}
+
+// stagedEvent is an event on its way into a segment.
+type stagedEvent struct {
+	ordinal  uint32
+	time     uint32
+	kind     uint32
+	dispatch layout.Dispatch
+	received int64
+	detail   *storage.Callback // for kind 0
+}
+
+// keptStage is how much of a stage's memory is kept for the next transaction.
+const keptStage = 1 << 12
+
+func (s *stage) clear() {
+	if cap(s.events) > keptStage {
+		s.events = nil
+	}
+	*s = stage{events: s.events[:0]}
+}
+
+// gain counts the milestones that came with a change, for the step and for the whole chain.
+func (s *stage) gain(step int, before, after storage.Progress) {
+	s.count(step, after.At(step)&^before.At(step))
+	s.count(storage.MaxSteps, after.InAnyStep()&^before.InAnyStep())
+}
+
+func (s *stage) count(place int, gained storage.Milestones) {
+	if gained == 0 {
+		return
+	}
+	s.steps |= 1 << place
+	for m := storage.Sent; m <= storage.Failed; m++ {
+		if gained.Has(m) {
+			s.gains[place].Add(m, 1)
 		}
 	}
-	if len(known) == 0 {
-		return nil
+}
+
+// touch notes that an audience has something on stage.
+func (t *tx) touch(a *audience) {
+	if !a.stage.touched {
+		a.stage.touched = true
+		t.touched = append(t.touched, a)
 	}
-	// The sequences are given out here, so that those that come back say which rows were new.
-	last, err := t.lastGivenSequence()
-	if err != nil {
+}
+
+// flush writes what is on stage, and what is to be held.
+func (t *tx) flush() error {
+	if err := t.writeHeld(); err != nil {
 		return err
 	}
-	if err := insertEvents.query(t, len(known), func(args []any, i int) []any {
-		r := known[i]
-		var raw any
-		if r.Milestone == storage.MilestoneUnknown {
-			raw = blob(cutRaw(r.Raw))
+	var segments []segmentRow
+	var details []detailRow
+	for _, a := range t.touched {
+		if err := t.grow(a); err != nil {
+			return err
 		}
-		return append(args, last+1+int64(i), r.app, r.target.push, r.target.dispatch, r.target.step, r.recipient.ordinal,
-			r.Status, r.Milestone, r.Time.UnixMilli(), r.received, r.ErrorCode, r.ErrorMessage, r.Channel, r.LossSource, raw)
-	}, func(inserted *sql.Rows) error {
-		sequence, err := value[int64](inserted)
-		if err == nil {
-			known[sequence-last-1].fresh = true
+		app, err := t.appID(a.app)
+		if err != nil {
+			return err
 		}
+		segments, details = t.cut(a, app, segments, details)
+	}
+	if err := t.writeSegments(segments, details); err != nil {
 		return err
+	}
+	if err := t.addCounters(); err != nil {
+		return err
+	}
+	t.events = t.events || len(segments) > 0
+	for _, a := range t.touched {
+		a.stage.clear()
+	}
+	t.touched = t.touched[:0]
+	return nil
+}
+
+// segmentRow is a segment to be written.
+type segmentRow struct {
+	sequence, app, push, received  int64
+	events                         int
+	low, high, firstTime, lastTime uint32
+	body                           []byte
+}
+
+// detailRow is what an event has of its own.
+type detailRow struct {
+	sequence int64
+	*storage.Callback
+}
+
+// cut makes segments of the events that an audience has on stage.
+func (t *tx) cut(a *audience, app int64, segments []segmentRow, details []detailRow) ([]segmentRow, []detailRow) {
+	events := a.stage.events
+	for len(events) > 0 {
+		n := receivedTogether(events)
+		segments, details = t.cutSorted(segmentRow{app: app, push: a.push}, events[:n], segments, details)
+		events = events[n:]
+	}
+	return segments, details
+}
+
+// receivedTogether returns how many of the first events were received so close to each other that a segment can hold them.
+func receivedTogether(events []stagedEvent) int {
+	earliest, latest := events[0].received, events[0].received
+	for i, e := range events {
+		earliest, latest = min(earliest, e.received), max(latest, e.received)
+		if latest-earliest > layout.MaxLater {
+			return i
+		}
+	}
+	return len(events)
+}
+
+// cutSorted puts the events in the order of their recipients, those of one recipient as they came, and makes segments of
+// them: neighbours share pages, and who looks for a recipient passes over the other segments.
+func (t *tx) cutSorted(head segmentRow, events []stagedEvent, segments []segmentRow, details []detailRow) ([]segmentRow, []detailRow) {
+	keys := t.writer.keys[:0]
+	head.received = events[0].received
+	for i, e := range events {
+		keys = append(keys, uint64(e.ordinal)<<32|uint64(i))
+		head.received = min(head.received, e.received)
+	}
+	slices.Sort(keys)
+	t.writer.keys = keys
+	w := &t.writer.segment
+	var row segmentRow
+	end := func() {
+		row.events, row.body = w.Len(), w.Append(nil)
+		segments = append(segments, row)
+		t.sequence += int64(w.Len())
+		w.Reset()
+	}
+	w.Reset()
+	for _, key := range keys {
+		e := &events[uint32(key)]
+		packed := layout.Event{Ordinal: e.ordinal, Time: e.time, Kind: e.kind, Later: uint16(e.received - head.received)}
+		if !w.Add(packed, e.dispatch) {
+			end()
+			w.Add(packed, e.dispatch)
+		}
+		if w.Len() == 1 {
+			row = head
+			row.sequence, row.low, row.firstTime, row.lastTime = t.sequence+1, e.ordinal, e.time, e.time
+		}
+		row.high, row.firstTime, row.lastTime = e.ordinal, min(row.firstTime, e.time), max(row.lastTime, e.time)
+		if e.kind == 0 {
+			details = append(details, detailRow{t.sequence + int64(w.Len()), e.detail})
+		}
+	}
+	end()
+	return segments, details
+}
+
+var (
+	insertSegments = bulk{`INSERT INTO segment (sequence, app_id, push_id, events, low, high, first_time, last_time, receive_time, body)`, 10, ``}
+	insertDetails  = bulk{`INSERT INTO event_detail (sequence, milestone, status, time, error_code, error_message, channel,
+		loss_source, raw)`, 9, ``}
+	upsertCounters = bulk{`INSERT INTO counter (push_id, step, sent, delivered, displayed, clicked, failed)`, 7,
+		`ON CONFLICT (push_id, step) DO UPDATE SET sent = sent + excluded.sent, delivered = delivered + excluded.delivered,
+		displayed = displayed + excluded.displayed, clicked = clicked + excluded.clicked, failed = failed + excluded.failed`}
+)
+
+func (t *tx) writeSegments(segments []segmentRow, details []detailRow) error {
+	if _, err := insertSegments.exec(t, len(segments), func(args []any, i int) []any {
+		s := &segments[i]
+		return append(args, s.sequence, s.app, s.push, s.events, s.low, s.high, s.firstTime, s.lastTime, s.received, s.body)
 	}); err != nil {
 		return err
 	}
-	return t.fold(known)
+	_, err := insertDetails.exec(t, len(details), func(args []any, i int) []any {
+		d := &details[i]
+		var raw any
+		if d.Milestone == storage.MilestoneUnknown {
+			raw = blob(cutRaw(d.Raw))
+		}
+		return append(args, d.sequence, d.Milestone, d.Status, d.Time.UnixMilli(), d.ErrorCode, d.ErrorMessage, d.Channel,
+			d.LossSource, raw)
+	})
+	return err
 }
 
-func (t *tx) lastGivenSequence() (int64, error) {
-	all, err := collect(t.ctx, t, value[int64], `SELECT seq FROM sqlite_sequence WHERE name = 'event'`)
-	if err != nil || len(all) == 0 {
+// addCounters adds what the touched audiences gained.
+func (t *tx) addCounters() error {
+	type counter struct {
+		push int64
+		step int
+		gain *storage.Counts
+	}
+	var counters []counter
+	for _, a := range t.touched {
+		for place := range a.stage.gains {
+			if a.stage.steps&(1<<place) == 0 {
+				continue
+			}
+			step := place
+			if place == storage.MaxSteps {
+				step = wholeChain
+			}
+			counters = append(counters, counter{a.push, step, &a.stage.gains[place]})
+		}
+	}
+	_, err := upsertCounters.exec(t, len(counters), func(args []any, i int) []any {
+		c := &counters[i]
+		return append(args, c.push, c.step, c.gain.Sent, c.gain.Delivered, c.gain.Displayed, c.gain.Clicked, c.gain.Failed)
+	})
+	return err
+}
+
+// appID returns the log's number for an app.
+func (t *tx) appID(app string) (int64, error) {
+	if id, ok := t.writer.apps[app]; ok {
+		return id, nil
+	}
+	if _, err := t.exec(`INSERT INTO app (key) VALUES (?) ON CONFLICT DO NOTHING`, app); err != nil {
 		return 0, err
 	}
-	return all[0], nil
+	id, err := appID(t.ctx, t, app)
+	if err == nil {
+		t.journal.apps = append(t.journal.apps, app)
+		t.writer.apps[app] = id
+	}
+	return id, err
 }
 
-// counterKey names a counter; step -1 is the whole chain.
-type counterKey struct {
-	push      int64
-	step      int
-	milestone storage.Milestone
-}
-
-const wholeChain = -1
-
-// fold moves on progress and counters by the rows that are new.
-func (t *tx) fold(rows []*row) error {
-	counters := map[counterKey]int{}
-	var changed []*recipient
-	for _, r := range rows {
-		if !r.fresh {
-			continue
-		}
-		t.events = true
-		who := r.recipient
-		now := who.progress.With(r.target.step, r.Milestone)
-		if now == who.progress {
-			continue
-		}
-		if who.progress == who.before {
-			changed = append(changed, who)
-		}
-		countGain(counters, counterKey{push: who.push, step: r.target.step}, who.progress.At(r.target.step), now.At(r.target.step))
-		countGain(counters, counterKey{push: who.push, step: wholeChain}, who.progress.InAnyStep(), now.InAnyStep())
-		who.progress = now
+// appID returns the log's number for an app; 0 for one that has no events.
+func appID(ctx context.Context, q querier, app string) (int64, error) {
+	id, err := first(ctx, q, value[int64], `SELECT id FROM app WHERE key = ?`, app)
+	if errors.Is(err, storage.ErrNotFound) {
+		return 0, nil
 	}
-	if err := t.writeProgress(changed); err != nil {
-		return err
-	}
-	return t.addCounters(counters)
-}
-
-// countGain counts the milestones that came with a change.
-func countGain(counters map[counterKey]int, key counterKey, before, after storage.Milestones) {
-	if before == after {
-		return
-	}
-	for m := storage.Sent; m <= storage.Failed; m++ {
-		if after.Has(m) && !before.Has(m) {
-			key.milestone = m
-			counters[key]++
-		}
-	}
-}
-
-var updateProgress = bulk{`WITH changed (push_id, ordinal, progress) AS (`, 3, `)
-	UPDATE OR FAIL recipient SET progress = c.progress FROM changed c
-	WHERE recipient.push_id = c.push_id AND recipient.ordinal = c.ordinal`}
-
-func (t *tx) writeProgress(changed []*recipient) error {
-	// In the order of the table, neighbours share a page.
-	slices.SortFunc(changed, func(a, b *recipient) int {
-		return cmp.Or(cmp.Compare(a.push, b.push), cmp.Compare(a.ordinal, b.ordinal))
-	})
-	_, err := updateProgress.exec(t, len(changed), func(args []any, i int) []any {
-		return append(args, changed[i].push, changed[i].ordinal, int64(changed[i].progress))
-	})
-	return err
-}
-
-var upsertCounters = bulk{`INSERT INTO counter (push_id, step, milestone, n)`, 4,
-	`ON CONFLICT (push_id, step, milestone) DO UPDATE SET n = n + excluded.n`}
-
-func (t *tx) addCounters(counters map[counterKey]int) error {
-	keys := make([]counterKey, 0, len(counters))
-	for key := range counters {
-		keys = append(keys, key)
-	}
-	_, err := upsertCounters.exec(t, len(keys), func(args []any, i int) []any {
-		key := keys[i]
-		return append(args, key.push, key.step, key.milestone, counters[key])
-	})
-	return err
+	return id, err
 }

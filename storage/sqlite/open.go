@@ -5,7 +5,14 @@
 //	                                      take the lead, check the fence
 //	                                      all callbacks, merged into one set
 //	                                      every other job in a savepoint of its own
+//	                                      fold some progress
 //	                                      COMMIT, then answer everybody
+//
+// A callback's caller finds its recipient beside others, in memory or on disk (resolve.go). The writer sets a bit in the
+// recipient's progress word, which is in memory (callbacks.go, audience.go); if it was not set, the event is new. Events
+// are appended to the log in packed segments, and counted (log.go); package layout draws the forms. That is all that a
+// 200 waits for. Progress follows to disk behind the log (fold.go), from which it is made again after a crash; what a
+// transaction that fails has changed in memory is undone (journal.go). What is large and not needed leaves memory.
 package sqlite
 
 import (
@@ -34,6 +41,9 @@ type Options struct {
 	QueueRows int
 	// Readers is how many reads run at once; others wait. Default 4.
 	Readers int
+	// Memory is how many bytes recipients may take in memory, about. What was not needed for the longest gives way, once
+	// it is on disk. Default 1 GiB.
+	Memory int
 }
 
 // Store is a storage.Store in one SQLite file.
@@ -41,9 +51,12 @@ type Store struct {
 	db      *sql.DB // holds the writer's connection
 	readers *sql.DB
 	writer  *writer
+	live    *live
 	signals *signals
 	drafts  *drafts
 	closed  atomic.Bool
+
+	checkpoints *checkpoints
 }
 
 var _ storage.Store = (*Store)(nil)
@@ -63,13 +76,16 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if opts.Readers <= 0 {
 		opts.Readers = 4
 	}
+	if opts.Memory <= 0 {
+		opts.Memory = 1 << 30
+	}
 	// A commit need not wait for timestamps. The switch holds for the whole process and is as durable.
 	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {
 		return nil, err
 	}
 	db, err := openPool(opts.Path, "immediate", 1,
 		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "temp_store(MEMORY)",
-		"cache_size(-131072)", "wal_autocheckpoint(16384)")
+		"cache_size(-65536)", "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", walLimit/2))
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +101,14 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, errors.Join(err, readers.Close(), db.Close())
 	}
 	s := &Store{db: db, readers: readers, signals: newSignals()}
-	s.writer = startWriter(ctx, conn, opts, s.signals.send)
+	s.checkpoints, err = startCheckpoints(ctx, opts)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close(), readers.Close(), db.Close())
+	}
+	if s.writer, err = startWriter(ctx, conn, opts, s.checkpoints, s.signals.send); err != nil {
+		return nil, errors.Join(err, s.checkpoints.close(), readers.Close(), db.Close())
+	}
+	s.live = s.writer.live
 	s.drafts = startDrafts(ctx, s.sweep)
 	return s, nil
 }
@@ -121,5 +144,5 @@ func (s *Store) Close() error {
 	}
 	s.signals.send()
 	s.drafts.close()
-	return errors.Join(s.writer.close(), s.readers.Close(), s.db.Close())
+	return errors.Join(s.writer.close(), s.checkpoints.close(), s.readers.Close(), s.db.Close())
 }

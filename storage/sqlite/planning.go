@@ -49,6 +49,9 @@ func (t *tx) takeOver(term int64, d *drafts) error {
 		WHERE state IN ('CLAIMED', 'SENDING') AND ready_time IS NOT NULL`); err != nil {
 		return err
 	}
+	if err := t.recover(); err != nil {
+		return err
+	}
 	return t.discardDrafts(d)
 }
 

@@ -3,63 +3,125 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql"
 	"slices"
-	"strings"
 
 	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
 )
-
-// Both store recipients of whom nothing is reported yet. What finds them by their ids is best written in that order.
-var (
-	insertRecipients = bulk{"INSERT OR FAIL INTO recipient (push_id, ordinal, registration_id)", 3, ""}
-	insertMembers    = bulk{"INSERT OR FAIL INTO member (push_id, registration_id, ordinal)", 3, ""}
-)
-
-func scanRecipient(rows *sql.Rows) (r storage.Recipient, err error) {
-	err = rows.Scan(&r.Ordinal, &r.RegistrationID, &r.Progress)
-	return r, err
-}
 
 // FindRecipients implements storage.Pushes.
 func (s *Store) FindRecipients(ctx context.Context, id int64, registrationIDs []string) ([]storage.Recipient, error) {
-	return readOf(ctx, s, id, func(q querier) ([]storage.Recipient, error) {
+	found, err := readOf(ctx, s, id, func(q querier) ([]storage.Recipient, error) {
+		size, err := first(ctx, q, value[int], `SELECT recipients FROM push WHERE id = ?`, id)
+		if err != nil {
+			return nil, err
+		}
 		var found []storage.Recipient
-		for ids := range slices.Chunk(registrationIDs, 500) {
-			args := []any{id}
-			for _, registrationID := range ids {
-				args = append(args, registrationID)
-			}
-			some, err := collect(ctx, q, scanRecipient, `SELECT r.ordinal, r.registration_id, r.progress
-				FROM member m CROSS JOIN recipient r ON r.push_id = m.push_id AND r.ordinal = m.ordinal
-				WHERE m.push_id = ? AND m.registration_id IN (?`+strings.Repeat(", ?", len(ids)-1)+`)`, args...)
+		for _, registrationID := range registrationIDs {
+			ordinal, ok, err := memberOf(ctx, q, id, size, registrationID)
 			if err != nil {
 				return nil, err
 			}
-			found = append(found, some...)
+			if ok {
+				found = append(found, storage.Recipient{Ordinal: ordinal, RegistrationID: registrationID})
+			}
 		}
-		slices.SortFunc(found, func(a, b storage.Recipient) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
-		// An id asked for twice is found once, also when two queries found it.
-		return slices.Compact(found), nil
+		return found, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(found, func(a, b storage.Recipient) int { return cmp.Compare(a.Ordinal, b.Ordinal) })
+	found = slices.Compact(found) // an id asked for twice is found once
+	return found, s.fillProgress(ctx, id, found)
 }
 
 // ScanRecipients implements storage.Planning.
 func (s *Store) ScanRecipients(ctx context.Context, id int64, from uint32, limit int) ([]storage.Recipient, error) {
-	return readOf(ctx, s, id, func(q querier) ([]storage.Recipient, error) {
-		return scanRecipients(ctx, q, id, from, page(limit))
+	limit = page(limit)
+	list, err := readOf(ctx, s, id, func(q querier) ([]storage.Recipient, error) {
+		list := make([]storage.Recipient, 0, limit)
+		err := eachPage(ctx, q, id, int(from/layout.PageSize), func(page int, ids layout.Recipients) (bool, error) {
+			for i := range ids.Len() {
+				if ordinal := uint32(page*layout.PageSize + i); ordinal >= from && len(list) < limit {
+					list = append(list, storage.Recipient{Ordinal: ordinal, RegistrationID: ids.ID(i)})
+				}
+			}
+			return len(list) < limit, nil
+		})
+		return list, err
 	})
+	if err != nil {
+		return nil, err
+	}
+	return list, s.fillProgress(ctx, id, list)
 }
 
-func scanRecipients(ctx context.Context, q querier, id int64, from uint32, limit int) ([]storage.Recipient, error) {
-	return collect(ctx, q, scanRecipient, `SELECT ordinal, registration_id, progress FROM recipient
-		WHERE push_id = ? AND ordinal >= ? ORDER BY ordinal LIMIT ?`, id, from, limit)
+// fillProgress fills in the progress of recipients: as it is in memory, else as it is on disk. Memory is looked at before
+// the snapshot of the disk begins, so that what is folded and dropped from memory in between is not missed.
+func (s *Store) fillProgress(ctx context.Context, push int64, recipients []storage.Recipient) error {
+	a := s.live.known(push)
+	hot := map[int]*progressPage{}
+	cold := map[int]*[layout.PageSize]uint64{}
+	for _, r := range recipients {
+		n := int(r.Ordinal / layout.PageSize)
+		if _, seen := hot[n]; seen || cold[n] != nil {
+			continue
+		}
+		if a != nil {
+			hot[n] = a.hotPage(n)
+		}
+		if hot[n] == nil {
+			delete(hot, n)
+			cold[n] = &[layout.PageSize]uint64{}
+		}
+	}
+	if err := s.readCold(ctx, push, cold); err != nil {
+		return err
+	}
+	for i := range recipients {
+		r := &recipients[i]
+		n := int(r.Ordinal / layout.PageSize)
+		if page := hot[n]; page != nil {
+			r.Progress = page.progressOf(r.Ordinal)
+		} else {
+			r.Progress = storage.Progress(cold[n][r.Ordinal%layout.PageSize])
+		}
+	}
+	return nil
 }
 
-// recipientsOf returns the recipients that a dispatch names, in its order; none for the whole audience.
-func recipientsOf(ctx context.Context, q querier, dispatch int64) ([]storage.Recipient, error) {
-	return collect(ctx, q, scanRecipient, `SELECT r.ordinal, r.registration_id, r.progress
-		FROM dispatch d CROSS JOIN json_each(d.recipients) j
-		CROSS JOIN recipient r ON r.push_id = d.push_id AND r.ordinal = j.value
-		WHERE d.id = ?`, dispatch)
+func (s *Store) readCold(ctx context.Context, push int64, cold map[int]*[layout.PageSize]uint64) error {
+	if len(cold) == 0 {
+		return nil
+	}
+	_, err := read(ctx, s, func(q querier) (struct{}, error) {
+		for n, words := range cold {
+			var err error
+			if *words, err = readProgress(ctx, q, push, n); err != nil {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
+// recipientsOf returns the recipients of a push by their ordinals, in that order, without their progress.
+func recipientsOf(ctx context.Context, q querier, push int64, ordinals []uint32) ([]storage.Recipient, error) {
+	list := make([]storage.Recipient, len(ordinals))
+	pages := map[int]layout.Recipients{}
+	for i, ordinal := range ordinals {
+		n := int(ordinal / layout.PageSize)
+		ids, err := remembered(&pages, n, func() (layout.Recipients, error) { return recipientPage(ctx, q, push, n) })
+		if err != nil {
+			return nil, err
+		}
+		at := int(ordinal % layout.PageSize)
+		if at >= ids.Len() {
+			return nil, errDamaged("recipient_page", int64(ordinal))
+		}
+		list[i] = storage.Recipient{Ordinal: ordinal, RegistrationID: ids.ID(at)}
+	}
+	return list, nil
 }

@@ -59,16 +59,18 @@ func fillDispatches(ctx context.Context, q querier, report *storage.Report, step
 
 func fillCounters(ctx context.Context, q querier, report *storage.Report, steps map[int]*storage.StepReport) error {
 	_, err := collect(ctx, q, func(rows *sql.Rows) (struct{}, error) {
-		var step, n int
-		var m storage.Milestone
-		err := rows.Scan(&step, &m, &n)
+		var step int
+		var c storage.Counts
+		err := rows.Scan(&step, &c.Sent, &c.Delivered, &c.Displayed, &c.Clicked, &c.Failed)
 		if step == wholeChain {
-			report.Total.Add(m, n)
+			c.Targets = report.Total.Targets
+			report.Total = c
 		} else if st := steps[step]; st != nil {
-			st.Add(m, n)
+			c.Targets = st.Targets
+			st.Counts = c
 		}
 		return struct{}{}, err
-	}, `SELECT step, milestone, n FROM counter WHERE push_id = ?`, report.Push.ID)
+	}, `SELECT step, sent, delivered, displayed, clicked, failed FROM counter WHERE push_id = ?`, report.Push.ID)
 	return err
 }
 

@@ -1,140 +1,194 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
-	"maps"
-	"slices"
+	"errors"
+	"math"
+	"strings"
+	"time"
 
 	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
 )
 
-// upstream is an upstream id as an app's callbacks name it.
-type upstream struct{ app, id string }
-
-var selectTargets = bulk{`WITH named (i, app, upstream_id) AS (`, 3, `)
-	SELECT n.i, d.id, d.push_id, d.step, p.listed, p.recipients FROM named n
-	CROSS JOIN dispatch d ON d.app = n.app AND d.upstream_id = n.upstream_id
-	CROSS JOIN push p ON p.id = d.push_id`}
-
-// resolveTargets finds out which dispatch each row is about.
-func (t *tx) resolveTargets(rows []row) error {
-	var named []upstream
-	targets := map[upstream]*target{}
-	for i := range rows {
-		u := upstream{rows[i].app, rows[i].UpstreamID}
-		if _, seen := targets[u]; !seen {
-			targets[u] = nil
-			named = append(named, u)
-		}
-	}
-	audiences := map[int64]*audience{}
-	err := selectTargets.query(t, len(named), func(args []any, i int) []any {
-		return append(args, i, named[i].app, named[i].id)
-	}, func(found *sql.Rows) error {
-		var i int
-		var to target
-		var a audience
-		if err := found.Scan(&i, &to.dispatch, &to.push, &to.step, &a.listed, &a.size); err != nil {
-			return err
-		}
-		if audiences[to.push] == nil {
-			a.push = to.push
-			audiences[to.push] = &a
-		}
-		to.audience = audiences[to.push]
-		targets[named[i]] = &to
-		return nil
-	})
-	for i := range rows {
-		rows[i].target = targets[upstream{rows[i].app, rows[i].UpstreamID}]
-	}
-	return err
+// batch is what one call of RecordCallbacks brought. It shares no memory with what the caller gave.
+type batch struct {
+	app      string
+	received int64 // milliseconds
+	entries  []entry
+	odd      []storage.Callback // what entries can't say
+	summary  storage.CallbackSummary
 }
 
-// member is a registration id that rows name for a push.
-type member struct {
+// entry is one reported row, as far as its caller could resolve it.
+type entry struct {
+	audience  *audience // nil: the upstream id is not known
+	dispatch  layout.Dispatch
+	ordinal   uint32
+	time      uint32
+	kind      uint32 // 0: not known, or none
+	milestone storage.Milestone
+	member    bool // ordinal is known
+	odd       int  // 1 + the place of the rest in batch.odd; 0: there is none
+}
+
+// resolver resolves the rows of one call, beside the writer and other callers. What it finds never changes; what it does
+// not find, the writer looks for again.
+type resolver struct {
+	store    *Store
+	ctx      context.Context
+	batch    *batch
+	snapshot *sql.Tx // nil until something must be read from disk
+
+	// Neighbours mostly are of one message and one kind.
+	message  string
+	found    bool
 	audience *audience
-	id       string
+	dispatch layout.Dispatch
+	kinds    [storage.Failed + 1]struct {
+		kind
+		id uint32
+	}
 }
 
-var selectMembers = bulk{`WITH named (i, push_id, registration_id) AS (`, 3, `)
-	SELECT n.i, r.ordinal, r.progress FROM named n
-	CROSS JOIN member m ON m.push_id = n.push_id AND m.registration_id = n.registration_id
-	CROSS JOIN recipient r ON r.push_id = m.push_id AND r.ordinal = m.ordinal`}
+// resolve finds out what the rows are about.
+func (s *Store) resolve(ctx context.Context, app string, received time.Time, rows []storage.Callback) (*batch, error) {
+	r := resolver{store: s, ctx: ctx, batch: &batch{app: app, received: received.UnixMilli(), entries: make([]entry, len(rows))}}
+	defer func() {
+		if r.snapshot != nil {
+			_ = r.snapshot.Rollback() // it only read
+		}
+	}()
+	for i := range rows {
+		if err := r.row(&r.batch.entries[i], &rows[i]); err != nil {
+			return nil, unavailable(err)
+		}
+	}
+	return r.batch, nil
+}
 
-// resolveRecipients finds out whom each row is about. A push without a list gains those whom it did not know.
-func (t *tx) resolveRecipients(rows []row) error {
-	var named []member
-	recipients := map[member]*recipient{}
-	for i := range rows {
-		if rows[i].target == nil || rows[i].RegistrationID == "" {
-			continue
-		}
-		m := member{rows[i].target.audience, rows[i].RegistrationID}
-		r, seen := recipients[m]
-		if !seen {
-			r = &recipient{push: m.audience.push}
-			recipients[m] = r
-			named = append(named, m)
-		}
-		rows[i].recipient = r
+// row resolves one row, and copies what the entry can't say.
+func (r *resolver) row(e *entry, c *storage.Callback) error {
+	e.milestone = c.Milestone
+	inTime := false
+	e.time, inTime = seconds(c.Time)
+	if inTime && c.Milestone != storage.MilestoneUnknown {
+		e.kind = r.kind(c)
 	}
-	if err := selectMembers.query(t, len(named), func(args []any, i int) []any {
-		return append(args, i, named[i].audience.push, named[i].id)
-	}, func(found *sql.Rows) error {
-		var i int
-		var ordinal uint32
-		var progress storage.Progress
-		err := found.Scan(&i, &ordinal, &progress)
-		r := recipients[named[i]]
-		r.ordinal, r.progress, r.before, r.known = ordinal, progress, progress, true
-		return err
-	}); err != nil {
+	if err := r.target(e, c); err != nil {
 		return err
 	}
-	if err := t.gain(named, recipients); err != nil {
-		return err
-	}
-	for i := range rows {
-		if r := rows[i].recipient; r != nil && !r.known {
-			rows[i].recipient = nil
-		}
+	switch {
+	case e.audience == nil || !e.member && e.audience.listed || e.kind == 0:
+		r.keep(e, storage.Callback{
+			UpstreamID: strings.Clone(c.UpstreamID), RegistrationID: strings.Clone(c.RegistrationID), Milestone: c.Milestone,
+			Status: strings.Clone(c.Status), Time: c.Time, ErrorCode: c.ErrorCode, ErrorMessage: strings.Clone(c.ErrorMessage),
+			Channel: strings.Clone(c.Channel), LossSource: strings.Clone(c.LossSource), Raw: append([]byte(nil), cutRaw(c.Raw)...),
+		})
+	case !e.member:
+		r.keep(e, storage.Callback{RegistrationID: strings.Clone(c.RegistrationID)})
 	}
 	return nil
 }
 
-// gain stores new recipients of pushes that are not listed.
-func (t *tx) gain(named []member, recipients map[member]*recipient) error {
-	var gained []member
-	grown := map[*audience]bool{}
-	for _, m := range named {
-		r := recipients[m]
-		if r.known || m.audience.listed {
-			continue
+func (r *resolver) keep(e *entry, c storage.Callback) {
+	r.batch.odd = append(r.batch.odd, c)
+	e.odd = len(r.batch.odd)
+}
+
+// seconds returns a time as the log keeps it; ok is false for one that it has no room for.
+func seconds(t time.Time) (s uint32, ok bool) {
+	unix := t.Unix()
+	clamped := min(max(unix, 0), math.MaxUint32)
+	return uint32(clamped), unix == clamped
+}
+
+func (r *resolver) kind(c *storage.Callback) uint32 {
+	of := kindOf(c)
+	memo := &r.kinds[c.Milestone]
+	if memo.id == 0 || memo.kind != of {
+		memo.kind, memo.id = of, r.store.writer.kinds.id(of)
+	}
+	return memo.id
+}
+
+// target finds the row's dispatch and recipient.
+func (r *resolver) target(e *entry, c *storage.Callback) error {
+	if c.UpstreamID == "" || c.RegistrationID == "" {
+		return nil
+	}
+	if !r.found || r.message != c.UpstreamID {
+		if err := r.findMessage(c.UpstreamID); err != nil {
+			return err
 		}
-		r.ordinal, r.known = uint32(m.audience.size), true
-		m.audience.size++
-		grown[m.audience] = true
-		gained = append(gained, m)
 	}
-	if _, err := insertRecipients.exec(t, len(gained), func(args []any, i int) []any {
-		r := recipients[gained[i]]
-		return append(args, r.push, r.ordinal, gained[i].id)
-	}); err != nil {
+	if r.audience == nil {
+		return nil
+	}
+	e.audience, e.dispatch = r.audience, r.dispatch
+	var loaded bool
+	if e.ordinal, e.member, loaded = r.audience.find(c.RegistrationID); loaded {
+		return nil
+	}
+	q, err := r.disk()
+	if err != nil {
 		return err
 	}
-	if _, err := insertMembers.exec(t, len(gained), func(args []any, i int) []any {
-		r := recipients[gained[i]]
-		return append(args, r.push, gained[i].id, r.ordinal)
-	}); err != nil {
-		return err
-	}
-	pushes := slices.Collect(maps.Keys(grown))
-	_, err := updateSizes.exec(t, len(pushes), func(args []any, i int) []any {
-		return append(args, pushes[i].push, pushes[i].size)
-	})
+	e.ordinal, e.member, err = r.store.lookUp(r.ctx, q, r.audience, c.RegistrationID)
 	return err
 }
 
-var updateSizes = bulk{`WITH grown (push_id, size) AS (`, 2, `)
-	UPDATE push SET recipients = g.size FROM grown g WHERE push.id = g.push_id`}
+// findMessage finds what an upstream id stands for.
+func (r *resolver) findMessage(id string) error {
+	r.message, r.found, r.audience = id, true, nil
+	u := upstream{r.batch.app, id}
+	to, ok := r.store.live.target(u)
+	if ok {
+		r.audience = r.store.live.known(to.push)
+	}
+	if r.audience == nil {
+		q, err := r.disk()
+		if err != nil {
+			return err
+		}
+		r.audience, to, err = r.store.live.find(r.ctx, q, u)
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			return nil
+		case err != nil:
+			return err
+		}
+		r.store.live.remember(upstream{u.app, strings.Clone(u.id)}, to) // the id may be part of a request's body
+	}
+	r.audience.used.Store(r.store.live.round.Load())
+	r.dispatch = to.dispatch
+	return nil
+}
+
+// find reads what an upstream id stands for, or returns storage.ErrNotFound.
+func (l *live) find(ctx context.Context, q querier, u upstream) (*audience, target, error) {
+	to, err := first(ctx, q, func(rows *sql.Rows) (to target, err error) {
+		err = rows.Scan(&to.dispatch.ID, &to.push, &to.dispatch.Step)
+		return to, err
+	}, selectTarget, u.app, u.id)
+	if err != nil {
+		return nil, to, err
+	}
+	a, err := l.audience(ctx, q, to.push)
+	return a, to, err
+}
+
+const selectTarget = `SELECT id, push_id, step FROM dispatch WHERE app = ? AND upstream_id = ?`
+
+// disk returns a snapshot for the rest of the call.
+func (r *resolver) disk() (querier, error) {
+	if r.snapshot == nil {
+		snapshot, err := r.store.begin(r.ctx)
+		if err != nil {
+			return nil, err
+		}
+		r.snapshot = snapshot
+	}
+	return r.snapshot, nil
+}

@@ -32,7 +32,7 @@ func (t *tx) start(start storage.DispatchStart) error {
 	if start.Recipients == nil {
 		_, err = t.exec(`UPDATE dispatch SET state = 'SENDING' WHERE id = ?`, d.ID)
 	} else {
-		list, count := ordinalsJSON(start.Recipients)
+		list, count := packOrdinals(start.Recipients)
 		_, err = t.exec(`UPDATE dispatch SET state = 'SENDING', recipients = ?, recipient_count = ? WHERE id = ?`, list, count, d.ID)
 	}
 	if err != nil {

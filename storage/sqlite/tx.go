@@ -21,16 +21,22 @@ type querier interface {
 
 // read runs a closure on one consistent snapshot.
 func read[T any](ctx context.Context, s *Store, run func(querier) (T, error)) (result T, err error) {
-	if s.closed.Load() {
-		return result, errClosed
-	}
-	snapshot, err := s.readers.BeginTx(ctx, nil)
+	snapshot, err := s.begin(ctx)
 	if err != nil {
-		return result, unavailable(err)
+		return result, err
 	}
 	defer func() { _ = snapshot.Rollback() }() // it only read
 	result, err = run(snapshot)
 	return result, unavailable(err)
+}
+
+// begin returns a snapshot, to be rolled back.
+func (s *Store) begin(ctx context.Context) (*sql.Tx, error) {
+	if s.closed.Load() {
+		return nil, errClosed
+	}
+	snapshot, err := s.readers.BeginTx(ctx, nil)
+	return snapshot, unavailable(err)
 }
 
 // collect reads all rows of a query.
@@ -76,6 +82,13 @@ type tx struct {
 	term   *int64 // see writer.term; takes effect with the commit
 	apart  bool   // batches are not merged
 	events bool   // events were stored
+
+	sequence int64 // the last one given out
+	touched  []*audience
+	held     []heldRow
+	began    place
+	journal  journal
+	folded   []piece // what this transaction folds
 }
 
 func (t *tx) stmt(query string) (*sql.Stmt, error) {

@@ -4,10 +4,10 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 
 	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
 )
 
 // millis is how a time is stored; the zero time is NULL.
@@ -72,20 +72,31 @@ func (j fromJSON[T]) Scan(v any) error {
 	return fmt.Errorf("JSON is stored as %T", v)
 }
 
-// ordinalsJSON stores ordinals as a JSON array, and beside it their number; nil is NULL in both.
-func ordinalsJSON(ordinals []uint32) (list, count any) {
+// packOrdinals stores ordinals in their packed form, and beside it their number; nil is NULL in both.
+func packOrdinals(ordinals []uint32) (list, count any) {
 	if ordinals == nil {
 		return nil, nil
 	}
-	text := make([]byte, 0, 2+8*len(ordinals))
-	text = append(text, '[')
-	for i, o := range ordinals {
-		if i > 0 {
-			text = append(text, ',')
-		}
-		text = strconv.AppendUint(text, uint64(o), 10)
+	return layout.AppendOrdinals(nil, ordinals), len(ordinals)
+}
+
+// maxOrdinals bounds a list of ordinals that is read: no dispatch has more recipients than a push may have.
+const maxOrdinals = 1 << 24
+
+// ordinalList scans what packOrdinals stored.
+type ordinalList struct{ to *[]uint32 }
+
+// Scan implements sql.Scanner.
+func (l ordinalList) Scan(v any) (err error) {
+	switch list := v.(type) {
+	case nil:
+		*l.to = nil
+	case []byte:
+		*l.to, err = layout.ReadOrdinals(list, maxOrdinals)
+	default:
+		err = fmt.Errorf("ordinals are stored as %T", v)
 	}
-	return string(append(text, ']')), len(ordinals)
+	return err
 }
 
 // blob is how bytes are stored; none are NULL and read back as nil.

@@ -9,8 +9,10 @@ import (
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
 )
 
 // What one transaction takes at most. Whoever comes after waits for the next.
@@ -45,20 +47,46 @@ type writer struct {
 	rows    atomic.Int64 // callbacks in the queue
 	maxRows int64
 
+	live        *live
+	kinds       *kinds
+	checkpoints *checkpoints
+
 	// The rest belongs to the goroutine.
-	stmts map[string]*sql.Stmt
-	texts map[bulkSize]string
-	term  *int64 // the term that this store leads with; nil: it never led
+	stmts    map[string]*sql.Stmt
+	texts    map[bulkSize]string
+	term     *int64           // the term that this store leads with; nil: it never led
+	sequence int64            // of the latest event
+	apps     map[string]int64 // the log's numbers of apps
+	fold     fold
+	keys     []uint64             // memory for sorting
+	segment  layout.SegmentWriter // likewise for encoding
+	journal  journal              // likewise for what a transaction changes
+	idle     bool                 // the queue is empty
 }
 
-func startWriter(ctx context.Context, conn *sql.Conn, opts Options, onEvents func()) *writer {
+// startWriter reads the end of the log into memory, and starts the goroutine.
+func startWriter(ctx context.Context, conn *sql.Conn, opts Options, checkpoints *checkpoints, onEvents func()) (*writer, error) {
 	w := &writer{
-		ctx: context.WithoutCancel(ctx), conn: conn, logger: opts.Logger, onEvents: onEvents,
+		ctx: context.WithoutCancel(ctx), conn: conn, logger: opts.Logger, onEvents: onEvents, checkpoints: checkpoints,
 		queue: make(chan *job, opts.QueueSize), ended: make(chan struct{}), maxRows: int64(opts.QueueRows),
-		stmts: map[string]*sql.Stmt{}, texts: map[bulkSize]string{},
+		live: newLive(opts.Memory), kinds: newKinds(),
+		stmts: map[string]*sql.Stmt{}, texts: map[bulkSize]string{}, apps: map[string]int64{},
+	}
+	if err := w.readEnd(); err != nil {
+		return nil, errors.Join(err, w.closeConn())
 	}
 	go w.loop()
-	return w
+	return w, nil
+}
+
+// readEnd recovers in a transaction that only reads: another process may own the file still.
+func (w *writer) readEnd() error {
+	t := &tx{ctx: w.ctx, writer: w}
+	if err := t.control("BEGIN"); err != nil {
+		return err
+	}
+	err := t.recover()
+	return errors.Join(err, t.control("ROLLBACK"))
 }
 
 // write runs a closure in the writer's transaction and returns its result once that is durable.
@@ -94,11 +122,10 @@ func (w *writer) enqueue(j *job) error {
 	if w.closed {
 		return errClosed
 	}
-	// A batch that is larger than the bound is taken when nothing else waits, or else it never would be.
 	rows := int64(j.rows())
 	if waiting := w.rows.Add(rows); rows > 0 && waiting > max(w.maxRows, rows) {
 		w.rows.Add(-rows)
-		return fmt.Errorf("%w: %d rows are waiting", storage.ErrUnavailable, waiting-rows)
+		return tooManyRows(waiting - rows)
 	}
 	select {
 	case w.queue <- j:
@@ -109,6 +136,22 @@ func (w *writer) enqueue(j *job) error {
 	}
 }
 
+// room returns an error if a batch of so many rows would find no room in the queue. A batch that is larger than the
+// bound is taken when nothing else waits, or else it never would be.
+func (w *writer) room(rows int) error {
+	if waiting := w.rows.Load(); waiting+int64(rows) > max(w.maxRows, int64(rows)) {
+		return tooManyRows(waiting)
+	}
+	if len(w.queue) == cap(w.queue) {
+		return fmt.Errorf("%w: %d writes are waiting", storage.ErrUnavailable, cap(w.queue))
+	}
+	return nil
+}
+
+func tooManyRows(waiting int64) error {
+	return fmt.Errorf("%w: %d rows are waiting", storage.ErrUnavailable, waiting)
+}
+
 // close lets the writer finish what waits.
 func (w *writer) close() error {
 	w.mu.Lock()
@@ -116,6 +159,10 @@ func (w *writer) close() error {
 	close(w.queue)
 	w.mu.Unlock()
 	<-w.ended
+	return w.closeConn()
+}
+
+func (w *writer) closeConn() error {
 	var errs []error
 	for _, stmt := range w.stmts {
 		errs = append(errs, stmt.Close())
@@ -125,18 +172,49 @@ func (w *writer) close() error {
 
 func (w *writer) loop() {
 	defer close(w.ended)
-	for first := range w.queue {
-		jobs := w.drain(first)
-		events, err := w.transact(jobs)
-		for _, j := range jobs {
-			if err != nil {
-				j.err = err
+	tick := time.NewTicker(foldPause)
+	defer tick.Stop()
+	for {
+		select {
+		case first, ok := <-w.queue:
+			if !ok {
+				w.foldAll()
+				return
 			}
-			j.done <- j.err
+			w.serve(w.drain(first))
+		case <-tick.C:
+			w.idle = len(w.queue) == 0
+			for w.idle && w.fold.due(time.Now()) && w.serve(nil) {
+				w.idle = len(w.queue) == 0
+			}
+			w.live.round.Add(1)
+			w.live.evict()
 		}
-		if events && err == nil {
+	}
+}
+
+// serve runs jobs and answers their callers. It reports whether the transaction was committed.
+func (w *writer) serve(jobs []*job) bool {
+	events, err := w.transact(jobs)
+	for _, j := range jobs {
+		if err != nil {
+			j.err = err
+		}
+		j.done <- j.err
+	}
+	if err == nil {
+		if events {
 			w.onEvents()
 		}
+		w.checkpoints.afterCommit(w)
+	}
+	return err == nil
+}
+
+// foldAll leaves nothing to be replayed, if it can.
+func (w *writer) foldAll() {
+	w.idle, w.fold.ended = true, time.Time{}
+	for w.fold.due(time.Now()) && w.serve(nil) {
 	}
 }
 
@@ -164,7 +242,7 @@ func (j *job) rows() int {
 	if j.batch == nil {
 		return 0
 	}
-	return len(j.batch.rows)
+	return len(j.batch.entries)
 }
 
 // transact runs the jobs in one transaction and reports whether that stored events. The error is every job's; an
@@ -178,7 +256,8 @@ func (w *writer) transact(jobs []*job) (events bool, err error) {
 }
 
 func (w *writer) attempt(jobs []*job, apart bool) (events bool, err error) {
-	t := &tx{ctx: w.ctx, writer: w, term: w.term, apart: apart}
+	t := &tx{ctx: w.ctx, writer: w, term: w.term, apart: apart, sequence: w.sequence, journal: w.journal.emptied()}
+	t.began = t.place()
 	if err := t.control("BEGIN IMMEDIATE"); err != nil {
 		return false, err
 	}
@@ -186,6 +265,7 @@ func (w *writer) attempt(jobs []*job, apart bool) (events bool, err error) {
 		if err == nil {
 			return
 		}
+		t.undo(t.began)
 		w.logger.Error("transaction failed", "jobs", len(jobs), "error", err)
 		// After some faults SQLite has rolled back by itself, and then says that there is nothing to roll back.
 		if rollback := t.control("ROLLBACK"); rollback != nil {
@@ -199,6 +279,7 @@ func (w *writer) attempt(jobs []*job, apart bool) (events bool, err error) {
 		return false, fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
 	}
 	w.term = t.term
+	t.committed()
 	return t.events, nil
 }
 
@@ -226,6 +307,7 @@ func (t *tx) runAll(jobs []*job) error {
 		return err
 	}
 	if fenced {
+		t.writer.fold = fold{} // the later leader's log goes on without what is in memory here
 		for _, j := range append(batches, others...) {
 			j.err = storage.ErrFenced
 		}
@@ -234,7 +316,23 @@ func (t *tx) runAll(jobs []*job) error {
 	if err := t.runBatches(batches); err != nil {
 		return err
 	}
-	return t.runEach(others)
+	if err := t.runEach(others); err != nil {
+		return err
+	}
+	return t.foldBeside()
+}
+
+// foldBeside folds a little beside the jobs, or more if there are none.
+func (t *tx) foldBeside() error {
+	w := t.writer
+	if !w.fold.due(time.Now()) {
+		return nil
+	}
+	most := foldAtOnce
+	if w.idle {
+		most = foldIdle
+	}
+	return unavailable(t.foldSome(most))
 }
 
 // errMerged says that batches could not be stored together. It stays within the writer.
@@ -279,7 +377,9 @@ func (t *tx) isolate(fn func() error) (err, fatal error) {
 	if fatal := t.control("SAVEPOINT job"); fatal != nil {
 		return nil, fatal
 	}
+	before := t.place()
 	if err = t.shield(fn); err != nil {
+		t.undo(before)
 		if fatal := t.control("ROLLBACK TO job"); fatal != nil {
 			return nil, fmt.Errorf("%w: %w: %w", storage.ErrUnavailable, err, fatal)
 		}

@@ -37,13 +37,36 @@ var callbackCases = []testCase{
 		w.Len(w.events(storage.EventQuery{}), 2)
 		w.Equal(storage.Counts{Targets: 3, Sent: 2, Delivered: 2}, w.report(p.ID).Total)
 	}},
-	{"statuses of one milestone are two events and one count", func(w *world) {
+	{"a milestone by another name is the same", func(w *world) {
 		p := w.sentPush(1)
 		a, b := w.row(up(p.ID), id(0), storage.Clicked), w.row(up(p.ID), id(0), storage.Clicked)
 		a.Status, b.Status = "click", "clicked"
-		w.Equal(storage.CallbackSummary{New: 2}, w.record(a, b))
+		w.Equal(storage.CallbackSummary{New: 1, Repeated: 1}, w.record(a, b))
 		w.Equal(1, w.report(p.ID).Total.Clicked)
+		events := w.events(storage.EventQuery{})
+		w.Len(events, 1)
+		w.Equal("click", events[0].Status)
+	}},
+	{"failures of several names are several events and one count", func(w *world) {
+		p := w.sentPush(1)
+		a, b := w.row(up(p.ID), id(0), storage.Failed), w.row(up(p.ID), id(0), storage.Failed)
+		a.Status, b.Status = "sent_failed", "target_invalid"
+		w.Equal(storage.CallbackSummary{New: 2, Repeated: 1}, w.record(a, b, a))
+		w.Equal(storage.CallbackSummary{Repeated: 2}, w.record(b, a))
+		w.Equal(1, w.report(p.ID).Total.Failed)
 		w.Len(w.events(storage.EventQuery{}), 2)
+	}},
+	{"times beyond every clock are kept", func(w *world) {
+		p := w.sentPush(2)
+		early, late := w.row(up(p.ID), id(0), storage.Sent), w.row(up(p.ID), id(1), storage.Sent)
+		early.Time = time.Date(1, 2, 3, 4, 5, 6, 0, time.UTC)
+		late.Time = time.Date(9999, 2, 3, 4, 5, 6, 0, time.UTC)
+		w.Equal(storage.CallbackSummary{New: 2, Repeated: 1}, w.record(early, late, early))
+		events := w.events(storage.EventQuery{})
+		w.Equal([]time.Time{early.Time, late.Time}, []time.Time{events[0].Time, events[1].Time})
+		w.Len(w.events(storage.EventQuery{StartTime: late.Time}), 1)
+		w.Len(w.events(storage.EventQuery{EndTime: w.now}), 1)
+		w.Equal(2, w.report(p.ID).Total.Sent)
 	}},
 	{"implied milestones count once, in whatever order", func(w *world) {
 		for _, order := range [][]storage.Milestone{

@@ -62,7 +62,7 @@ var finishCases = []testCase{
 		events := w.events(storage.EventQuery{PushID: p.ID})
 		w.Len(events, 1)
 		want := storage.Event{Sequence: events[0].Sequence, App: app, PushID: p.ID, ReceiveTime: w.now, Callback: storage.Callback{
-			RegistrationID: id(1), Milestone: storage.Failed, Status: "refused", Time: w.now, ErrorCode: refusal.Code,
+			RegistrationID: id(1), Milestone: storage.Failed, Status: "refused", Time: w.now.Truncate(time.Second), ErrorCode: refusal.Code,
 			ErrorMessage: refusal.Message}}
 		w.Equal(want, events[0])
 		w.Equal(storage.Counts{Targets: 2, Failed: 1}, w.report(p.ID).Steps[0].Counts)

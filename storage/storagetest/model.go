@@ -22,7 +22,7 @@ type modelPush struct {
 	listed bool
 	claim  *storage.Claim // nil once it was sent
 	held   []storage.Callback
-	events map[string]bool // registration id and status
+	events map[string]bool // registration id, and milestone or status
 	seen   map[string]storage.Progress
 }
 
@@ -123,7 +123,10 @@ func (p *modelPush) apply(row storage.Callback) bool {
 		return false
 	}
 	p.seen[row.RegistrationID] = progress.With(0, row.Milestone)
-	key := row.RegistrationID + " " + row.Status
+	key := row.RegistrationID + " " + row.Milestone.String()
+	if row.Milestone == storage.MilestoneUnknown || row.Milestone == storage.Failed {
+		key += " " + row.Status
+	}
 	fresh := !p.events[key]
 	p.events[key] = true
 	return fresh

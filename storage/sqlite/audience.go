@@ -1,0 +1,320 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
+)
+
+// audience is what is in memory of one push's recipients. Callers look up ordinals and read progress; the writer alone
+// changes anything.
+type audience struct {
+	push   int64
+	app    string
+	listed bool // gains no recipients
+
+	used    atomic.Int64 // the fold round in which it was last needed
+	lookups atomic.Int64 // ids that were looked up on disk since it came into memory
+	loading atomic.Bool  // somebody is reading the index
+
+	mu    sync.RWMutex    // guards the fields below against the writer
+	index *index          // nil: not in memory
+	pages []*progressPage // nil: as the page on disk is
+
+	// The rest is the writer's own.
+	gone  bool                        // evicted: another may stand for the push by now
+	sized bool                        // size was read
+	size  uint32                      // recipients known, with those of the current transaction
+	grown map[string]uint32           // those of the current transaction
+	fresh []string                    // those of them whose pages are yet to be written
+	marks map[markKey]*roaring.Bitmap // those in memory
+	dirty map[markKey]bool            // marks that are not folded yet
+	stage stage
+}
+
+// progressPage holds the words of the recipients of one page.
+type progressPage struct {
+	words [layout.PageSize]atomic.Uint64
+	dirty bool // the writer's: not folded yet
+}
+
+// markKey names the recipients of whom a status came in a step.
+type markKey struct {
+	step   uint8
+	status string
+}
+
+// What things take in memory, in bytes, about.
+const (
+	pageBytes  = 8*layout.PageSize + 64
+	indexBytes = 30  // a packed id
+	textBytes  = 80  // an id of another shape
+	otherBytes = 512 // an audience by itself
+)
+
+// index leads from registration ids to ordinals.
+type index struct {
+	packed map[layout.PackedID]uint32
+	texts  map[string]uint32
+}
+
+func newIndex(size int) *index { return &index{packed: make(map[layout.PackedID]uint32, size)} }
+
+func (x *index) find(id string) (ordinal uint32, ok bool) {
+	if p, packs := layout.Pack(id); packs {
+		ordinal, ok = x.packed[p]
+		return ordinal, ok
+	}
+	ordinal, ok = x.texts[id]
+	return ordinal, ok
+}
+
+func (x *index) add(id string, ordinal uint32) {
+	if p, packs := layout.Pack(id); packs {
+		x.packed[p] = ordinal
+		return
+	}
+	if x.texts == nil {
+		x.texts = make(map[string]uint32)
+	}
+	x.texts[id] = ordinal
+}
+
+func (x *index) addPage(page layout.Recipients, first uint32) {
+	for i := range page.Len() {
+		if p, ok := page.Packed(i); ok {
+			x.packed[p] = first + uint32(i)
+		} else {
+			x.add(page.ID(i), first+uint32(i))
+		}
+	}
+}
+
+func (x *index) len() int { return len(x.packed) + len(x.texts) }
+
+func (x *index) bytes() int {
+	if x == nil {
+		return 0
+	}
+	return indexBytes*len(x.packed) + textBytes*len(x.texts)
+}
+
+// find looks an id up in memory; loaded is false if the index is not there.
+func (a *audience) find(id string) (ordinal uint32, ok, loaded bool) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if a.index == nil || a.loading.Load() {
+		return 0, false, false
+	}
+	ordinal, ok = a.index.find(id)
+	return ordinal, ok, true
+}
+
+// hotPage returns a page of progress if it is in memory.
+func (a *audience) hotPage(n int) *progressPage {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if n < len(a.pages) {
+		return a.pages[n]
+	}
+	return nil
+}
+
+// putPage puts a page in memory.
+func (a *audience) putPage(n int, page *progressPage) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if missing := n + 1 - len(a.pages); missing > 0 {
+		a.pages = append(a.pages, make([]*progressPage, missing)...)
+	}
+	a.pages[n] = page
+}
+
+// publish adds the recipients that a commit made known to the index.
+func (a *audience) publish() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.index != nil {
+		for id, ordinal := range a.grown {
+			a.index.add(id, ordinal)
+		}
+	}
+	clear(a.grown)
+}
+
+// bytes is what it takes in memory, about.
+func (a *audience) bytes() int {
+	n := otherBytes + a.index.bytes() + 8*len(a.pages)
+	for _, page := range a.pages {
+		if page != nil {
+			n += pageBytes
+		}
+	}
+	for _, bitmap := range a.marks {
+		n += int(bitmap.GetSizeInBytes())
+	}
+	return n
+}
+
+// upstream is an upstream id as an app's callbacks name it.
+type upstream struct{ app, id string }
+
+// target is what an upstream id stands for. It never changes.
+type target struct {
+	push     int64
+	dispatch layout.Dispatch
+}
+
+// maxTargets bounds the upstream ids that are remembered.
+const maxTargets = 1 << 17
+
+// live is what is in memory of all pushes.
+type live struct {
+	budget int
+	round  atomic.Int64 // counts folds: what audiences are aged by
+
+	mu        sync.RWMutex
+	audiences map[int64]*audience
+	targets   map[upstream]target
+}
+
+func newLive(budget int) *live {
+	return &live{budget: budget, audiences: map[int64]*audience{}, targets: map[upstream]target{}}
+}
+
+// known returns a push's audience if it is in memory.
+func (l *live) known(push int64) *audience {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.audiences[push]
+}
+
+// audience returns a push's audience; what must be known of it is read if need be.
+func (l *live) audience(ctx context.Context, q querier, push int64) (*audience, error) {
+	if a := l.known(push); a != nil {
+		a.used.Store(l.round.Load())
+		return a, nil
+	}
+	a, err := first(ctx, q, func(rows *sql.Rows) (*audience, error) {
+		a := &audience{push: push}
+		return a, rows.Scan(&a.app, &a.listed)
+	}, `SELECT app, listed FROM push WHERE id = ?`, push)
+	if err != nil {
+		return nil, err
+	}
+	return l.enter(a), nil
+}
+
+// enter makes an audience known, unless another is already: then it returns that.
+func (l *live) enter(a *audience) *audience {
+	a.used.Store(l.round.Load())
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if earlier := l.audiences[a.push]; earlier != nil {
+		return earlier
+	}
+	l.audiences[a.push] = a
+	return a
+}
+
+// expect puts the index of a push that was just stored in memory: its callbacks come soon.
+func (l *live) expect(p storage.Push, members *index) {
+	if !p.Listed || members.bytes() > l.budget/2 {
+		return
+	}
+	a := l.enter(&audience{push: p.ID, app: p.App, listed: true})
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.index == nil {
+		a.index = members
+	}
+}
+
+// target returns what an upstream id stands for, as far as that is remembered.
+func (l *live) target(u upstream) (to target, ok bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	to, ok = l.targets[u]
+	return to, ok
+}
+
+func (l *live) remember(u upstream, to target) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.targets) >= maxTargets {
+		clear(l.targets)
+	}
+	l.targets[u] = to
+}
+
+// forget drops a push's audience from memory. It is the writer's to call.
+func (l *live) forget(push int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if a := l.audiences[push]; a != nil {
+		a.gone = true
+		delete(l.audiences, push)
+	}
+}
+
+// reset drops all from memory. It is the writer's to call.
+func (l *live) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.audiences {
+		a.gone = true
+	}
+	clear(l.audiences)
+	clear(l.targets)
+}
+
+// evict makes room if more is in memory than may be: what was not needed for the longest goes first, and what is not
+// folded yet stays. It is the writer's to call.
+func (l *live) evict() {
+	l.mu.RLock()
+	all := slices.Collect(maps.Values(l.audiences))
+	l.mu.RUnlock()
+	total := 0
+	sizes := make(map[*audience]int, len(all))
+	for _, a := range all {
+		sizes[a] = a.bytes()
+		total += sizes[a]
+	}
+	if total <= l.budget {
+		return
+	}
+	slices.SortFunc(all, func(a, b *audience) int { return int(a.used.Load() - b.used.Load()) })
+	for _, a := range all {
+		if total <= l.budget-l.budget/8 {
+			return
+		}
+		if a.clean() {
+			l.forget(a.push)
+			total -= sizes[a]
+		}
+	}
+}
+
+// clean reports whether all of an audience is on disk as it is in memory.
+func (a *audience) clean() bool {
+	return len(a.dirty) == 0 && !slices.ContainsFunc(a.pages, func(p *progressPage) bool { return p != nil && p.dirty })
+}
+
+// worthLoading reports whether an index should be read into memory: it is read into memory once so many ids were looked up on disk that reading it all pays off, but
+// not if it alone would take half of the memory that there is.
+func (l *live) worthLoading(a *audience, size, lookups int) bool {
+	return a.lookups.Add(int64(lookups)) > int64(size/256) && size*indexBytes <= l.budget/2
+}
+
+// progressOf returns a recipient's word from a page that is in memory.
+func (p *progressPage) progressOf(ordinal uint32) storage.Progress {
+	return storage.Progress(p.words[ordinal%layout.PageSize].Load())
+}

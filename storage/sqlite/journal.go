@@ -1,0 +1,84 @@
+package sqlite
+
+import "github.com/RoaringBitmap/roaring/v2"
+
+// journal is what a transaction has changed in memory. What SQLite rolls back is undone here, so that memory and disk
+// never part.
+type journal struct {
+	words []wordChange
+	marks []markChange
+	grown []growth
+	apps  []string // that were given a number
+}
+
+type wordChange struct {
+	page   *progressPage
+	at     uint32
+	before uint64
+}
+
+type markChange struct {
+	bitmap  *roaring.Bitmap
+	ordinal uint32
+}
+
+type growth struct {
+	audience *audience
+	id       string
+}
+
+// emptied returns an empty journal that uses the memory of an earlier one.
+func (j *journal) emptied() journal {
+	return journal{words: j.words[:0], marks: j.marks[:0], grown: j.grown[:0], apps: j.apps[:0]}
+}
+
+// place is a point of a transaction to which it can go back.
+type place struct {
+	words, marks, grown, apps, kinds int
+}
+
+func (t *tx) place() place {
+	j := &t.journal
+	return place{len(j.words), len(j.marks), len(j.grown), len(j.apps), len(t.writer.kinds.rows)}
+}
+
+// undo takes back what was changed in memory since a place, at which nothing was on stage.
+func (t *tx) undo(to place) {
+	j := &t.journal
+	for i := len(j.words) - 1; i >= to.words; i-- {
+		change := j.words[i]
+		change.page.words[change.at].Store(change.before)
+	}
+	for i := len(j.marks) - 1; i >= to.marks; i-- {
+		j.marks[i].bitmap.Remove(j.marks[i].ordinal)
+	}
+	for i := len(j.grown) - 1; i >= to.grown; i-- {
+		a := j.grown[i].audience
+		delete(a.grown, j.grown[i].id)
+		a.size--
+		a.fresh = nil
+	}
+	for _, app := range j.apps[to.apps:] {
+		delete(t.writer.apps, app)
+	}
+	j.words, j.marks, j.grown, j.apps = j.words[:to.words], j.marks[:to.marks], j.grown[:to.grown], j.apps[:to.apps]
+	t.writer.kinds.truncate(to.kinds)
+	for _, a := range t.touched {
+		a.stage.clear()
+	}
+	t.touched = t.touched[:0]
+	t.held = t.held[:0]
+}
+
+// committed makes known to all what the transaction changed.
+func (t *tx) committed() {
+	for _, g := range t.journal.grown {
+		if len(g.audience.grown) > 0 {
+			g.audience.publish()
+		}
+	}
+	t.writer.kinds.publish(t.began.kinds)
+	t.writer.sequence = t.sequence
+	t.writer.fold.committed(t.folded)
+	t.writer.journal = t.journal
+}
