@@ -10,11 +10,8 @@ import (
 	"susul.dev/susul/storage/sqlite/layout"
 )
 
+// A transaction folds foldAtOnce pieces beside its other work, foldIdle when it has none.
 const (
-	// foldPause is the time between the end of a fold and the beginning of the next.
-	foldPause = 2 * time.Second
-
-	// foldAtOnce is how many pieces a transaction folds beside its other work, foldIdle when it has none.
 	foldAtOnce = 64
 	foldIdle   = 1024
 )
@@ -33,6 +30,7 @@ type fold struct {
 	dirty   []piece // for the next round
 	round   []piece // what is left of this one
 	through int64   // the log's end when the round began
+	pause   time.Duration
 	ended   time.Time
 }
 
@@ -40,7 +38,7 @@ func (f *fold) add(p piece) { f.dirty = append(f.dirty, p) }
 
 // due reports whether there is something to fold now.
 func (f *fold) due(now time.Time) bool {
-	return len(f.round) > 0 || len(f.dirty) > 0 && now.Sub(f.ended) >= foldPause
+	return len(f.round) > 0 || len(f.dirty) > 0 && now.Sub(f.ended) >= f.pause
 }
 
 // foldSome writes some pieces of a round, which it begins if it is time.
@@ -128,7 +126,7 @@ func readProgress(ctx context.Context, q querier, push int64, page int) (words [
 func (t *tx) recover() error {
 	w := t.writer
 	w.live.reset()
-	w.fold = fold{}
+	w.fold = fold{pause: w.fold.pause}
 	clear(w.apps)
 	if err := w.kinds.load(t.ctx, t); err != nil {
 		return err

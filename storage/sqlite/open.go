@@ -24,6 +24,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"sync/atomic"
+	"time"
 
 	"modernc.org/sqlite"
 
@@ -44,6 +45,8 @@ type Options struct {
 	// Memory is how many bytes recipients may take in memory, about. What was not needed for the longest gives way, once
 	// it is on disk. Default 1 GiB.
 	Memory int
+
+	foldPause time.Duration // between two folds; tests shorten it
 }
 
 // Store is a storage.Store in one SQLite file.
@@ -78,6 +81,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	if opts.Memory <= 0 {
 		opts.Memory = 1 << 30
+	}
+	if opts.foldPause <= 0 {
+		opts.foldPause = 2 * time.Second
 	}
 	// A commit need not wait for timestamps. The switch holds for the whole process and is as durable.
 	if _, err := sqlite.Fdatasync(true); err != nil && !errors.Is(err, sqlite.ErrFdatasyncUnavailable) {

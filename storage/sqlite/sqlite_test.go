@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -25,6 +26,20 @@ func TestConformance(t *testing.T) {
 		return func(tb testing.TB) storage.Store {
 			tb.Helper()
 			return open(tb, path)
+		}
+	}, storagetest.Traits{})
+}
+
+// TestConformanceInLittleMemory folds and forgets all the time.
+func TestConformanceInLittleMemory(t *testing.T) {
+	storagetest.Run(t, func(tb testing.TB) storagetest.Database {
+		tb.Helper()
+		path := filepath.Join(tb.TempDir(), "susul.db")
+		return func(tb testing.TB) storage.Store {
+			tb.Helper()
+			s, err := Open(tb.Context(), Options{Path: path, Memory: 1, foldPause: time.Millisecond})
+			require.NoError(tb, err)
+			return s
 		}
 	}, storagetest.Traits{})
 }

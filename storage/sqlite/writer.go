@@ -69,7 +69,7 @@ func startWriter(ctx context.Context, conn *sql.Conn, opts Options, checkpoints 
 	w := &writer{
 		ctx: context.WithoutCancel(ctx), conn: conn, logger: opts.Logger, onEvents: onEvents, checkpoints: checkpoints,
 		queue: make(chan *job, opts.QueueSize), ended: make(chan struct{}), maxRows: int64(opts.QueueRows),
-		live: newLive(opts.Memory), kinds: newKinds(),
+		live: newLive(opts.Memory), kinds: newKinds(), fold: fold{pause: opts.foldPause},
 		stmts: map[string]*sql.Stmt{}, texts: map[bulkSize]string{}, apps: map[string]int64{},
 	}
 	if err := w.readEnd(); err != nil {
@@ -172,7 +172,7 @@ func (w *writer) closeConn() error {
 
 func (w *writer) loop() {
 	defer close(w.ended)
-	tick := time.NewTicker(foldPause)
+	tick := time.NewTicker(w.fold.pause)
 	defer tick.Stop()
 	for {
 		select {
@@ -213,7 +213,7 @@ func (w *writer) serve(jobs []*job) bool {
 
 // foldAll leaves nothing to be replayed, if it can.
 func (w *writer) foldAll() {
-	w.idle, w.fold.ended = true, time.Time{}
+	w.idle, w.fold.pause = true, 0
 	for w.fold.due(time.Now()) && w.serve(nil) {
 	}
 }
@@ -307,7 +307,7 @@ func (t *tx) runAll(jobs []*job) error {
 		return err
 	}
 	if fenced {
-		t.writer.fold = fold{} // the later leader's log goes on without what is in memory here
+		t.writer.fold = fold{pause: t.writer.fold.pause} // the later leader's log goes on without what is in memory here
 		for _, j := range append(batches, others...) {
 			j.err = storage.ErrFenced
 		}
