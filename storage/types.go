@@ -229,6 +229,13 @@ type Callback struct {
 	LossSource   string
 	// Raw is the row as it came. It is kept for rows that can't be applied and for unknown statuses, cut to MaxRaw.
 	Raw []byte
+	// Source gives Raw when it is asked for, where Raw is nil; nil when there is none.
+	Source RawSource
+}
+
+// RawSource gives the rows of a batch as they came, by their places in it. Few rows are ever asked for.
+type RawSource interface {
+	Raw(row int) []byte
 }
 
 // CallbackSummary counts what became of a batch of callbacks.

@@ -18,6 +18,9 @@ type CallbackBatch struct {
 	Rows  []CallbackRow `json:"rows"`
 	// EchoStr is set when the request is the check of a new address; the answer's body must be this string.
 	EchoStr string `json:"echostr,omitempty"`
+
+	body []byte
+	raw  [][]byte // nil until somebody asks
 }
 
 // CallbackRow is one change of a message's status on one device.
@@ -33,8 +36,6 @@ type CallbackRow struct {
 	// ITime is the moment at which the status changed, in seconds since the epoch.
 	ITime  int64          `json:"itime"`
 	Status CallbackStatus `json:"status"`
-	// Raw is the row as it came, with the members that are unknown here.
-	Raw json.RawMessage `json:"-"`
 }
 
 // CallbackStatus says what the status is, and, for a failure, why.
@@ -59,24 +60,50 @@ type Loss struct {
 
 // ParseCallbacks reads a callback body. Members that are unknown, missing, null or of an unexpected type read as if
 // they were absent, because refusing one would lose the other rows of the request; a row that is not an object is left
-// out. A body that is not one JSON object gives ErrMalformedCallbacks. The raw messages in the rows share the body's
-// memory, which must not change while they are in use.
-func ParseCallbacks(body []byte) (CallbackBatch, error) {
-	var batch CallbackBatch
+// out. A body that is not one JSON object gives ErrMalformedCallbacks. Of a row it reads what tells what became of whom;
+// Raw has the rest. The body must not change while the batch is in use.
+func ParseCallbacks(body []byte) (*CallbackBatch, error) {
+	batch := &CallbackBatch{}
+	return batch, batch.Parse(body)
+}
+
+// Parse reads a body like ParseCallbacks, into the memory that the batch has.
+func (b *CallbackBatch) Parse(body []byte) error {
+	*b = CallbackBatch{Rows: b.Rows[:0], body: body}
 	err := readDocument(body, func(d *jx.Decoder) error {
 		if d.Next() != jx.Object {
 			return errors.New("not a JSON object")
 		}
-		return batch.read(d)
+		return b.read(d)
 	})
 	if err != nil {
-		return CallbackBatch{}, fmt.Errorf("%w: %w", ErrMalformedCallbacks, err)
+		return fmt.Errorf("%w: %w", ErrMalformedCallbacks, err)
 	}
-	return batch, nil
+	return nil
+}
+
+// Raw returns a row as it came, with the members that are unknown here, in the body's memory.
+func (b *CallbackBatch) Raw(row int) []byte {
+	if b.raw == nil {
+		b.raw = make([][]byte, 0, len(b.Rows))
+		_ = readDocument(b.body, func(d *jx.Decoder) error { // it was read before without an error
+			return readObject(d, func(d *jx.Decoder, key []byte) error {
+				if string(key) != "rows" {
+					return d.Skip()
+				}
+				return eachRow(d, func(d *jx.Decoder) error {
+					raw, err := d.Raw()
+					b.raw = append(b.raw, raw)
+					return err
+				})
+			})
+		})
+	}
+	return b.raw[row]
 }
 
 func (b *CallbackBatch) read(d *jx.Decoder) error {
-	known := names{}
+	var m memo
 	return readObject(d, func(d *jx.Decoder, key []byte) (err error) {
 		switch string(key) {
 		case "total":
@@ -84,7 +111,10 @@ func (b *CallbackBatch) read(d *jx.Decoder) error {
 			n, err = readInt(d)
 			b.Total = int(n)
 		case "rows":
-			err = b.readRows(d, known)
+			err = eachRow(d, func(d *jx.Decoder) error {
+				b.Rows = append(b.Rows, CallbackRow{})
+				return b.Rows[len(b.Rows)-1].read(d, &m)
+			})
 		case "echostr":
 			b.EchoStr, err = readText(d, nil)
 		default:
@@ -94,47 +124,37 @@ func (b *CallbackBatch) read(d *jx.Decoder) error {
 	})
 }
 
-func (b *CallbackBatch) readRows(d *jx.Decoder, known names) error {
+// eachRow reads the rows that are objects.
+func eachRow(d *jx.Decoder, read func(*jx.Decoder) error) error {
 	if d.Next() != jx.Array {
 		return d.Skip()
 	}
-	inner := jx.GetDecoder()
-	defer jx.PutDecoder(inner)
 	return d.Arr(func(d *jx.Decoder) error {
 		if d.Next() != jx.Object {
 			return d.Skip()
 		}
-		raw, err := d.Raw()
-		if err != nil {
-			return err
-		}
-		row := CallbackRow{Raw: json.RawMessage(raw)}
-		inner.ResetBytes(raw)
-		err = row.read(inner, known)
-		b.Rows = append(b.Rows, row)
-		return err
+		return read(d)
 	})
 }
 
-func (r *CallbackRow) read(d *jx.Decoder, known names) error {
-	return readObject(d, func(d *jx.Decoder, key []byte) (err error) {
+// memo remembers the texts that rows repeat, by member, so that each is allocated once.
+type memo struct {
+	messageID, channel, status, errorMessage, lossSource seen
+}
+
+func (r *CallbackRow) read(d *jx.Decoder, m *memo) error {
+	return d.ObjBytes(func(d *jx.Decoder, key []byte) (err error) {
 		switch string(key) {
 		case "message_id":
-			r.MessageID, err = readText(d, known)
-		case "from":
-			r.From, err = readText(d, known)
+			r.MessageID, err = readText(d, &m.messageID)
 		case "to":
 			r.To, err = readText(d, nil)
-		case "server":
-			r.Server, err = readText(d, known)
 		case "channel":
-			r.Channel, err = readText(d, known)
-		case "custom_args":
-			r.CustomArgs, err = readRaw(d)
+			r.Channel, err = readText(d, &m.channel)
 		case "itime":
 			r.ITime, err = readInt(d)
 		case "status":
-			err = r.Status.read(d, known)
+			err = r.Status.read(d, m)
 		default:
 			err = d.Skip()
 		}
@@ -142,21 +162,19 @@ func (r *CallbackRow) read(d *jx.Decoder, known names) error {
 	})
 }
 
-func (s *CallbackStatus) read(d *jx.Decoder, known names) error {
+func (s *CallbackStatus) read(d *jx.Decoder, m *memo) error {
 	return readObject(d, func(d *jx.Decoder, key []byte) (err error) {
 		switch string(key) {
 		case "message_status":
-			s.MessageStatus, err = readText(d, known)
-		case "status_data":
-			s.StatusData, err = readRaw(d)
+			s.MessageStatus, err = readText(d, &m.status)
 		case "error_code":
 			var n int64
 			n, err = readInt(d)
 			s.ErrorCode = int(n)
 		case "error_detail":
-			err = readMember(d, "message", &s.ErrorDetail.Message, known)
+			err = readMember(d, "message", &s.ErrorDetail.Message, &m.errorMessage)
 		case "loss":
-			err = readMember(d, "loss_source", &s.Loss.LossSource, known)
+			err = readMember(d, "loss_source", &s.Loss.LossSource, &m.lossSource)
 		default:
 			err = d.Skip()
 		}
@@ -165,7 +183,7 @@ func (s *CallbackStatus) read(d *jx.Decoder, known names) error {
 }
 
 // readMember reads one text out of an object and passes over its other members.
-func readMember(d *jx.Decoder, name string, into *string, known names) error {
+func readMember(d *jx.Decoder, name string, into *string, known *seen) error {
 	return readObject(d, func(d *jx.Decoder, key []byte) (err error) {
 		if string(key) != name {
 			return d.Skip()

@@ -19,6 +19,10 @@ func readDocument(data []byte, read func(*jx.Decoder) error) error {
 	if err := read(d); err != nil {
 		return err
 	}
+	// A value that follows may break off, and so look like the end: it must not even begin.
+	if d.Next() != jx.Invalid {
+		return errTrailing
+	}
 	if err := d.Skip(); !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return errTrailing
 	}
@@ -33,25 +37,40 @@ func readObject(d *jx.Decoder, member func(d *jx.Decoder, key []byte) error) err
 	return d.ObjBytes(member)
 }
 
-// names remembers the few strings that every row repeats (message id, channel, status), so that each is allocated once.
-type names map[string]string
+// seen remembers the texts that one member had, so that each is allocated once.
+type seen struct {
+	last  string
+	texts map[string]string
+}
 
-// maxNames bounds what one document can make us remember.
-const maxNames = 256
+// maxSeen bounds what one document can make us remember of a member.
+const maxSeen = 256
 
-func (n names) of(b []byte) string {
-	if s, known := n[string(b)]; known {
-		return s
+func (s *seen) of(b []byte) string {
+	switch {
+	case len(b) == 0:
+		return ""
+	case s == nil:
+		return string(b)
+	case string(b) == s.last:
+		return s.last
 	}
-	s := string(b)
-	if n != nil && len(n) < maxNames {
-		n[s] = s
+	text, known := s.texts[string(b)]
+	if !known {
+		text = string(b)
+		if s.texts == nil {
+			s.texts = make(map[string]string)
+		}
+		if len(s.texts) < maxSeen {
+			s.texts[text] = text
+		}
 	}
-	return s
+	s.last = text
+	return text
 }
 
 // readText reads a string, the digits of a number, or "true" and "false". Anything else is "".
-func readText(d *jx.Decoder, known names) (string, error) {
+func readText(d *jx.Decoder, known *seen) (string, error) {
 	switch d.Next() {
 	case jx.String:
 		b, err := d.StrBytes()
@@ -91,12 +110,4 @@ func parseInt(s string) int64 {
 		return int64(f)
 	}
 	return 0
-}
-
-// readRaw returns a value as it came, in the document's own memory; null is the same as missing.
-func readRaw(d *jx.Decoder) ([]byte, error) {
-	if d.Next() == jx.Null {
-		return nil, d.Null()
-	}
-	return d.Raw()
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -61,7 +62,7 @@ func (s *Store) resolve(ctx context.Context, app string, received time.Time, row
 		}
 	}()
 	for i := range rows {
-		if err := r.row(&r.batch.entries[i], &rows[i]); err != nil {
+		if err := r.row(&r.batch.entries[i], &rows[i], i); err != nil {
 			return nil, unavailable(err)
 		}
 	}
@@ -69,7 +70,7 @@ func (s *Store) resolve(ctx context.Context, app string, received time.Time, row
 }
 
 // row resolves one row, and copies what the entry can't say.
-func (r *resolver) row(e *entry, c *storage.Callback) error {
+func (r *resolver) row(e *entry, c *storage.Callback, at int) error {
 	e.milestone = c.Milestone
 	inTime := false
 	e.time, inTime = seconds(c.Time)
@@ -81,10 +82,14 @@ func (r *resolver) row(e *entry, c *storage.Callback) error {
 	}
 	switch {
 	case e.audience == nil || !e.member && e.audience.listed || e.kind == 0:
+		raw := c.Raw
+		if raw == nil && c.Source != nil {
+			raw = c.Source.Raw(at)
+		}
 		r.keep(e, storage.Callback{
 			UpstreamID: strings.Clone(c.UpstreamID), RegistrationID: strings.Clone(c.RegistrationID), Milestone: c.Milestone,
 			Status: strings.Clone(c.Status), Time: c.Time, ErrorCode: c.ErrorCode, ErrorMessage: strings.Clone(c.ErrorMessage),
-			Channel: strings.Clone(c.Channel), LossSource: strings.Clone(c.LossSource), Raw: append([]byte(nil), cutRaw(c.Raw)...),
+			Channel: strings.Clone(c.Channel), LossSource: strings.Clone(c.LossSource), Raw: bytes.Clone(cutRaw(raw)),
 		})
 	case !e.member:
 		r.keep(e, storage.Callback{RegistrationID: strings.Clone(c.RegistrationID)})
