@@ -100,22 +100,7 @@ func FromWire(rows []engagelab.CallbackRow) []storage.Callback {
 			LossSource:     row.Status.Loss.LossSource,
 			Raw:            row.Raw,
 		}
-		callbacks[i].Time = fromEpoch(row.ITime)
+		callbacks[i].Time = engagelab.FromEpoch(row.ITime)
 	}
 	return callbacks
-}
-
-// maxEpochSeconds is far beyond any time that a callback can mean: larger numbers are milliseconds.
-const maxEpochSeconds = 1e11
-
-// fromEpoch reads a time of EngageLab's; 0 is none.
-func fromEpoch(n int64) time.Time {
-	switch {
-	case n <= 0:
-		return time.Time{}
-	case n > maxEpochSeconds:
-		return time.UnixMilli(n)
-	default:
-		return time.Unix(n, 0)
-	}
 }
