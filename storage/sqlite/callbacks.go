@@ -9,8 +9,8 @@ import (
 
 // Why a callback is held.
 const (
-	heldMessage   = "UNKNOWN_MESSAGE"   // its upstream id may yet turn up
-	heldRecipient = "UNKNOWN_RECIPIENT" // the push is known and has no such recipient
+	heldMessage   = string(storage.HoldUnknownMessage)
+	heldRecipient = string(storage.HoldUnknownRecipient)
 )
 
 // batch is what one call of RecordCallbacks brought.

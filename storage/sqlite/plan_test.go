@@ -41,6 +41,8 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 			[]string{"PRIMARY KEY (push_id=? AND registration_id=?)", "(push_id=? AND ordinal=?)"}},
 		{"a device's events", events(storage.EventQuery{App: "a", RegistrationID: "r"}),
 			[]string{"push_app (app=?)", "PRIMARY KEY (push_id=? AND registration_id=?)", "(push_id=? AND ordinal=?)"}},
+		{"held callbacks", selectHeld + pageOfHeld, []string{"held_callback_reason (app=? AND reason=? AND rowid>?)"}},
+		{"all held callbacks", selectAllHeld + pageOfHeld, []string{"MERGE (UNION ALL)", "held_callback_reason (app=? AND reason=? AND rowid>?)"}},
 		{"upstream ids", rows(selectTargets), []string{"dispatch_upstream (app=? AND upstream_id=?)"}},
 		{"recipients of callbacks", rows(selectMembers), []string{"PRIMARY KEY (push_id=? AND registration_id=?)"}},
 		{"a push by its upstream id", selectPush + byUpstream, []string{"dispatch_upstream (app=? AND upstream_id=?)", "INTEGER PRIMARY KEY"}},
