@@ -1,12 +1,12 @@
 package api
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 
 	"google.golang.org/grpc/codes"
 
+	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/engagelab"
 )
@@ -27,11 +27,12 @@ func (a *API) serveCallbacks(w http.ResponseWriter, r *http.Request) error {
 		return &Fault{Code: codes.Unimplemented, HTTPStatus: http.StatusMethodNotAllowed, Message: "callbacks are posted"}
 	}
 	key := r.PathValue("app_key")
-	app, known := a.apps[key]
+	guard, known := a.guards[key]
 	if !known {
 		return notFound("apps/" + key)
 	}
-	if err := app.verify(r.Header.Get(engagelab.SignatureHeader)); err != nil {
+	visit := guard.visit(r)
+	if err := visit.enter(); err != nil {
 		return err
 	}
 	core, err := a.core()
@@ -40,12 +41,16 @@ func (a *API) serveCallbacks(w http.ResponseWriter, r *http.Request) error {
 	}
 	body, done, err := a.bodies.read(w, r, maxCallbackBytes)
 	if err != nil {
-		return err
+		return visit.unread(err)
 	}
 	defer done()
+	if err := visit.bring(body); err != nil {
+		return err
+	}
 	batch, err := engagelab.ParseCallbacks(body)
 	if err != nil {
-		return invalid("body", "is not a callback document: one JSON object with rows")
+		return visit.refuse(susulv1.RefusalReason_REFUSAL_REASON_MALFORMED,
+			invalid("body", "is not a callback document: one JSON object with rows"))
 	}
 	if batch.EchoStr != "" && len(batch.Rows) == 0 { // the check of a new address
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8") // a browser must not take it for a page
@@ -54,21 +59,6 @@ func (a *API) serveCallbacks(w http.ResponseWriter, r *http.Request) error {
 	}
 	_, err = core.RecordCallbacks(r.Context(), key, delivery.FromWire(batch.Rows))
 	return err
-}
-
-// verify checks EngageLab's signature if the app has a callback secret.
-func (app App) verify(header string) error {
-	if app.CallbackSecret == "" {
-		return nil
-	}
-	signature, err := engagelab.ParseSignature(header)
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", errUnauthenticated, engagelab.SignatureHeader, err)
-	}
-	if !signature.Verify(app.CallbackUsername, app.CallbackSecret) {
-		return fmt.Errorf("%w: %s: the signature is wrong", errUnauthenticated, engagelab.SignatureHeader)
-	}
-	return nil
 }
 
 // callbackFault writes the shape that EngageLab documents for failed callbacks.
