@@ -133,7 +133,7 @@ func (v *visit) checkSignature() error {
 	switch age := v.rules.Clock.Now().Sub(made); {
 	case age > v.rules.MaxAge:
 		return unsigned(susulv1.RefusalReason_REFUSAL_REASON_STALE, fmt.Errorf("the signature is older than %s", v.rules.MaxAge))
-	case -age > v.rules.MaxAhead:
+	case age < -v.rules.MaxAhead:
 		return unsigned(susulv1.RefusalReason_REFUSAL_REASON_STALE,
 			fmt.Errorf("the signature is more than %s ahead of this clock", v.rules.MaxAhead))
 	}
