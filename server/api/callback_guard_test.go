@@ -87,7 +87,7 @@ func newGate(t *testing.T, nonces int) *gate {
 	core := delivery.New(delivery.Options{
 		Store: g.store, Apps: served, Clock: g.clock, Logger: slog.New(slog.DiscardHandler), Metrics: delivery.NewMetrics(g.registry),
 	})
-	served2 := api.New(api.Options{
+	face := api.New(api.Options{
 		Backend: func() (api.Backend, error) { return api.Backend{Delivery: core}, nil },
 		Apps:    apps, Logger: slog.New(slog.DiscardHandler), Registry: g.registry,
 		Callbacks: api.CallbackRules{
@@ -97,12 +97,12 @@ func newGate(t *testing.T, nonces int) *gate {
 	})
 	nowhere, err := grpc.NewClient("passthrough:nowhere", grpc.WithTransportCredentials(insecure.NewCredentials()))
 	require.NoError(t, err)
-	handler, err := served2.NewHTTPHandler(t.Context(), nowhere)
+	handler, err := face.NewHTTPHandler(t.Context(), nowhere)
 	require.NoError(t, err)
 	g.Server = httptest.NewServer(handler)
 	t.Cleanup(func() {
 		g.Close()
-		served2.Close()
+		face.Close()
 		require.NoError(t, nowhere.Close())
 	})
 	return g
