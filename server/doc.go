@@ -18,7 +18,8 @@
 // A callback:
 //
 //	EngageLab
-//	  │  POST /v1/apps/{app}/callbacks                   api/callbacks_http.go: signature, size, echostr
+//	  │  POST /v1/apps/{app}/callbacks                   api/callback_guard.go: who posts, when, under whose signature
+//	  │                                                  api/callbacks_http.go: size, echostr
 //	  ▼
 //	delivery/callback.go    EngageLab's names become milestones
 //	  │

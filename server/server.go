@@ -45,6 +45,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Clock is what time is taken from; nil for one that runs at the configured speed.
 	Clock clockwork.Clock
+	// RealClock is the time of the world outside, in which callbacks are signed; nil for the machine's.
+	RealClock clockwork.Clock
 }
 
 // Server is one node: its listeners, and the work that it does when it is elected.
@@ -82,14 +84,14 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		return nil, err
 	}
 	for _, app := range o.Config.Apps {
-		if app.Callback.Secret.Empty() {
-			s.log.Warn("callbacks are taken unsigned: set the app's callback.username and callback.secret", "app", app.AppKey)
+		if app.Callback.Open() {
+			s.log.Warn("callbacks are taken from anybody: set the app's callback.username and callback.secret", "app", app.AppKey)
 		}
 	}
 	s.node = newNode(s)
 	s.api = api.New(api.Options{
 		Backend: s.node.backend, Apps: apiApps(o.Config), Groups: apiGroups(o.Config), AdminTokens: adminTokens(o.Config),
-		Logger: o.Logger, Registry: s.registry,
+		Callbacks: s.callbackRules(o.RealClock), Logger: o.Logger, Registry: s.registry,
 	})
 	if err := s.buildServers(ctx); err != nil {
 		s.closeListeners()
@@ -269,13 +271,26 @@ func apiApps(cfg config.Config) map[string]api.App {
 	apps := make(map[string]api.App, len(cfg.Apps))
 	for _, app := range cfg.Apps {
 		apps[app.AppKey] = api.App{
-			MasterSecret:     app.MasterSecret.Reveal(),
-			BaseURL:          app.BaseURL,
-			CallbackUsername: app.Callback.Username,
-			CallbackSecret:   app.Callback.Secret.Reveal(),
+			MasterSecret: app.MasterSecret.Reveal(),
+			BaseURL:      app.BaseURL,
+			Callbacks: api.CallbackProof{
+				Username: app.Callback.Username, Secret: app.Callback.Secret.Reveal(),
+				Authorization: app.Callback.Authorization.Reveal(), Networks: app.Callback.Networks,
+			},
 		}
 	}
 	return apps
+}
+
+func (s *Server) callbackRules(realClock clockwork.Clock) api.CallbackRules {
+	if realClock == nil {
+		realClock = clockwork.NewRealClock()
+	}
+	return api.CallbackRules{
+		TrustedProxies: s.config.HTTP.TrustedProxies,
+		MaxAge:         s.config.Callbacks.MaxAge, MaxAhead: s.config.Callbacks.MaxAhead,
+		Nonces: s.config.Callbacks.Nonces, Clock: realClock,
+	}
 }
 
 func apiGroups(cfg config.Config) map[string]api.Group {

@@ -107,6 +107,10 @@ type Callbacks interface {
 	// again when the method returns.
 	RecordCallbacks(ctx context.Context, app string, received time.Time, rows []Callback) (CallbackSummary, error)
 
+	// ListHeldCallbacks returns a page of an app's held callbacks, the longest held first. A callback that is applied
+	// is no longer among them; one that turns out to name no recipient stays, with the other reason.
+	ListHeldCallbacks(ctx context.Context, q HeldQuery) ([]HeldCallback, error)
+
 	// ListEvents returns a page of events in ascending order of sequence.
 	ListEvents(ctx context.Context, q EventQuery) ([]Event, error)
 

@@ -247,6 +247,32 @@ type CallbackSummary struct {
 	Held int
 }
 
+// HoldReason says why a callback is held.
+type HoldReason string
+
+// The reasons.
+const (
+	HoldUnknownMessage   HoldReason = "UNKNOWN_MESSAGE"   // no dispatch of the app has its upstream id; one may get it yet
+	HoldUnknownRecipient HoldReason = "UNKNOWN_RECIPIENT" // the push is listed and has no such recipient
+)
+
+// HeldCallback is a callback that is kept and touches no push. Its Raw is not read.
+type HeldCallback struct {
+	// ID grows with every callback that is held, with gaps.
+	ID          int64
+	Reason      HoldReason
+	ReceiveTime time.Time // of its first coming
+	Callback
+}
+
+// HeldQuery selects an app's held callbacks in ascending order of id.
+type HeldQuery struct {
+	App    string
+	Reason HoldReason // empty selects all
+	After  int64      // callbacks with ID > After
+	Limit  int
+}
+
 // StrayMessage is a message of EngageLab's that callbacks are held for.
 type StrayMessage struct {
 	UpstreamID string

@@ -121,7 +121,7 @@ func demoConfig(dir, engageLab string, speed float64) config.Config {
 	return config.Config{
 		DataDir: dir,
 		GRPC:    config.Listener{Listen: "127.0.0.1:0"},
-		HTTP:    config.Listener{Listen: "127.0.0.1:0"},
+		HTTP:    config.HTTP{Listen: "127.0.0.1:0"},
 		Ops:     config.Listener{Listen: "127.0.0.1:0"},
 		Storage: config.Storage{Driver: config.DriverSQLite, DSN: dir + "/susul.db"},
 		Admin:   config.Admin{Tokens: []config.Secret{config.NewSecret(demoToken)}},
@@ -129,6 +129,7 @@ func demoConfig(dir, engageLab string, speed float64) config.Config {
 			AppKey: demoApp, MasterSecret: config.NewSecret(demoSecret), BaseURL: engageLab, RequestsPerSecond: 500,
 			Callback: config.Callback{Username: demoCallbackUser, Secret: config.NewSecret(demoCallbackSecret)},
 		}},
+		Callbacks: config.Callbacks{MaxAge: time.Hour, MaxAhead: time.Minute, Nonces: 100_000},
 		Clock:     config.Clock{Speed: speed},
 		Shutdown:  config.Shutdown{Timeout: 10 * time.Second},
 		Advertise: "127.0.0.1:0",

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -158,7 +159,7 @@ func (n *node) postCallbacks(rows []engagelab.CallbackRow) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	signed := engagelab.Signature{Timestamp: strconv.FormatInt(time.Now().Unix(), 10), Nonce: "1", Username: testCallbackUser}
+	signed := engagelab.Signature{Timestamp: strconv.FormatInt(time.Now().Unix(), 10), Nonce: rand.Text(), Username: testCallbackUser}
 	signed.Signature = engagelab.Sign(testCallbackSecret, signed.Timestamp, signed.Nonce, signed.Username)
 	return n.try(http.MethodPost, "/v1/apps/"+testApp+"/callbacks", body,
 		http.Header{engagelab.SignatureHeader: {signed.Header()}})

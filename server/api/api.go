@@ -2,6 +2,7 @@ package api
 
 import (
 	"log/slog"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"google.golang.org/grpc"
@@ -26,9 +27,8 @@ type App struct {
 	MasterSecret string
 	// BaseURL is the app's data centre, which gets what Susul has no part in.
 	BaseURL string
-	// CallbackUsername and CallbackSecret check EngageLab's signature; without them callbacks are taken unsigned.
-	CallbackUsername string
-	CallbackSecret   string
+	// Callbacks is what EngageLab's reports must prove.
+	Callbacks CallbackProof
 }
 
 // Group is what the API knows of a group of apps.
@@ -42,6 +42,7 @@ type Options struct {
 	Backend     func() (Backend, error)
 	Apps        map[string]App   // by app key
 	Groups      map[string]Group // by group key
+	Callbacks   CallbackRules
 	AdminTokens []string
 	Logger      *slog.Logger
 	Registry    prometheus.Registerer
@@ -54,17 +55,21 @@ type API struct {
 	auth     authenticator
 	log      *slog.Logger
 	registry prometheus.Registerer
+	guards   map[string]*guard // by app key
 	streams  streams
 	bodies   bodies
 	proxy    *proxy
+
+	callbackMemory sync.Pool // of *callbackMemory
 }
 
 // New returns an API.
 func New(o Options) *API {
 	return &API{
-		backend: o.Backend, apps: o.Apps, log: o.Logger, registry: o.Registry,
+		backend: o.Backend, apps: o.Apps, log: o.Logger, registry: o.Registry, guards: newGuards(o),
 		auth: newAuthenticator(o.Apps, o.Groups, o.AdminTokens), bodies: newBodies(),
-		proxy: newProxy(o.Apps, o.Logger),
+		proxy:          newProxy(o.Apps, o.Logger),
+		callbackMemory: sync.Pool{New: func() any { return new(callbackMemory) }},
 	}
 }
 

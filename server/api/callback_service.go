@@ -164,16 +164,20 @@ func eventToProto(event storage.Event) *susulv1.Event {
 		Step:        int32(event.Step),
 		Milestone:   milestoneToProto(event.Milestone),
 		ReceiveTime: timestamppb.New(event.ReceiveTime),
-		Callback: &susulv1.Callback{
-			UpstreamMessageId: event.UpstreamID,
-			RegistrationId:    event.RegistrationID,
-			Status:            event.Status,
-			EventTime:         timestamppb.New(event.Time),
-			ErrorCode:         int32(event.ErrorCode),
-			ErrorMessage:      event.ErrorMessage,
-			Channel:           event.Channel,
-			LossSource:        event.LossSource,
-		},
+		Callback:    callbackToProto(event.Callback),
+	}
+}
+
+func callbackToProto(row storage.Callback) *susulv1.Callback {
+	return &susulv1.Callback{
+		UpstreamMessageId: row.UpstreamID,
+		RegistrationId:    row.RegistrationID,
+		Status:            row.Status,
+		EventTime:         timestamppb.New(row.Time),
+		ErrorCode:         int32(row.ErrorCode),
+		ErrorMessage:      row.ErrorMessage,
+		Channel:           row.Channel,
+		LossSource:        row.LossSource,
 	}
 }
 

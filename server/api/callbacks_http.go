@@ -1,14 +1,15 @@
 package api
 
 import (
-	"fmt"
 	"io"
 	"net/http"
 
 	"google.golang.org/grpc/codes"
 
+	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/engagelab"
+	"susul.dev/susul/storage"
 )
 
 const (
@@ -27,11 +28,12 @@ func (a *API) serveCallbacks(w http.ResponseWriter, r *http.Request) error {
 		return &Fault{Code: codes.Unimplemented, HTTPStatus: http.StatusMethodNotAllowed, Message: "callbacks are posted"}
 	}
 	key := r.PathValue("app_key")
-	app, known := a.apps[key]
+	guard, known := a.guards[key]
 	if !known {
 		return notFound("apps/" + key)
 	}
-	if err := app.verify(r.Header.Get(engagelab.SignatureHeader)); err != nil {
+	visit := guard.visit(r)
+	if err := visit.enter(); err != nil {
 		return err
 	}
 	core, err := a.core()
@@ -40,35 +42,33 @@ func (a *API) serveCallbacks(w http.ResponseWriter, r *http.Request) error {
 	}
 	body, done, err := a.bodies.read(w, r, maxCallbackBytes)
 	if err != nil {
-		return err
+		return visit.unread(err)
 	}
 	defer done()
-	batch, err := engagelab.ParseCallbacks(body)
-	if err != nil {
-		return invalid("body", "is not a callback document: one JSON object with rows")
+	if err := visit.bring(body); err != nil {
+		return err
+	}
+	memory := a.callbackMemory.Get().(*callbackMemory)
+	defer a.callbackMemory.Put(memory)
+	batch := &memory.batch
+	if err := batch.Parse(body); err != nil {
+		return visit.refuse(susulv1.RefusalReason_REFUSAL_REASON_MALFORMED,
+			invalid("body", "is not a callback document: one JSON object with rows"))
 	}
 	if batch.EchoStr != "" && len(batch.Rows) == 0 { // the check of a new address
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8") // a browser must not take it for a page
 		_, _ = io.WriteString(w, batch.EchoStr)
 		return nil
 	}
-	_, err = core.RecordCallbacks(r.Context(), key, delivery.FromWire(batch.Rows))
+	memory.rows = delivery.AppendWire(memory.rows[:0], batch)
+	_, err = core.RecordCallbacks(r.Context(), key, memory.rows)
 	return err
 }
 
-// verify checks EngageLab's signature if the app has a callback secret.
-func (app App) verify(header string) error {
-	if app.CallbackSecret == "" {
-		return nil
-	}
-	signature, err := engagelab.ParseSignature(header)
-	if err != nil {
-		return fmt.Errorf("%w: %s: %w", errUnauthenticated, engagelab.SignatureHeader, err)
-	}
-	if !signature.Verify(app.CallbackUsername, app.CallbackSecret) {
-		return fmt.Errorf("%w: %s: the signature is wrong", errUnauthenticated, engagelab.SignatureHeader)
-	}
-	return nil
+// callbackMemory is what one request's rows are read into. What is left in it of an earlier request is never seen.
+type callbackMemory struct {
+	batch engagelab.CallbackBatch
+	rows  []storage.Callback
 }
 
 // callbackFault writes the shape that EngageLab documents for failed callbacks.

@@ -39,6 +39,8 @@ func everyCall() (ofApp, ofPolicies []proto.Message) {
 			}},
 			&susulv1.ListEventsRequest{Parent: app},
 			&susulv1.WatchEventsRequest{Parent: app},
+			&susulv1.ListHeldCallbacksRequest{Parent: app},
+			&susulv1.ListRefusedCallbacksRequest{Parent: app},
 			&susulv1.GetPushReportRequest{Name: app + "/pushes/1/report"},
 			&susulv1.GetRecipientRequest{Name: app + "/pushes/1/recipients/a"},
 		}, []proto.Message{

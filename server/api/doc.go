@@ -4,7 +4,7 @@
 //	gRPC ───────────────────────────┐
 //	REST /v1/… ── gateway.go ───────┴─► interceptors.go ─► *_service.go ─┐
 //	REST /v4/… ── v4.go ─────────────────────────────────────────────────┼─► delivery, policy
-//	POST /v1/apps/{app_key}/callbacks ── callbacks_http.go ──────────────┘
+//	POST /v1/apps/{app_key}/callbacks ── callbacks_http.go ──────────────┘  behind callback_guard.go
 //
 // Errors come up as they are and are given their code, reason and public text in errors.go, nowhere else.
 package api

@@ -195,6 +195,8 @@ func TestFaces(t *testing.T) {
 		{"v4 proxy's callers", world.TestProxyCallers},
 		{"callback door", world.TestCallbackDoor},
 		{"callbacks", world.TestCallbacks},
+		{"held callbacks", world.TestHeldCallbacks},
+		{"refused callbacks", world.TestRefusedCallbacks},
 		{"odd times", world.TestOddTimes},
 		{"list events", world.TestListEvents},
 		{"watch events", world.TestWatchEvents},

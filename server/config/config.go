@@ -7,6 +7,7 @@ package config
 
 import (
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"time"
 
@@ -29,7 +30,7 @@ type Config struct {
 	// GRPC is where the gRPC API listens. Default 127.0.0.1:7070.
 	GRPC Listener `koanf:"grpc"`
 	// HTTP is where the REST APIs and EngageLab's callbacks are served. Default 127.0.0.1:7080.
-	HTTP Listener `koanf:"http"`
+	HTTP HTTP `koanf:"http"`
 	// Ops is where metrics, health and profiles are served. Default 127.0.0.1:7090.
 	Ops Listener `koanf:"ops"`
 	// PublicURL is where EngageLab reaches HTTP from outside. Empty: callbacks must be configured at EngageLab.
@@ -65,6 +66,14 @@ type Config struct {
 type Listener struct {
 	// Listen is host:port. No host means all interfaces, port 0 any free port.
 	Listen string `koanf:"listen"`
+}
+
+// HTTP is the listener of the REST APIs and of EngageLab's callbacks.
+type HTTP struct {
+	// Listen is as a Listener's.
+	Listen string `koanf:"listen"`
+	// TrustedProxies are the networks of the proxies whose X-Forwarded-For header is believed. Default none.
+	TrustedProxies []netip.Prefix `koanf:"trusted_proxies"`
 }
 
 // TLS names a certificate and its key: both or neither.
@@ -108,7 +117,7 @@ type App struct {
 	BaseURL string `koanf:"base_url"`
 	// RequestsPerSecond is the quota at EngageLab, above 0. Default 500.
 	RequestsPerSecond float64 `koanf:"requests_per_second"`
-	// Callback is what EngageLab signs its callbacks with. Empty: signatures are not checked.
+	// Callback says what EngageLab's callbacks must prove. Empty: nothing.
 	Callback Callback `koanf:"callback"`
 }
 
@@ -122,16 +131,32 @@ type Group struct {
 	BaseURL string `koanf:"base_url"`
 }
 
-// Callback is the credential of EngageLab's callbacks: both or neither.
+// Callback says what an app's callbacks must prove. All that is set must hold; what is not is not asked for.
 type Callback struct {
-	// Username is the name in the signature.
+	// Username is the name in the signature, Secret its key: both or neither.
 	Username string `koanf:"username"`
-	// Secret is the signature's key.
-	Secret Secret `koanf:"secret"`
+	Secret   Secret `koanf:"secret"`
+	// Authorization is the value that the Authorization header must have.
+	Authorization Secret `koanf:"authorization"`
+	// Networks are where callbacks may come from.
+	Networks []netip.Prefix `koanf:"networks"`
 }
 
-// Callbacks says what EngageLab's words mean.
+// Open reports whether anybody may post callbacks.
+func (c Callback) Open() bool {
+	return c.Secret.Empty() && c.Authorization.Empty() && len(c.Networks) == 0
+}
+
+// Callbacks says how EngageLab's reports are checked, and what its words mean.
 type Callbacks struct {
+	// MaxAge is how old a signature may be, in real time; 0 for any age and any time ahead. Default 2h: EngageLab
+	// repeats a callback for up to 97 minutes.
+	MaxAge time.Duration `koanf:"max_age"`
+	// MaxAhead is how far a signature may be ahead of this machine's clock, in real time. Default 5m.
+	MaxAhead time.Duration `koanf:"max_ahead"`
+	// Nonces is how many signatures are remembered for each app, so that none is used for a second body. 0: none.
+	// Default 1,000,000.
+	Nonces int `koanf:"nonces"`
 	// Statuses maps EngageLab's status names to milestones; it extends the built-in table and wins over it.
 	Statuses map[string]storage.Milestone `koanf:"statuses"`
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"maps"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strconv"
@@ -50,7 +51,9 @@ func (l *loader) flattenInto(found map[string]any, s schema, prefix string, at p
 func (l *loader) convert(k kind, at place, value any) (any, bool) {
 	switch k {
 	case list:
-		return l.convertList(at, value)
+		return l.convertList(k, at, value)
+	case networks:
+		return l.convertNetworks(at, value)
 	case apps:
 		return l.convertItems(apps, l.app, at, parsed(value))
 	case groups:
@@ -80,6 +83,9 @@ func parsed(value any) any {
 	return holder[""]
 }
 
+// maxCount bounds what is counted, far beyond what a machine can hold.
+const maxCount = 100_000_000
+
 // scalar converts a single value and reports whether it could.
 func scalar(k kind, value any) (any, bool) {
 	s, isText := value.(string)
@@ -90,6 +96,8 @@ func scalar(k kind, value any) (any, bool) {
 		switch v := reflect.ValueOf(value); {
 		case k == truth && v.Kind() == reflect.Bool:
 			return value, true
+		case k == count && v.CanInt():
+			return v.Int(), v.Int() >= 0 && v.Int() <= maxCount
 		case k == number && v.CanInt():
 			return float64(v.Int()), true
 		case k == number && v.CanUint():
@@ -106,6 +114,10 @@ func scalar(k kind, value any) (any, bool) {
 		converted, err = strconv.ParseBool(s)
 	case number:
 		converted, err = strconv.ParseFloat(s, 64)
+	case count:
+		var n uint64
+		n, err = strconv.ParseUint(s, 10, 64)
+		return int64(n), err == nil && n <= maxCount
 	case duration:
 		converted, err = time.ParseDuration(s)
 	case level:
@@ -116,7 +128,7 @@ func scalar(k kind, value any) (any, bool) {
 	return converted, err == nil
 }
 
-func (l *loader) convertList(at place, value any) (any, bool) {
+func (l *loader) convertList(k kind, at place, value any) ([]string, bool) {
 	converted := []string{}
 	switch v := value.(type) {
 	case string:
@@ -138,9 +150,31 @@ func (l *loader) convertList(at place, value any) (any, bool) {
 		}
 		return converted, ok
 	default:
-		l.faults.add(at, "must be %s", list.wants())
+		l.faults.add(at, "must be %s", k.wants())
 		return nil, false
 	}
+}
+
+// convertNetworks checks a list of networks, which stay texts. An address stands for itself alone.
+func (l *loader) convertNetworks(at place, value any) (any, bool) {
+	written, ok := l.convertList(networks, at, value)
+	converted := []string{}
+	for i, text := range written {
+		network, err := netip.ParsePrefix(text)
+		if address, bad := netip.ParseAddr(text); bad == nil {
+			network, err = address.Prefix(address.BitLen())
+		}
+		switch {
+		case err != nil || network.Addr().Is4In6():
+			l.faults.add(at.index(i), "must be a network, such as 203.0.113.0/24, or an address")
+			ok = false
+		case network != network.Masked():
+			l.faults.add(at.index(i), "has bits beyond its length; did you mean %s?", network.Masked())
+			ok = false
+		}
+		converted = append(converted, network.String())
+	}
+	return converted, ok
 }
 
 // convertItems lays the keys of each app or group over the defaults. An item with a fault keeps its place in the list, so

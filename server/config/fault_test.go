@@ -31,6 +31,8 @@ func TestEveryFaultIsReported(t *testing.T) {
 	const needsAddress = "must be host:port with a port from 0 to 65535, such as 127.0.0.1:7070"
 	const needsTarget = "must be host:port that others can connect to, with a port from 1 to 65535"
 	const needsURL = "must be a URL that starts with http:// or https:// and a host"
+	const needsNetwork = "must be a network, such as 203.0.113.0/24, or an address"
+	const needsCount = "must be a whole number from 0 to 100000000"
 	const needsApp = "must be a list of apps, each a map with app_key and master_secret, in YAML or JSON"
 	cases := map[string]struct {
 		yaml    string
@@ -127,6 +129,24 @@ func TestEveryFaultIsReported(t *testing.T) {
 		"app's quota": {"apps: [{app_key: k, master_secret: s, requests_per_second: 0}]", nil, nil, []string{"apps[0].requests_per_second (susul.yaml): must be above 0"}},
 		"app's half callback": {"apps: [{app_key: k, master_secret: s, callback: {secret: hunter2}}]", nil, nil, []string{
 			"apps[0].callback.username (susul.yaml): is missing, but apps[0].callback.secret (susul.yaml) is set; set both or neither"}},
+		"app's odd callback": {"apps: [{app_key: k, master_secret: s, callback: {username: 'a;b', secret: x, authorization: \"hunter2\\n\", networks: [10.0.0.0/33, 5]}}]", nil, nil, []string{
+			"apps[0].callback.networks[1] (susul.yaml): " + needsText,
+			"apps[0].callback.networks[0] (susul.yaml): " + needsNetwork,
+			"apps[0].callback.authorization (susul.yaml): has characters that an HTTP header cannot carry; use ASCII without spaces around it",
+			"apps[0].callback.username (susul.yaml): must have no semicolon, and no spaces around it"}},
+		"app's open callback": {"apps: [{app_key: k, master_secret: s, callback: {networks: {a: b}}}]", nil, nil, []string{
+			"apps[0].callback.networks (susul.yaml): must be a list of networks, such as 203.0.113.0/24, or addresses"}},
+		"proxies": {"", nil, []string{"--http.trusted_proxies=10.1.0.0/8,example.com", "--http.trusted_proxies=::ffff:1.2.3.4"}, []string{
+			"http.trusted_proxies[0] (--http.trusted_proxies): has bits beyond its length; did you mean 10.0.0.0/8?",
+			"http.trusted_proxies[1] (--http.trusted_proxies): " + needsNetwork,
+			"http.trusted_proxies[2] (--http.trusted_proxies): " + needsNetwork}},
+		"ages": {"callbacks: {max_age: -1s, max_ahead: 5}", []string{"SUSUL_CALLBACKS_NONCES=1.5"}, nil, []string{
+			"callbacks.max_ahead (susul.yaml): must be a duration with its unit, such as 20s or 1m30s",
+			"callbacks.nonces (SUSUL_CALLBACKS_NONCES): " + needsCount,
+			"callbacks.max_age (susul.yaml): must be 0s or more"}},
+		"nonces below 0":  {"callbacks: {nonces: -1}", nil, nil, []string{"callbacks.nonces (susul.yaml): " + needsCount}},
+		"too many nonces": {"", nil, []string{"--callbacks.nonces=100000001"}, []string{"callbacks.nonces (--callbacks.nonces): " + needsCount}},
+		"nonces in parts": {"callbacks: {nonces: 2.5}", nil, nil, []string{"callbacks.nonces (susul.yaml): " + needsCount}},
 		"empty group": {"groups: [{}]", nil, nil, []string{
 			"groups[0].group_key (susul.yaml): is missing; copy it from EngageLab's console",
 			"groups[0].master_secret (susul.yaml): is missing; copy it from EngageLab's console"}},

@@ -20,8 +20,10 @@ type kind string
 const (
 	text     kind = "string"
 	list     kind = "list"
+	networks kind = "networks"
 	truth    kind = "bool"
 	number   kind = "number"
+	count    kind = "count"
 	duration kind = "duration"
 	level    kind = "level"
 	statuses kind = "statuses"
@@ -34,10 +36,14 @@ func (k kind) wants() string {
 	switch k {
 	case list:
 		return "a list of texts"
+	case networks:
+		return "a list of networks, such as 203.0.113.0/24, or addresses"
 	case truth:
 		return "true or false"
 	case number:
 		return "a number"
+	case count:
+		return "a whole number from 0 to 100000000"
 	case duration:
 		return "a duration with its unit, such as 20s or 1m30s"
 	case level:
@@ -85,6 +91,7 @@ func keys() []key {
 		{"data_dir", text, "data", "directory for everything that the server keeps"},
 		{"grpc.listen", text, "127.0.0.1:7070", "host:port of the gRPC API"},
 		{"http.listen", text, "127.0.0.1:7080", "host:port of the REST APIs and of EngageLab's callbacks"},
+		{"http.trusted_proxies", networks, "", "networks of the proxies whose X-Forwarded-For is believed, comma separated"},
 		{"ops.listen", text, "127.0.0.1:7090", "host:port of /metrics, /healthz, /readyz and profiles"},
 		{"public_url", text, "", "URL at which EngageLab reaches http.listen from outside, such as https://susul.example.com; " +
 			"empty: callbacks must be configured at EngageLab"},
@@ -102,10 +109,16 @@ func keys() []key {
 		{appPrefix + "requests_per_second", number, "500", "the app's quota at EngageLab"},
 		{appPrefix + "callback.username", text, "", "name in the signature of EngageLab's callbacks; needs callback.secret"},
 		{appPrefix + "callback.secret", text, "", "key of the signature of EngageLab's callbacks; needs callback.username"},
+		{appPrefix + "callback.authorization", text, "", "value that the Authorization header of EngageLab's callbacks must have"},
+		{appPrefix + "callback.networks", networks, "", "networks that EngageLab's callbacks may come from; empty: any"},
 		{"groups", groups, "", "EngageLab's groups of apps, for pushes to all apps of a group"},
 		{groupPrefix + "group_key", text, "", "EngageLab's name for the group, without group- before it"},
 		{groupPrefix + "master_secret", text, "", "the password that goes with group_key"},
 		{groupPrefix + "base_url", text, defaultBaseURL, "the data centre of the group's apps"},
+		{"callbacks.max_age", duration, "2h", "how old the signature of a callback may be; 0s: any age"},
+		{"callbacks.max_ahead", duration, "5m", "how far the signature of a callback may be ahead of this machine's clock"},
+		{"callbacks.nonces", count, "1000000", "signatures of callbacks that are remembered for each app, in about 40 bytes " +
+			"each, so that none is used for a second body; 0: none"},
 		{"callbacks.statuses", statuses, "", "milestones for EngageLab's status names, over the built-in table"},
 		{"relay.allow_private_networks", truth, "false", "let events go to loopback and private addresses"},
 		{"clock.speed", number, "1", "seconds that pass in one real second"},
@@ -179,7 +192,7 @@ func (v *flagText) Type() string   { return string(v.kind) }
 
 // Set takes the text. A list's flag can be repeated.
 func (v *flagText) Set(s string) error {
-	if v.kind == list && v.set {
+	if (v.kind == list || v.kind == networks) && v.set {
 		s = v.text + "," + s
 	}
 	v.text, v.set = s, true

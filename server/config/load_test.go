@@ -2,6 +2,7 @@ package config
 
 import (
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -38,10 +39,11 @@ func minimal() Config {
 	return Config{
 		DataDir:   "data",
 		GRPC:      Listener{"127.0.0.1:7070"},
-		HTTP:      Listener{"127.0.0.1:7080"},
+		HTTP:      HTTP{Listen: "127.0.0.1:7080"},
 		Ops:       Listener{"127.0.0.1:7090"},
 		Storage:   Storage{Driver: DriverSQLite, DSN: filepath.Join("data", "susul.db")},
 		Apps:      []App{anApp()},
+		Callbacks: Callbacks{MaxAge: 2 * time.Hour, MaxAhead: 5 * time.Minute, Nonces: 1_000_000},
 		Clock:     Clock{Speed: 1},
 		Log:       Log{Level: slog.LevelInfo, Format: FormatJSON},
 		Shutdown:  Shutdown{Timeout: 20 * time.Second},
@@ -79,6 +81,12 @@ func TestLoadReadsEveryKeyFromEverySource(t *testing.T) {
 			func(c *Config) {
 				c.Admin.Tokens = []Secret{NewSecret("0123456789abcdef"), NewSecret("fedcba9876543210")}
 			}},
+		{"http.trusted_proxies", "http: {trusted_proxies: [10.0.0.0/8, '::1']}", "10.0.0.0/8, ::1", func(c *Config) {
+			c.HTTP.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("::1/128")}
+		}},
+		{"callbacks.max_age", "callbacks: {max_age: 0s}", "0", func(c *Config) { c.Callbacks.MaxAge = 0 }},
+		{"callbacks.max_ahead", "callbacks: {max_ahead: 1m}", "1m", func(c *Config) { c.Callbacks.MaxAhead = time.Minute }},
+		{"callbacks.nonces", "callbacks: {nonces: 5}", "5", func(c *Config) { c.Callbacks.Nonces = 5 }},
 		{"relay.allow_private_networks", "relay: {allow_private_networks: true}", "true", func(c *Config) {
 			c.Relay.AllowPrivateNetworks = true
 		}},
@@ -121,15 +129,24 @@ func normal(c Config) Config {
 	if len(c.Admin.Tokens) == 0 {
 		c.Admin.Tokens = nil
 	}
+	if len(c.HTTP.TrustedProxies) == 0 {
+		c.HTTP.TrustedProxies = nil
+	}
+	for i, app := range c.Apps {
+		if len(app.Callback.Networks) == 0 {
+			c.Apps[i].Callback.Networks = nil
+		}
+	}
 	return c
 }
 
 func TestLoadReadsWhatIsMoreThanAScalar(t *testing.T) {
 	full := anApp()
 	full.BaseURL, full.RequestsPerSecond = "http://127.0.0.1:7099", 2.5
-	full.Callback = Callback{Username: "u", Secret: NewSecret("c")}
+	full.Callback = Callback{Username: "u", Secret: NewSecret("c"), Authorization: NewSecret("Basic x=="),
+		Networks: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("198.51.100.7/32")}}
 	const fullYAML = `[{app_key: k, master_secret: s, base_url: "http://127.0.0.1:7099", requests_per_second: 2.5,
-  callback: {username: u, secret: c}}]`
+  callback: {username: u, secret: c, authorization: "Basic x==", networks: [203.0.113.0/24, 198.51.100.7]}}]`
 	withApp := func(c *Config) { c.Apps = []App{full} }
 	cases := map[string]struct {
 		yaml          string

@@ -39,6 +39,8 @@ func (l *loader) validate(c Config) {
 	}
 	l.validateApps(c.Apps)
 	l.validateGroups(c.Groups)
+	l.require(c.Callbacks.MaxAge >= 0, "callbacks.max_age", "must be 0s or more")
+	l.require(c.Callbacks.MaxAhead >= 0, "callbacks.max_ahead", "must be 0s or more")
 	l.require(positive(c.Clock.Speed), "clock.speed", "must be above 0")
 	l.require(c.Log.Format == FormatJSON || c.Log.Format == FormatText, "log.format", "must be json or text")
 	l.require(c.Shutdown.Timeout > 0, "shutdown.timeout", "must be above 0")
@@ -117,6 +119,19 @@ func (l *loader) validateApps(served []App) {
 		}
 		l.together(at.key("callback.username"), app.Callback.Username != "",
 			at.key("callback.secret"), !app.Callback.Secret.Empty())
+		l.validateHeaders(at.key("callback"), app.Callback)
+	}
+}
+
+// validateHeaders checks what EngageLab must be able to send.
+func (l *loader) validateHeaders(at place, c Callback) {
+	odd := func(r rune) bool { return r < ' ' || r >= 0x7f }
+	if authorization := c.Authorization.Reveal(); strings.IndexFunc(authorization, odd) >= 0 ||
+		strings.TrimSpace(authorization) != authorization {
+		l.faults.add(at.key("authorization"), "has characters that an HTTP header cannot carry; use ASCII without spaces around it")
+	}
+	if strings.TrimSpace(c.Username) != c.Username || strings.Contains(c.Username, ";") {
+		l.faults.add(at.key("username"), "must have no semicolon, and no spaces around it")
 	}
 }
 

@@ -48,8 +48,9 @@ func (s *Service) RecordCallbacks(ctx context.Context, app string, rows []storag
 		return storage.CallbackSummary{}, nil
 	}
 	now := s.Clock.Now()
+	var named naming
 	for i := range rows {
-		s.normalise(&rows[i], now)
+		s.normalise(&rows[i], now, &named)
 	}
 	summary, err := s.Store.RecordCallbacks(ctx, app, now, rows)
 	if err != nil {
@@ -62,60 +63,70 @@ func (s *Service) RecordCallbacks(ctx context.Context, app string, rows []storag
 	return summary, nil
 }
 
+// naming is what a status was found to mean, for the next row that has it too.
+type naming struct {
+	reported, status string
+	milestone        storage.Milestone
+}
+
 // normalise finds the row's milestone and gives its status one spelling, by which repeated rows are recognised. Failures
 // and unknown statuses keep their own names.
-func (s *Service) normalise(row *storage.Callback, now time.Time) {
+func (s *Service) normalise(row *storage.Callback, now time.Time, last *naming) {
+	if last.status == "" || row.Status != last.reported {
+		*last = s.name(row.Status)
+	}
+	row.Status, row.Milestone = last.status, last.milestone
 	row.UpstreamID = clip(row.UpstreamID, maxID)
 	row.RegistrationID = clip(row.RegistrationID, maxID)
-	row.Status = clip(strings.ToLower(strings.TrimSpace(row.Status)), maxStatus)
 	row.ErrorMessage = clip(row.ErrorMessage, maxErrorMessage)
 	row.Channel = clip(row.Channel, maxStatus)
 	row.LossSource = clip(row.LossSource, maxStatus)
-	row.Raw = row.Raw[:min(len(row.Raw), storage.MaxRaw)]
-	row.Milestone = s.statuses[row.Status]
-	if row.Milestone != storage.MilestoneUnknown && row.Milestone != storage.Failed {
-		row.Status = strings.ToLower(row.Milestone.String())
-	}
-	if year := row.Time.Year(); row.Time.IsZero() || year < 1 || year > 9999 { // protos and JSON know no others
+	if !readable(row.Time) {
 		row.Time = now
 	}
 }
 
+// name finds out what a reported status means.
+func (s *Service) name(reported string) naming {
+	status := clip(strings.ToLower(strings.TrimSpace(reported)), maxStatus)
+	milestone := s.statuses[status]
+	if milestone != storage.MilestoneUnknown && milestone != storage.Failed {
+		status = strings.ToLower(milestone.String())
+	}
+	return naming{reported, status, milestone}
+}
+
+// The times that protos and JSON can tell, but for the zero time, which is none.
+var (
+	firstTime = time.Date(1, 1, 1, 0, 0, 1, 0, time.UTC)
+	lastTime  = time.Date(10_000, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func readable(t time.Time) bool { return !t.Before(firstTime) && t.Before(lastTime) }
+
 // clip cuts a text to n bytes, and what is not UTF-8 out of it.
 func clip(text string, n int) string {
+	if text == "" {
+		return ""
+	}
 	return strings.ToValidUTF8(text[:min(len(text), n)], "")
 }
 
-// FromWire turns rows as EngageLab posts them into callbacks.
-func FromWire(rows []engagelab.CallbackRow) []storage.Callback {
-	callbacks := make([]storage.Callback, len(rows))
-	for i, row := range rows {
-		callbacks[i] = storage.Callback{
+// AppendWire appends rows as EngageLab posts them as callbacks.
+func AppendWire(callbacks []storage.Callback, batch *engagelab.CallbackBatch) []storage.Callback {
+	for i := range batch.Rows {
+		row := &batch.Rows[i]
+		callbacks = append(callbacks, storage.Callback{
 			UpstreamID:     row.MessageID,
 			RegistrationID: row.To,
 			Status:         row.Status.MessageStatus,
+			Time:           engagelab.FromEpoch(row.ITime),
 			ErrorCode:      row.Status.ErrorCode,
 			ErrorMessage:   row.Status.ErrorDetail.Message,
 			Channel:        row.Channel,
 			LossSource:     row.Status.Loss.LossSource,
-			Raw:            row.Raw,
-		}
-		callbacks[i].Time = fromEpoch(row.ITime)
+			Source:         batch,
+		})
 	}
 	return callbacks
-}
-
-// maxEpochSeconds is far beyond any time that a callback can mean: larger numbers are milliseconds.
-const maxEpochSeconds = 1e11
-
-// fromEpoch reads a time of EngageLab's; 0 is none.
-func fromEpoch(n int64) time.Time {
-	switch {
-	case n <= 0:
-		return time.Time{}
-	case n > maxEpochSeconds:
-		return time.UnixMilli(n)
-	default:
-		return time.Unix(n, 0)
-	}
 }

@@ -90,7 +90,7 @@ func TestRowsAreReadWithWhatTheyLack(t *testing.T) {
 	_, s := h.push(1, nil)
 	batch, err := engagelab.ParseCallbacks([]byte(`{"rows":[{"message_id":` + s.upstream + `,"to":"r0","status":{"message_status":"delivered"}}]}`))
 	require.NoError(t, err)
-	summary, err := h.service.RecordCallbacks(t.Context(), app, delivery.FromWire(batch.Rows))
+	summary, err := h.service.RecordCallbacks(t.Context(), app, delivery.AppendWire(nil, batch))
 	require.NoError(t, err)
 	require.Equal(t, storage.CallbackSummary{New: 1}, summary)
 	events, err := h.service.ListEvents(t.Context(), storage.EventQuery{App: app, Limit: 10})

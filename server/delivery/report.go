@@ -51,6 +51,11 @@ func (s *Service) ListEvents(ctx context.Context, q storage.EventQuery) ([]stora
 	return s.Store.ListEvents(ctx, q)
 }
 
+// ListHeldCallbacks returns a page of what an app's callbacks reported about nobody that is known.
+func (s *Service) ListHeldCallbacks(ctx context.Context, q storage.HeldQuery) ([]storage.HeldCallback, error) {
+	return s.Store.ListHeldCallbacks(ctx, q)
+}
+
 // LastSequence returns the place of the latest event.
 func (s *Service) LastSequence(ctx context.Context) (int64, error) { return s.Store.LastSequence(ctx) }
 

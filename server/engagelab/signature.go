@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // SignatureHeader is the header that carries a callback's signature.
@@ -19,10 +21,10 @@ const maxSignatureHeader = 1024
 // ErrMalformedSignature is returned for a header that does not hold a signature.
 var ErrMalformedSignature = errors.New("malformed callback signature")
 
-// Signature is what EngageLab signs a callback with. It covers neither the body nor the address, and its timestamp is
-// not checked here: a callback can be repeated for about 97 minutes.
+// Signature is what EngageLab signs a callback with. It covers neither the body nor the address, nor where its timestamp
+// ends and its nonce begins: what was signed is Timestamp and Nonce together. How old it may be is not checked here.
 type Signature struct {
-	// Timestamp is in seconds since the epoch, as it was written.
+	// Timestamp is in seconds or milliseconds since the epoch, as it was written; Time reads it.
 	Timestamp string
 	Nonce     string
 	Username  string
@@ -44,14 +46,11 @@ func ParseSignature(header string) (Signature, error) {
 		return Signature{}, fmt.Errorf("%w: longer than %d bytes", ErrMalformedSignature, maxSignatureHeader)
 	}
 	var s Signature
-	fields := map[string]*string{
-		"timestamp": &s.Timestamp, "nonce": &s.Nonce, "username": &s.Username, "signature": &s.Signature,
-	}
 	for part := range strings.SplitSeq(header, ";") {
 		key, value, _ := strings.Cut(part, "=")
 		key, value = strings.TrimSpace(key), strings.TrimSpace(value)
-		field, known := fields[key]
-		if !known {
+		field := s.field(key)
+		if field == nil {
 			continue
 		}
 		if *field != "" || value == "" {
@@ -60,11 +59,35 @@ func ParseSignature(header string) (Signature, error) {
 		*field = value
 	}
 	for _, key := range []string{"timestamp", "nonce", "username", "signature"} {
-		if *fields[key] == "" {
+		if *s.field(key) == "" {
 			return Signature{}, fmt.Errorf("%w: %s is missing", ErrMalformedSignature, key)
 		}
 	}
 	return s, nil
+}
+
+// field returns the field of a key, nil if there is none.
+func (s *Signature) field(key string) *string {
+	switch key {
+	case "timestamp":
+		return &s.Timestamp
+	case "nonce":
+		return &s.Nonce
+	case "username":
+		return &s.Username
+	case "signature":
+		return &s.Signature
+	}
+	return nil
+}
+
+// Time returns when the callback was signed, or ErrMalformedSignature if Timestamp is no time.
+func (s Signature) Time() (time.Time, error) {
+	n, err := strconv.ParseUint(s.Timestamp, 10, 63)
+	if err != nil || n == 0 {
+		return time.Time{}, fmt.Errorf("%w: timestamp is no time since the epoch", ErrMalformedSignature)
+	}
+	return FromEpoch(int64(n)), nil
 }
 
 // Verify reports whether the signature was made by username with secret. It takes the same time either way.

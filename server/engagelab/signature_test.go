@@ -54,17 +54,54 @@ func TestParseSignature(t *testing.T) {
 	}
 }
 
+func TestSignatureTime(t *testing.T) {
+	for written, want := range map[string]int64{
+		"1681991058": 1681991058_000, "1681991058123": 1681991058123, "100000000000": 100000000000_000, "0001": 1000,
+	} {
+		got, err := engagelab.Signature{Timestamp: written}.Time()
+		require.NoError(t, err, written)
+		require.Equal(t, want, got.UnixMilli(), written)
+	}
+	for _, written := range []string{"", "0", "-1", "+1", "1.5", "1e9", "0x10", "1_000", "now", "9223372036854775808", "\u0661"} {
+		_, err := engagelab.Signature{Timestamp: written}.Time()
+		require.ErrorIs(t, err, engagelab.ErrMalformedSignature, written)
+	}
+}
+
 func FuzzParseSignature(f *testing.F) {
-	f.Add("timestamp=1681991058;nonce=123;username=test;signature=ab12")
-	f.Add("timestamp=;;=;nonce==2")
-	f.Fuzz(func(t *testing.T, header string) {
+	f.Add("timestamp=1681991058;nonce=123;username=test;signature=ab12", "s3cret")
+	f.Add("timestamp=;;=;nonce==2", "")
+	f.Add(" signature = AB ; nonce= = ; username=\xff;timestamp=1;v=2", "\x00")
+	f.Fuzz(func(t *testing.T, header, secret string) {
 		read, err := engagelab.ParseSignature(header)
 		if err != nil {
+			require.ErrorIs(t, err, engagelab.ErrMalformedSignature)
 			require.Zero(t, read)
 			return
 		}
 		again, err := engagelab.ParseSignature(read.Header())
 		require.NoError(t, err)
 		require.Equal(t, read, again)
+		if signed, err := read.Time(); err == nil {
+			require.Positive(t, signed.Unix()+1)
+		}
+
+		require.False(t, read.Verify(read.Username, "another "+secret), "made up by the fuzzer")
+		read.Signature = engagelab.Sign(secret, read.Timestamp, read.Nonce, read.Username)
+		require.True(t, read.Verify(read.Username, secret))
+		require.False(t, read.Verify(read.Username, secret+"x"))
+		require.False(t, read.Verify(read.Username+"x", secret))
+		for _, alter := range []func(*engagelab.Signature){
+			func(s *engagelab.Signature) { s.Timestamp = "1" + s.Timestamp },
+			func(s *engagelab.Signature) { s.Nonce += "1" },
+			func(s *engagelab.Signature) { s.Username += "1" },
+			func(s *engagelab.Signature) { s.Signature = s.Signature[1:] },
+			func(s *engagelab.Signature) { s.Signature += "0" },
+			func(s *engagelab.Signature) { s.Signature = strings.Repeat("0", len(s.Signature)) },
+		} {
+			altered := read
+			alter(&altered)
+			require.False(t, altered.Verify(read.Username, secret), altered)
+		}
 	})
 }

@@ -45,6 +45,9 @@ const startTimeout = 30 * time.Second
 type Options struct {
 	// Clock is the time of server and sandbox; nil for real time.
 	Clock clockwork.Clock
+	// RealClock is the time in which the server believes that callbacks are signed; nil for the machine's, in which the
+	// sandbox signs them.
+	RealClock clockwork.Clock
 	// Configure changes the server's configuration.
 	Configure func(*config.Config)
 	// Behaviour is that of the sandbox's devices; zero for one in which every device is reached at once, and nobody
@@ -86,7 +89,7 @@ func Start(t testing.TB, o Options) *Server {
 	if o.Configure != nil {
 		o.Configure(&cfg)
 	}
-	s.Server, err = server.New(t.Context(), server.Options{Config: cfg, Logger: o.Log, Clock: o.Clock})
+	s.Server, err = server.New(t.Context(), server.Options{Config: cfg, Logger: o.Log, Clock: o.Clock, RealClock: o.RealClock})
 	require.NoError(t, err)
 	s.Sandbox, err = sandbox.New(sandbox.Config{
 		Apps: map[string]string{App: Secret, OtherApp: OtherSecret},
@@ -144,11 +147,12 @@ func Config(dir, engageLab string) config.Config {
 	return config.Config{
 		DataDir:   dir,
 		GRPC:      config.Listener{Listen: "127.0.0.1:0"},
-		HTTP:      config.Listener{Listen: "127.0.0.1:0"},
+		HTTP:      config.HTTP{Listen: "127.0.0.1:0"},
 		Ops:       config.Listener{Listen: "127.0.0.1:0"},
 		Storage:   config.Storage{Driver: config.DriverSQLite, DSN: filepath.Join(dir, "susul.db")},
 		Admin:     config.Admin{Tokens: []config.Secret{config.NewSecret(AdminToken)}},
 		Apps:      []config.App{signed, app(OtherApp, OtherSecret)},
+		Callbacks: config.Callbacks{MaxAge: 2 * time.Hour, MaxAhead: 5 * time.Minute, Nonces: 1000},
 		Clock:     config.Clock{Speed: 1},
 		Shutdown:  config.Shutdown{Timeout: 10 * time.Second},
 		Advertise: "127.0.0.1:0",

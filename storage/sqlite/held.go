@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
@@ -10,8 +11,8 @@ import (
 
 // Why a callback is held.
 const (
-	heldMessage   = "UNKNOWN_MESSAGE"   // its upstream id may yet turn up
-	heldRecipient = "UNKNOWN_RECIPIENT" // the push is known and has no such recipient
+	heldMessage   = string(storage.HoldUnknownMessage)
+	heldRecipient = string(storage.HoldUnknownRecipient)
 )
 
 var insertHeld = bulk{`INSERT INTO held_callback (app, upstream_id, registration_id, status, digest, reason, milestone, time,
@@ -102,4 +103,30 @@ func (t *tx) takeHeld(app string, h heldRow) error {
 	e := entry{milestone: h.callback.Milestone, odd: 1}
 	e.time, _ = seconds(h.callback.Time)
 	return t.take(b, e)
+}
+
+const (
+	selectHeld = `SELECT id, reason, receive_time, upstream_id, registration_id, status, milestone, time, error_code,
+		error_message, channel, loss_source FROM held_callback WHERE app = ? AND reason = ? AND id > ?`
+
+	// Both ranges of one index are in the order of ids, so that they are merged and not sorted.
+	selectAllHeld = selectHeld + ` UNION ALL ` + selectHeld
+	pageOfHeld    = ` ORDER BY id LIMIT ?`
+)
+
+// ListHeldCallbacks implements storage.Callbacks.
+func (s *Store) ListHeldCallbacks(ctx context.Context, q storage.HeldQuery) ([]storage.HeldCallback, error) {
+	text, args := selectHeld, []any{q.App, q.Reason, q.After}
+	if q.Reason == "" {
+		text, args = selectAllHeld, []any{q.App, heldMessage, q.After, q.App, heldRecipient, q.After}
+	}
+	return read(ctx, s, func(r querier) ([]storage.HeldCallback, error) {
+		return collect(ctx, r, scanHeldCallback, text+pageOfHeld, append(args, page(q.Limit))...)
+	})
+}
+
+func scanHeldCallback(rows *sql.Rows) (h storage.HeldCallback, err error) {
+	err = rows.Scan(&h.ID, &h.Reason, millisTime{&h.ReceiveTime}, &h.UpstreamID, &h.RegistrationID, &h.Status, &h.Milestone,
+		millisTime{&h.Time}, &h.ErrorCode, &h.ErrorMessage, &h.Channel, &h.LossSource)
+	return h, err
 }

@@ -31,6 +31,8 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 		{"upstream ids", selectTarget, []string{"dispatch_upstream (app=? AND upstream_id=?)"}},
 		{"members", selectBuckets, []string{"member_bucket USING INDEX sqlite_autoindex_member_bucket_1 (push_id=? AND bucket=?)"}},
 		{"recipients", selectPages, []string{"recipient_page USING INDEX sqlite_autoindex_recipient_page_1 (push_id=? AND page>?)"}},
+		{"held callbacks", selectHeld + pageOfHeld, []string{"held_callback_reason (app=? AND reason=? AND rowid>?)"}},
+		{"all held callbacks", selectAllHeld + pageOfHeld, []string{"MERGE (UNION ALL)", "held_callback_reason (app=? AND reason=? AND rowid>?)"}},
 		{"a push by its upstream id", selectPush + byUpstream, []string{"dispatch_upstream (app=? AND upstream_id=?)", "INTEGER PRIMARY KEY"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package storagetest
 
 import (
 	"sync"
+	"time"
 
 	"susul.dev/susul/storage"
 )
@@ -69,6 +70,62 @@ var heldCases = []testCase{
 		w.finish(w.result(claims[1], storage.DispatchSent))
 		w.Equal(1, w.report(second.ID).Total.Sent)
 	}},
+	{"held callbacks come the longest held first, in pages, per app and reason", func(w *world) {
+		p := w.create(w.draft(1, 1))
+		w.sendAll()
+		failure := w.row("up-other", "b", storage.Failed)
+		failure.ErrorCode, failure.ErrorMessage, failure.LossSource, failure.Raw = 7, "gone", "vivo", []byte("{}")
+		w.record(w.row("up-other", "a", storage.Sent), w.row(up(p.ID), "stranger", storage.Clicked))
+		first := w.now
+		w.now = w.now.Add(time.Minute)
+		w.record(w.row(up(p.ID), id(0), storage.Sent), failure, w.row("up-other", "a", storage.Sent), w.row("", "c", storage.Sent))
+		_, err := w.store.RecordCallbacks(w.ctx, otherApp, w.now, []storage.Callback{w.row("up-other", "a", storage.Sent)})
+		w.NoError(err)
+
+		whole := w.held(storage.HeldQuery{App: app})
+		w.Equal([]string{"up-other a", up(p.ID) + " stranger", "up-other b", " c"}, heldNames(whole))
+		for i, h := range whole {
+			w.True(i == 0 || whole[i-1].ID < h.ID)
+		}
+		w.Equal(first, whole[0].ReceiveTime, "that it came again changes nothing")
+		w.Equal(storage.HoldUnknownRecipient, whole[1].Reason)
+		failure.Raw = nil
+		failure.Time = failure.Time.UTC()
+		w.Equal(storage.HeldCallback{ID: whole[2].ID, Reason: storage.HoldUnknownMessage, ReceiveTime: w.now, Callback: failure}, whole[2])
+
+		for _, reason := range []storage.HoldReason{"", storage.HoldUnknownMessage, storage.HoldUnknownRecipient} {
+			var want, paged []storage.HeldCallback
+			for _, h := range whole {
+				if reason == "" || h.Reason == reason {
+					want = append(want, h)
+				}
+			}
+			for q := (storage.HeldQuery{App: app, Reason: reason, Limit: 1}); ; q.After = paged[len(paged)-1].ID {
+				page := w.held(q)
+				if len(page) == 0 {
+					break
+				}
+				w.Len(page, 1)
+				paged = append(paged, page...)
+			}
+			w.Equal(want, paged)
+		}
+		w.Len(w.held(storage.HeldQuery{App: otherApp}), 1)
+		w.Empty(w.held(storage.HeldQuery{App: "app-%"}))
+		w.Empty(w.held(storage.HeldQuery{App: app, Reason: "OTHER"}))
+	}},
+	{"what is applied is held no more, what can't be has the other reason", func(w *world) {
+		p := w.create(w.draft(1, 1))
+		c := w.claimOne()
+		w.record(w.row(up(p.ID), "stranger", storage.Sent), w.row(up(p.ID), id(0), storage.Sent))
+		before := w.held(storage.HeldQuery{App: app, Reason: storage.HoldUnknownMessage})
+		w.Equal([]string{up(p.ID) + " stranger", up(p.ID) + " " + id(0)}, heldNames(before))
+		w.finish(w.result(c, storage.DispatchSent))
+		after := w.held(storage.HeldQuery{App: app})
+		w.Equal([]string{up(p.ID) + " stranger"}, heldNames(after))
+		w.Equal(storage.HoldUnknownRecipient, after[0].Reason)
+		w.Equal(before[0].ReceiveTime, after[0].ReceiveTime)
+	}},
 	{"callbacks that race with the upstream id all arrive", func(w *world) {
 		const pushes, devices = 8, 40
 		for range pushes {
@@ -99,4 +156,20 @@ var heldCases = []testCase{
 		}
 		w.Len(w.events(storage.EventQuery{}), pushes*devices)
 	}},
+}
+
+func (w *world) held(q storage.HeldQuery) []storage.HeldCallback {
+	w.t.Helper()
+	list, err := w.store.ListHeldCallbacks(w.ctx, q)
+	w.NoError(err)
+	return list
+}
+
+// heldNames says what the callbacks name: a message and a recipient.
+func heldNames(list []storage.HeldCallback) []string {
+	var names []string
+	for _, h := range list {
+		names = append(names, h.UpstreamID+" "+h.RegistrationID)
+	}
+	return names
 }

@@ -417,6 +417,226 @@ func (x *WatchEventsResponse) GetResumeToken() string {
 	return ""
 }
 
+// ListHeldCallbacksRequest is the request of ListHeldCallbacks.
+type ListHeldCallbacksRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The app: `apps/{app_key}`.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// How many to return at most. Default 100, at most 1,000.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the page before; empty for the first.
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only rows that are held for this reason.
+	Reason        HoldReason `protobuf:"varint,4,opt,name=reason,proto3,enum=susul.v1.HoldReason" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListHeldCallbacksRequest) Reset() {
+	*x = ListHeldCallbacksRequest{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListHeldCallbacksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListHeldCallbacksRequest) ProtoMessage() {}
+
+func (x *ListHeldCallbacksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListHeldCallbacksRequest.ProtoReflect.Descriptor instead.
+func (*ListHeldCallbacksRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ListHeldCallbacksRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *ListHeldCallbacksRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListHeldCallbacksRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListHeldCallbacksRequest) GetReason() HoldReason {
+	if x != nil {
+		return x.Reason
+	}
+	return HoldReason_HOLD_REASON_UNSPECIFIED
+}
+
+// ListHeldCallbacksResponse is the answer of ListHeldCallbacks.
+type ListHeldCallbacksResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rows, the longest held first.
+	HeldCallbacks []*HeldCallback `protobuf:"bytes,1,rep,name=held_callbacks,json=heldCallbacks,proto3" json:"held_callbacks,omitempty"`
+	// Where the next page begins; empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListHeldCallbacksResponse) Reset() {
+	*x = ListHeldCallbacksResponse{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListHeldCallbacksResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListHeldCallbacksResponse) ProtoMessage() {}
+
+func (x *ListHeldCallbacksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListHeldCallbacksResponse.ProtoReflect.Descriptor instead.
+func (*ListHeldCallbacksResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ListHeldCallbacksResponse) GetHeldCallbacks() []*HeldCallback {
+	if x != nil {
+		return x.HeldCallbacks
+	}
+	return nil
+}
+
+func (x *ListHeldCallbacksResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// ListRefusedCallbacksRequest is the request of ListRefusedCallbacks.
+type ListRefusedCallbacksRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The app: `apps/{app_key}`.
+	Parent        string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRefusedCallbacksRequest) Reset() {
+	*x = ListRefusedCallbacksRequest{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRefusedCallbacksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRefusedCallbacksRequest) ProtoMessage() {}
+
+func (x *ListRefusedCallbacksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRefusedCallbacksRequest.ProtoReflect.Descriptor instead.
+func (*ListRefusedCallbacksRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListRefusedCallbacksRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+// ListRefusedCallbacksResponse is the answer of ListRefusedCallbacks.
+type ListRefusedCallbacksResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The requests, the latest first: 100 at most, so that there are no pages.
+	RefusedCallbacks []*RefusedCallback `protobuf:"bytes,1,rep,name=refused_callbacks,json=refusedCallbacks,proto3" json:"refused_callbacks,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ListRefusedCallbacksResponse) Reset() {
+	*x = ListRefusedCallbacksResponse{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRefusedCallbacksResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRefusedCallbacksResponse) ProtoMessage() {}
+
+func (x *ListRefusedCallbacksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRefusedCallbacksResponse.ProtoReflect.Descriptor instead.
+func (*ListRefusedCallbacksResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListRefusedCallbacksResponse) GetRefusedCallbacks() []*RefusedCallback {
+	if x != nil {
+		return x.RefusedCallbacks
+	}
+	return nil
+}
+
 // GetPushReportRequest is the request of GetPushReport.
 type GetPushReportRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -428,7 +648,7 @@ type GetPushReportRequest struct {
 
 func (x *GetPushReportRequest) Reset() {
 	*x = GetPushReportRequest{}
-	mi := &file_susul_v1_callback_service_proto_msgTypes[6]
+	mi := &file_susul_v1_callback_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -440,7 +660,7 @@ func (x *GetPushReportRequest) String() string {
 func (*GetPushReportRequest) ProtoMessage() {}
 
 func (x *GetPushReportRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_susul_v1_callback_service_proto_msgTypes[6]
+	mi := &file_susul_v1_callback_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -453,7 +673,7 @@ func (x *GetPushReportRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPushReportRequest.ProtoReflect.Descriptor instead.
 func (*GetPushReportRequest) Descriptor() ([]byte, []int) {
-	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{6}
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetPushReportRequest) GetName() string {
@@ -474,7 +694,7 @@ type GetPushReportResponse struct {
 
 func (x *GetPushReportResponse) Reset() {
 	*x = GetPushReportResponse{}
-	mi := &file_susul_v1_callback_service_proto_msgTypes[7]
+	mi := &file_susul_v1_callback_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -486,7 +706,7 @@ func (x *GetPushReportResponse) String() string {
 func (*GetPushReportResponse) ProtoMessage() {}
 
 func (x *GetPushReportResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_susul_v1_callback_service_proto_msgTypes[7]
+	mi := &file_susul_v1_callback_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -499,7 +719,7 @@ func (x *GetPushReportResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPushReportResponse.ProtoReflect.Descriptor instead.
 func (*GetPushReportResponse) Descriptor() ([]byte, []int) {
-	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{7}
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *GetPushReportResponse) GetReport() *PushReport {
@@ -520,7 +740,7 @@ type GetRecipientRequest struct {
 
 func (x *GetRecipientRequest) Reset() {
 	*x = GetRecipientRequest{}
-	mi := &file_susul_v1_callback_service_proto_msgTypes[8]
+	mi := &file_susul_v1_callback_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -532,7 +752,7 @@ func (x *GetRecipientRequest) String() string {
 func (*GetRecipientRequest) ProtoMessage() {}
 
 func (x *GetRecipientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_susul_v1_callback_service_proto_msgTypes[8]
+	mi := &file_susul_v1_callback_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -545,7 +765,7 @@ func (x *GetRecipientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRecipientRequest.ProtoReflect.Descriptor instead.
 func (*GetRecipientRequest) Descriptor() ([]byte, []int) {
-	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{8}
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetRecipientRequest) GetName() string {
@@ -566,7 +786,7 @@ type GetRecipientResponse struct {
 
 func (x *GetRecipientResponse) Reset() {
 	*x = GetRecipientResponse{}
-	mi := &file_susul_v1_callback_service_proto_msgTypes[9]
+	mi := &file_susul_v1_callback_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -578,7 +798,7 @@ func (x *GetRecipientResponse) String() string {
 func (*GetRecipientResponse) ProtoMessage() {}
 
 func (x *GetRecipientResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_susul_v1_callback_service_proto_msgTypes[9]
+	mi := &file_susul_v1_callback_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -591,7 +811,7 @@ func (x *GetRecipientResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRecipientResponse.ProtoReflect.Descriptor instead.
 func (*GetRecipientResponse) Descriptor() ([]byte, []int) {
-	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{9}
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetRecipientResponse) GetRecipient() *Recipient {
@@ -605,7 +825,7 @@ var File_susul_v1_callback_service_proto protoreflect.FileDescriptor
 
 const file_susul_v1_callback_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fsusul/v1/callback_service.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\x1a\x15susul/v1/report.proto\"\x9b\x01\n" +
+	"\x1fsusul/v1/callback_service.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\x1a\x15susul/v1/report.proto\x1a\"susul/v1/suspicious_callback.proto\"\x9b\x01\n" +
 	"\x16ReportCallbacksRequest\x12>\n" +
 	"\x06parent\x18\x01 \x01(\tB&\xe2A\x01\x02\xbaH\x1fr\x1d2\x1b^apps/[A-Za-z0-9_.-]{1,64}$R\x06parent\x12A\n" +
 	"\tcallbacks\x18\x02 \x03(\v2\x12.susul.v1.CallbackB\x0f\xe2A\x01\x02\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\tcallbacks\"|\n" +
@@ -633,7 +853,20 @@ const file_susul_v1_callback_service_proto_rawDesc = "" +
 	"\x06msg_id\x18\x03 \x01(\tB\x1c\xbaH\x19r\x172\x15^([1-9][0-9]{0,18})?$R\x05msgId\"_\n" +
 	"\x13WatchEventsResponse\x12%\n" +
 	"\x05event\x18\x01 \x01(\v2\x0f.susul.v1.EventR\x05event\x12!\n" +
-	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"q\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xec\x01\n" +
+	"\x18ListHeldCallbacksRequest\x12>\n" +
+	"\x06parent\x18\x01 \x01(\tB&\xe2A\x01\x02\xbaH\x1fr\x1d2\x1b^apps/[A-Za-z0-9_.-]{1,64}$R\x06parent\x12+\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\x0e\xe2A\x01\x01\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12+\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tB\f\xe2A\x01\x01\xbaH\x05r\x03\x18\x80\x04R\tpageToken\x126\n" +
+	"\x06reason\x18\x04 \x01(\x0e2\x14.susul.v1.HoldReasonB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06reason\"\x82\x01\n" +
+	"\x19ListHeldCallbacksResponse\x12=\n" +
+	"\x0eheld_callbacks\x18\x01 \x03(\v2\x16.susul.v1.HeldCallbackR\rheldCallbacks\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"]\n" +
+	"\x1bListRefusedCallbacksRequest\x12>\n" +
+	"\x06parent\x18\x01 \x01(\tB&\xe2A\x01\x02\xbaH\x1fr\x1d2\x1b^apps/[A-Za-z0-9_.-]{1,64}$R\x06parent\"f\n" +
+	"\x1cListRefusedCallbacksResponse\x12F\n" +
+	"\x11refused_callbacks\x18\x01 \x03(\v2\x19.susul.v1.RefusedCallbackR\x10refusedCallbacks\"q\n" +
 	"\x14GetPushReportRequest\x12Y\n" +
 	"\x04name\x18\x01 \x01(\tBE\xe2A\x01\x02\xbaH>r<2:^apps/[A-Za-z0-9_.-]{1,64}/pushes/[1-9][0-9]{0,18}/report$R\x04name\"E\n" +
 	"\x15GetPushReportResponse\x12,\n" +
@@ -641,12 +874,14 @@ const file_susul_v1_callback_service_proto_rawDesc = "" +
 	"\x13GetRecipientRequest\x12i\n" +
 	"\x04name\x18\x01 \x01(\tBU\xe2A\x01\x02\xbaHNrL2J^apps/[A-Za-z0-9_.-]{1,64}/pushes/[1-9][0-9]{0,18}/recipients/[^/]{1,128}$R\x04name\"I\n" +
 	"\x14GetRecipientResponse\x121\n" +
-	"\trecipient\x18\x01 \x01(\v2\x13.susul.v1.RecipientR\trecipient2\x92\x05\n" +
+	"\trecipient\x18\x01 \x01(\v2\x13.susul.v1.RecipientR\trecipient2\xb2\a\n" +
 	"\x0fCallbackService\x12\x87\x01\n" +
 	"\x0fReportCallbacks\x12 .susul.v1.ReportCallbacksRequest\x1a!.susul.v1.ReportCallbacksResponse\"/\x82\xd3\xe4\x93\x02):\x01*\"$/v1/{parent=apps/*}/callbacks:report\x12k\n" +
 	"\n" +
 	"ListEvents\x12\x1b.susul.v1.ListEventsRequest\x1a\x1c.susul.v1.ListEventsResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/{parent=apps/*}/events\x12v\n" +
-	"\vWatchEvents\x12\x1c.susul.v1.WatchEventsRequest\x1a\x1d.susul.v1.WatchEventsResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=apps/*}/events:watch0\x01\x12\x83\x01\n" +
+	"\vWatchEvents\x12\x1c.susul.v1.WatchEventsRequest\x1a\x1d.susul.v1.WatchEventsResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/{parent=apps/*}/events:watch0\x01\x12\x87\x01\n" +
+	"\x11ListHeldCallbacks\x12\".susul.v1.ListHeldCallbacksRequest\x1a#.susul.v1.ListHeldCallbacksResponse\")\x82\xd3\xe4\x93\x02#\x12!/v1/{parent=apps/*}/heldCallbacks\x12\x93\x01\n" +
+	"\x14ListRefusedCallbacks\x12%.susul.v1.ListRefusedCallbacksRequest\x1a&.susul.v1.ListRefusedCallbacksResponse\",\x82\xd3\xe4\x93\x02&\x12$/v1/{parent=apps/*}/refusedCallbacks\x12\x83\x01\n" +
 	"\rGetPushReport\x12\x1e.susul.v1.GetPushReportRequest\x1a\x1f.susul.v1.GetPushReportResponse\"1\x82\xd3\xe4\x93\x02+b\x06report\x12!/v1/{name=apps/*/pushes/*/report}\x12\x89\x01\n" +
 	"\fGetRecipient\x12\x1d.susul.v1.GetRecipientRequest\x1a\x1e.susul.v1.GetRecipientResponse\":\x82\xd3\xe4\x93\x024b\trecipient\x12'/v1/{name=apps/*/pushes/*/recipients/*}B&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
 
@@ -662,47 +897,61 @@ func file_susul_v1_callback_service_proto_rawDescGZIP() []byte {
 	return file_susul_v1_callback_service_proto_rawDescData
 }
 
-var file_susul_v1_callback_service_proto_msgTypes = make([]protoimpl.MessageInfo, 10)
+var file_susul_v1_callback_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_susul_v1_callback_service_proto_goTypes = []any{
-	(*ReportCallbacksRequest)(nil),  // 0: susul.v1.ReportCallbacksRequest
-	(*ReportCallbacksResponse)(nil), // 1: susul.v1.ReportCallbacksResponse
-	(*ListEventsRequest)(nil),       // 2: susul.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),      // 3: susul.v1.ListEventsResponse
-	(*WatchEventsRequest)(nil),      // 4: susul.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),     // 5: susul.v1.WatchEventsResponse
-	(*GetPushReportRequest)(nil),    // 6: susul.v1.GetPushReportRequest
-	(*GetPushReportResponse)(nil),   // 7: susul.v1.GetPushReportResponse
-	(*GetRecipientRequest)(nil),     // 8: susul.v1.GetRecipientRequest
-	(*GetRecipientResponse)(nil),    // 9: susul.v1.GetRecipientResponse
-	(*Callback)(nil),                // 10: susul.v1.Callback
-	(*timestamppb.Timestamp)(nil),   // 11: google.protobuf.Timestamp
-	(*Event)(nil),                   // 12: susul.v1.Event
-	(*PushReport)(nil),              // 13: susul.v1.PushReport
-	(*Recipient)(nil),               // 14: susul.v1.Recipient
+	(*ReportCallbacksRequest)(nil),       // 0: susul.v1.ReportCallbacksRequest
+	(*ReportCallbacksResponse)(nil),      // 1: susul.v1.ReportCallbacksResponse
+	(*ListEventsRequest)(nil),            // 2: susul.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),           // 3: susul.v1.ListEventsResponse
+	(*WatchEventsRequest)(nil),           // 4: susul.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),          // 5: susul.v1.WatchEventsResponse
+	(*ListHeldCallbacksRequest)(nil),     // 6: susul.v1.ListHeldCallbacksRequest
+	(*ListHeldCallbacksResponse)(nil),    // 7: susul.v1.ListHeldCallbacksResponse
+	(*ListRefusedCallbacksRequest)(nil),  // 8: susul.v1.ListRefusedCallbacksRequest
+	(*ListRefusedCallbacksResponse)(nil), // 9: susul.v1.ListRefusedCallbacksResponse
+	(*GetPushReportRequest)(nil),         // 10: susul.v1.GetPushReportRequest
+	(*GetPushReportResponse)(nil),        // 11: susul.v1.GetPushReportResponse
+	(*GetRecipientRequest)(nil),          // 12: susul.v1.GetRecipientRequest
+	(*GetRecipientResponse)(nil),         // 13: susul.v1.GetRecipientResponse
+	(*Callback)(nil),                     // 14: susul.v1.Callback
+	(*timestamppb.Timestamp)(nil),        // 15: google.protobuf.Timestamp
+	(*Event)(nil),                        // 16: susul.v1.Event
+	(HoldReason)(0),                      // 17: susul.v1.HoldReason
+	(*HeldCallback)(nil),                 // 18: susul.v1.HeldCallback
+	(*RefusedCallback)(nil),              // 19: susul.v1.RefusedCallback
+	(*PushReport)(nil),                   // 20: susul.v1.PushReport
+	(*Recipient)(nil),                    // 21: susul.v1.Recipient
 }
 var file_susul_v1_callback_service_proto_depIdxs = []int32{
-	10, // 0: susul.v1.ReportCallbacksRequest.callbacks:type_name -> susul.v1.Callback
-	11, // 1: susul.v1.ListEventsRequest.start_time:type_name -> google.protobuf.Timestamp
-	11, // 2: susul.v1.ListEventsRequest.end_time:type_name -> google.protobuf.Timestamp
-	12, // 3: susul.v1.ListEventsResponse.events:type_name -> susul.v1.Event
-	12, // 4: susul.v1.WatchEventsResponse.event:type_name -> susul.v1.Event
-	13, // 5: susul.v1.GetPushReportResponse.report:type_name -> susul.v1.PushReport
-	14, // 6: susul.v1.GetRecipientResponse.recipient:type_name -> susul.v1.Recipient
-	0,  // 7: susul.v1.CallbackService.ReportCallbacks:input_type -> susul.v1.ReportCallbacksRequest
-	2,  // 8: susul.v1.CallbackService.ListEvents:input_type -> susul.v1.ListEventsRequest
-	4,  // 9: susul.v1.CallbackService.WatchEvents:input_type -> susul.v1.WatchEventsRequest
-	6,  // 10: susul.v1.CallbackService.GetPushReport:input_type -> susul.v1.GetPushReportRequest
-	8,  // 11: susul.v1.CallbackService.GetRecipient:input_type -> susul.v1.GetRecipientRequest
-	1,  // 12: susul.v1.CallbackService.ReportCallbacks:output_type -> susul.v1.ReportCallbacksResponse
-	3,  // 13: susul.v1.CallbackService.ListEvents:output_type -> susul.v1.ListEventsResponse
-	5,  // 14: susul.v1.CallbackService.WatchEvents:output_type -> susul.v1.WatchEventsResponse
-	7,  // 15: susul.v1.CallbackService.GetPushReport:output_type -> susul.v1.GetPushReportResponse
-	9,  // 16: susul.v1.CallbackService.GetRecipient:output_type -> susul.v1.GetRecipientResponse
-	12, // [12:17] is the sub-list for method output_type
-	7,  // [7:12] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	14, // 0: susul.v1.ReportCallbacksRequest.callbacks:type_name -> susul.v1.Callback
+	15, // 1: susul.v1.ListEventsRequest.start_time:type_name -> google.protobuf.Timestamp
+	15, // 2: susul.v1.ListEventsRequest.end_time:type_name -> google.protobuf.Timestamp
+	16, // 3: susul.v1.ListEventsResponse.events:type_name -> susul.v1.Event
+	16, // 4: susul.v1.WatchEventsResponse.event:type_name -> susul.v1.Event
+	17, // 5: susul.v1.ListHeldCallbacksRequest.reason:type_name -> susul.v1.HoldReason
+	18, // 6: susul.v1.ListHeldCallbacksResponse.held_callbacks:type_name -> susul.v1.HeldCallback
+	19, // 7: susul.v1.ListRefusedCallbacksResponse.refused_callbacks:type_name -> susul.v1.RefusedCallback
+	20, // 8: susul.v1.GetPushReportResponse.report:type_name -> susul.v1.PushReport
+	21, // 9: susul.v1.GetRecipientResponse.recipient:type_name -> susul.v1.Recipient
+	0,  // 10: susul.v1.CallbackService.ReportCallbacks:input_type -> susul.v1.ReportCallbacksRequest
+	2,  // 11: susul.v1.CallbackService.ListEvents:input_type -> susul.v1.ListEventsRequest
+	4,  // 12: susul.v1.CallbackService.WatchEvents:input_type -> susul.v1.WatchEventsRequest
+	6,  // 13: susul.v1.CallbackService.ListHeldCallbacks:input_type -> susul.v1.ListHeldCallbacksRequest
+	8,  // 14: susul.v1.CallbackService.ListRefusedCallbacks:input_type -> susul.v1.ListRefusedCallbacksRequest
+	10, // 15: susul.v1.CallbackService.GetPushReport:input_type -> susul.v1.GetPushReportRequest
+	12, // 16: susul.v1.CallbackService.GetRecipient:input_type -> susul.v1.GetRecipientRequest
+	1,  // 17: susul.v1.CallbackService.ReportCallbacks:output_type -> susul.v1.ReportCallbacksResponse
+	3,  // 18: susul.v1.CallbackService.ListEvents:output_type -> susul.v1.ListEventsResponse
+	5,  // 19: susul.v1.CallbackService.WatchEvents:output_type -> susul.v1.WatchEventsResponse
+	7,  // 20: susul.v1.CallbackService.ListHeldCallbacks:output_type -> susul.v1.ListHeldCallbacksResponse
+	9,  // 21: susul.v1.CallbackService.ListRefusedCallbacks:output_type -> susul.v1.ListRefusedCallbacksResponse
+	11, // 22: susul.v1.CallbackService.GetPushReport:output_type -> susul.v1.GetPushReportResponse
+	13, // 23: susul.v1.CallbackService.GetRecipient:output_type -> susul.v1.GetRecipientResponse
+	17, // [17:24] is the sub-list for method output_type
+	10, // [10:17] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_susul_v1_callback_service_proto_init() }
@@ -712,13 +961,14 @@ func file_susul_v1_callback_service_proto_init() {
 	}
 	file_susul_v1_event_proto_init()
 	file_susul_v1_report_proto_init()
+	file_susul_v1_suspicious_callback_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_susul_v1_callback_service_proto_rawDesc), len(file_susul_v1_callback_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   10,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

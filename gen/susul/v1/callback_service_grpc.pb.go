@@ -19,11 +19,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	CallbackService_ReportCallbacks_FullMethodName = "/susul.v1.CallbackService/ReportCallbacks"
-	CallbackService_ListEvents_FullMethodName      = "/susul.v1.CallbackService/ListEvents"
-	CallbackService_WatchEvents_FullMethodName     = "/susul.v1.CallbackService/WatchEvents"
-	CallbackService_GetPushReport_FullMethodName   = "/susul.v1.CallbackService/GetPushReport"
-	CallbackService_GetRecipient_FullMethodName    = "/susul.v1.CallbackService/GetRecipient"
+	CallbackService_ReportCallbacks_FullMethodName      = "/susul.v1.CallbackService/ReportCallbacks"
+	CallbackService_ListEvents_FullMethodName           = "/susul.v1.CallbackService/ListEvents"
+	CallbackService_WatchEvents_FullMethodName          = "/susul.v1.CallbackService/WatchEvents"
+	CallbackService_ListHeldCallbacks_FullMethodName    = "/susul.v1.CallbackService/ListHeldCallbacks"
+	CallbackService_ListRefusedCallbacks_FullMethodName = "/susul.v1.CallbackService/ListRefusedCallbacks"
+	CallbackService_GetPushReport_FullMethodName        = "/susul.v1.CallbackService/GetPushReport"
+	CallbackService_GetRecipient_FullMethodName         = "/susul.v1.CallbackService/GetRecipient"
 )
 
 // CallbackServiceClient is the client API for CallbackService service.
@@ -43,6 +45,11 @@ type CallbackServiceClient interface {
 	// once and has only a resume_token, so that a client can resume even if nothing happens. A client that reconnects with
 	// the last token that it has handled misses nothing and gets nothing twice.
 	WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchEventsResponse], error)
+	// ListHeldCallbacks returns the rows that are stored and touch no push, the longest held first.
+	ListHeldCallbacks(ctx context.Context, in *ListHeldCallbacksRequest, opts ...grpc.CallOption) (*ListHeldCallbacksResponse, error)
+	// ListRefusedCallbacks returns the latest requests to `/v1/apps/{app_key}/callbacks` that were refused, the latest
+	// first. The node that answers knows its own, since it started; the metric `susul_callbacks_refused_total` counts all.
+	ListRefusedCallbacks(ctx context.Context, in *ListRefusedCallbacksRequest, opts ...grpc.CallOption) (*ListRefusedCallbacksResponse, error)
 	// GetPushReport returns a push's counts and rates, by step and in total.
 	GetPushReport(ctx context.Context, in *GetPushReportRequest, opts ...grpc.CallOption) (*GetPushReportResponse, error)
 	// GetRecipient returns how far a push got with one recipient.
@@ -96,6 +103,26 @@ func (c *callbackServiceClient) WatchEvents(ctx context.Context, in *WatchEvents
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type CallbackService_WatchEventsClient = grpc.ServerStreamingClient[WatchEventsResponse]
 
+func (c *callbackServiceClient) ListHeldCallbacks(ctx context.Context, in *ListHeldCallbacksRequest, opts ...grpc.CallOption) (*ListHeldCallbacksResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListHeldCallbacksResponse)
+	err := c.cc.Invoke(ctx, CallbackService_ListHeldCallbacks_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *callbackServiceClient) ListRefusedCallbacks(ctx context.Context, in *ListRefusedCallbacksRequest, opts ...grpc.CallOption) (*ListRefusedCallbacksResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRefusedCallbacksResponse)
+	err := c.cc.Invoke(ctx, CallbackService_ListRefusedCallbacks_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *callbackServiceClient) GetPushReport(ctx context.Context, in *GetPushReportRequest, opts ...grpc.CallOption) (*GetPushReportResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(GetPushReportResponse)
@@ -133,6 +160,11 @@ type CallbackServiceServer interface {
 	// once and has only a resume_token, so that a client can resume even if nothing happens. A client that reconnects with
 	// the last token that it has handled misses nothing and gets nothing twice.
 	WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[WatchEventsResponse]) error
+	// ListHeldCallbacks returns the rows that are stored and touch no push, the longest held first.
+	ListHeldCallbacks(context.Context, *ListHeldCallbacksRequest) (*ListHeldCallbacksResponse, error)
+	// ListRefusedCallbacks returns the latest requests to `/v1/apps/{app_key}/callbacks` that were refused, the latest
+	// first. The node that answers knows its own, since it started; the metric `susul_callbacks_refused_total` counts all.
+	ListRefusedCallbacks(context.Context, *ListRefusedCallbacksRequest) (*ListRefusedCallbacksResponse, error)
 	// GetPushReport returns a push's counts and rates, by step and in total.
 	GetPushReport(context.Context, *GetPushReportRequest) (*GetPushReportResponse, error)
 	// GetRecipient returns how far a push got with one recipient.
@@ -155,6 +187,12 @@ func (UnimplementedCallbackServiceServer) ListEvents(context.Context, *ListEvent
 }
 func (UnimplementedCallbackServiceServer) WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[WatchEventsResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchEvents not implemented")
+}
+func (UnimplementedCallbackServiceServer) ListHeldCallbacks(context.Context, *ListHeldCallbacksRequest) (*ListHeldCallbacksResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListHeldCallbacks not implemented")
+}
+func (UnimplementedCallbackServiceServer) ListRefusedCallbacks(context.Context, *ListRefusedCallbacksRequest) (*ListRefusedCallbacksResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRefusedCallbacks not implemented")
 }
 func (UnimplementedCallbackServiceServer) GetPushReport(context.Context, *GetPushReportRequest) (*GetPushReportResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetPushReport not implemented")
@@ -230,6 +268,42 @@ func _CallbackService_WatchEvents_Handler(srv interface{}, stream grpc.ServerStr
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type CallbackService_WatchEventsServer = grpc.ServerStreamingServer[WatchEventsResponse]
 
+func _CallbackService_ListHeldCallbacks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListHeldCallbacksRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CallbackServiceServer).ListHeldCallbacks(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CallbackService_ListHeldCallbacks_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CallbackServiceServer).ListHeldCallbacks(ctx, req.(*ListHeldCallbacksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CallbackService_ListRefusedCallbacks_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRefusedCallbacksRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CallbackServiceServer).ListRefusedCallbacks(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CallbackService_ListRefusedCallbacks_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CallbackServiceServer).ListRefusedCallbacks(ctx, req.(*ListRefusedCallbacksRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _CallbackService_GetPushReport_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetPushReportRequest)
 	if err := dec(in); err != nil {
@@ -280,6 +354,14 @@ var CallbackService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListEvents",
 			Handler:    _CallbackService_ListEvents_Handler,
+		},
+		{
+			MethodName: "ListHeldCallbacks",
+			Handler:    _CallbackService_ListHeldCallbacks_Handler,
+		},
+		{
+			MethodName: "ListRefusedCallbacks",
+			Handler:    _CallbackService_ListRefusedCallbacks_Handler,
 		},
 		{
 			MethodName: "GetPushReport",

@@ -166,9 +166,8 @@ func newReceiver(t *testing.T, answer func(echo string) int) *receiver {
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
-	body, _ := io.ReadAll(request.Body)
-	batch, err := engagelab.ParseCallbacks(body)
-	if err != nil {
+	var batch engagelab.CallbackBatch
+	if err := json.NewDecoder(request.Body).Decode(&batch); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"susul.dev/susul/server/engagelab"
 )
 
@@ -274,14 +276,15 @@ func (o *outbox) post(ctx context.Context, content any) (answer []byte, err erro
 	return answer, err
 }
 
-// sign adds the callback signature, if there are credentials for it.
+// sign adds the callback signature, if there are credentials for it. Its timestamp is in real time, as the network is:
+// the receiver's clock need not run as fast as the devices live.
 func (s *Sandbox) sign(request *http.Request) {
 	by := s.cfg.Callback
 	if by.Username == "" {
 		return
 	}
 	signature := engagelab.Signature{
-		Timestamp: strconv.FormatInt(s.cfg.Clock.Now().Unix(), 10),
+		Timestamp: strconv.FormatInt(clockwork.NewRealClock().Now().Unix(), 10),
 		Nonce:     strconv.FormatUint(rand.Uint64(), 10),
 		Username:  by.Username,
 	}
