@@ -2,7 +2,7 @@
 BUF  := go tool -modfile=tools/buf/go.mod buf
 LINT := go tool -modfile=tools/lint/go.mod golangci-lint
 
-.PHONY: build demo test lint check-gen gen protodeps
+.PHONY: build demo test bench-ingest bench-overload lint check-gen gen protodeps
 .DEFAULT_GOAL := build
 
 # The binary, into bin/.
@@ -16,6 +16,14 @@ demo:
 # Every test, with the race detector; the end-to-end ones build the binary themselves.
 test:
 	go test -race -timeout 15m ./...
+
+# How fast callbacks become durable here, beside the two yardsticks; ends with a line of JSON.
+bench-ingest:
+	go run ./bench/ingest
+
+# What happens when three times as many callbacks come as can be taken, for a minute.
+bench-overload:
+	go run ./bench/ingest --case overload --seconds 60
 
 # Go, protos, and that no proto breaks those who use the last commit of main.
 lint: protodeps

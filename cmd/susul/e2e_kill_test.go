@@ -5,7 +5,9 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -19,10 +21,25 @@ import (
 
 const (
 	killPeople   = 5000
-	killRounds   = 3  // crashes in the middle of callbacks
 	reporters    = 16 // connections that callbacks come in on
 	rowsPerBatch = 20
+
+	// killsEnv says how often to crash in the middle of callbacks, if not defaultKills times.
+	killsEnv      = "SUSUL_TEST_KILLS"
+	defaultKills  = 5
+	peoplePerKill = 400
 )
+
+func kills(t *testing.T) int {
+	t.Helper()
+	text, given := os.LookupEnv(killsEnv)
+	if !given {
+		return defaultKills
+	}
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err, killsEnv)
+	return n
+}
 
 // Guarantees 1 and 2: a callback that got its 200 survives kill -9, and counts once however often it comes.
 func TestAcknowledgedCallbacksSurviveKill(t *testing.T) {
@@ -30,7 +47,8 @@ func TestAcknowledgedCallbacksSurviveKill(t *testing.T) {
 	config := writeSettings(t, baseSettings(t.TempDir(), lab.url))
 	n := serve(t, "--config", config)
 	n.awaitReady(t)
-	to := people("kill", killPeople)
+	rounds := kills(t)
+	to := people("kill", max(killPeople, rounds*peoplePerKill))
 	msgID := n.sendNews(t, "kill", to)
 	n.awaitSent(t, msgID)
 
@@ -39,29 +57,49 @@ func TestAcknowledgedCallbacksSurviveKill(t *testing.T) {
 	all := open
 	random.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
 	var acknowledged []callbackBatch
-	for range killRounds {
-		crashAfter := int64(1 + random.IntN(len(open)/2))
-		var got []callbackBatch
-		got, open = post(t, n, open, crashAfter)
-		require.GreaterOrEqual(t, len(got), int(crashAfter))
-		acknowledged = append(acknowledged, got...)
+	for range rounds {
+		// Some of what was acknowledged comes again, between what was not.
+		work := slices.Clone(open)
+		for range min(len(acknowledged), 2*reporters) {
+			work = append(work, acknowledged[random.IntN(len(acknowledged))])
+		}
+		random.Shuffle(len(work), func(i, j int) { work[i], work[j] = work[j], work[i] })
+		crash := moment{count: 1 + random.Int64N(int64(max(1, len(all)/rounds))), begun: random.IntN(2) == 0}
+		crash.count = min(crash.count, int64(len(work)))
+		got, failed := post(t, n, work, crash)
+		acknowledged, open = distinct(append(acknowledged, got...)), failed
 		n.exitCode(t, patience)
 		n = serve(t, "--config", config)
 		t.Logf("killed after %d batches; ready again after %s", len(got), n.awaitReady(t))
 		requireEventsOnce(t, n.events(t, msgID), acknowledged)
 	}
-	got, failed := post(t, n, open, 0)
+	_, failed := post(t, n, open, moment{})
 	require.Empty(t, failed)
-	acknowledged = append(acknowledged, got...)
-	require.Len(t, acknowledged, len(all))
 	require.Equal(t, want, funnelTotals(n.report(t, msgID).GetTotal()))
+	n.requireRecount(t, msgID, to)
 
-	repeated, failed := post(t, n, all, 0)
+	repeated, failed := post(t, n, all, moment{})
 	require.Empty(t, failed)
 	require.Len(t, repeated, len(all))
 	require.Equal(t, want, funnelTotals(n.report(t, msgID).GetTotal()))
-	requireEventsOnce(t, n.events(t, msgID), acknowledged)
+	requireEventsOnce(t, n.events(t, msgID), all)
 	n.terminate(t, patience)
+}
+
+// moment is when to kill a node: when so many batches are acknowledged, or are on their way; never, if count is 0.
+type moment struct {
+	count int64
+	begun bool
+}
+
+// distinct drops batches that are there twice.
+func distinct(batches []callbackBatch) []callbackBatch {
+	seen := map[*engagelab.CallbackRow]bool{}
+	return slices.DeleteFunc(batches, func(b callbackBatch) bool {
+		repeated := seen[&b[0]]
+		seen[&b[0]] = true
+		return repeated
+	})
 }
 
 type callbackBatch []engagelab.CallbackRow
@@ -114,9 +152,9 @@ func requireEventsOnce(t *testing.T, events []*susulv1.Event, acknowledged []cal
 	}
 }
 
-// post reports batches over many connections, and kills the node once so many are acknowledged, or never for 0. What was
-// not acknowledged may have been stored or not.
-func post(t *testing.T, n *node, batches []callbackBatch, crashAfter int64) (acknowledged, failed []callbackBatch) {
+// post reports batches over many connections, and kills the node at the given moment. What was not acknowledged may have
+// been stored or not.
+func post(t *testing.T, n *node, batches []callbackBatch, crash moment) (acknowledged, failed []callbackBatch) {
 	t.Helper()
 	queue := make(chan callbackBatch, len(batches))
 	for _, batch := range batches {
@@ -124,16 +162,19 @@ func post(t *testing.T, n *node, batches []callbackBatch, crashAfter int64) (ack
 	}
 	close(queue)
 	var (
-		count atomic.Int64
-		mu    sync.Mutex
-		posts sync.WaitGroup
+		begun, done atomic.Int64
+		mu          sync.Mutex
+		posts       sync.WaitGroup
 	)
 	for range reporters {
 		posts.Go(func() {
 			for batch := range queue {
+				if begun.Add(1) == crash.count && crash.begun {
+					n.kill()
+				}
 				got, err := n.postCallbacks(batch)
 				ok := err == nil && got.status == http.StatusOK
-				if ok && count.Add(1) == crashAfter {
+				if ok && done.Add(1) == crash.count && !crash.begun {
 					n.kill()
 				}
 				mu.Lock()

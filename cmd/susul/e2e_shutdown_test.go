@@ -185,7 +185,7 @@ func TestStopCutsOffAStreamThatIsNotRead(t *testing.T) {
 	to := people("unread", 1000)
 	n.sendNews(t, "unread", to)
 	batches, _ := callbackBatches(t, lab, to)
-	_, failed := post(t, n, batches, 0)
+	_, failed := post(t, n, batches, moment{})
 	require.Empty(t, failed)
 	n.terminate(t, stopTimeout)
 	n.await(t, `"msg":"stopped","error":null`)

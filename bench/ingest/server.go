@@ -1,0 +1,272 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	susulv1 "susul.dev/susul/gen/susul/v1"
+)
+
+// The one app.
+const (
+	appKey         = "1f2e3d4c5b6a798081726354"
+	masterSecret   = "bench-master-secret"
+	callbackUser   = "bench"
+	callbackSecret = "bench-callback-secret"
+	callbackPath   = "/v1/apps/" + appKey + "/callbacks"
+)
+
+const (
+	startTimeout = 5 * time.Minute // recovery included
+	stopTimeout  = time.Minute
+
+	maxLogLine = 1 << 20
+)
+
+// home is where the lives of a server find what the earlier ones left.
+type home struct {
+	binary, dir, config string
+}
+
+// newHome makes a folder with a configuration for a server that reports to nobody but the stand-in EngageLab.
+func newHome(binary, parent, labURL string) (h home, err error) {
+	if h.dir, err = os.MkdirTemp(parent, "case-"); err != nil {
+		return h, err
+	}
+	h.binary, h.config = binary, filepath.Join(h.dir, "susul.yaml")
+	local := map[string]any{"listen": "127.0.0.1:0"}
+	text, err := json.Marshal(map[string]any{
+		"data_dir": h.data(), "grpc": local, "http": local, "ops": local,
+		"log": map[string]any{"format": "json"},
+		"apps": []any{map[string]any{
+			"app_key": appKey, "master_secret": masterSecret, "base_url": labURL, "requests_per_second": 1e6,
+			"callback": map[string]any{"username": callbackUser, "secret": callbackSecret},
+		}},
+	})
+	if err != nil {
+		return h, err
+	}
+	return h, os.WriteFile(h.config, text, 0o600)
+}
+
+func (h home) data() string { return filepath.Join(h.dir, "data") }
+
+// size returns how many bytes the stopped server's data takes, without the embedded etcd's.
+func (h home) size() (bytes int64, err error) {
+	err = filepath.WalkDir(h.data(), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if entry.Name() == "etcd" {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		info, err := entry.Info()
+		if err == nil {
+			bytes += info.Size()
+		}
+		return err
+	})
+	return bytes, err
+}
+
+// susul is a running server.
+type susul struct {
+	process
+	http      string // where it listens
+	pushes    susulv1.PushServiceClient
+	callbacks susulv1.CallbackServiceClient
+	conn      *grpc.ClientConn
+}
+
+// start starts a server and waits until it is ready.
+func (h home) start(ctx context.Context) (*susul, error) {
+	s := &susul{process: process{cmd: exec.CommandContext(ctx, h.binary, "serve", "--config", h.config)}} //nolint:gosec // our own binary
+	lines, err := s.launch(filepath.Join(h.dir, "log"))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.connect(ctx, lines); err != nil {
+		return nil, errors.Join(err, s.stop())
+	}
+	return s, nil
+}
+
+// connect finds out where the server listens, and waits until it leads.
+func (s *susul) connect(ctx context.Context, lines <-chan []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	var at struct{ Msg, GRPC, HTTP string }
+	for at.Msg != "listening" {
+		select {
+		case line, ok := <-lines:
+			if !ok {
+				return errors.New("susul serve ended at once")
+			}
+			_ = json.Unmarshal(line, &at) // other lines need not be understood
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	var err error
+	s.http = at.HTTP
+	s.conn, err = grpc.NewClient(at.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithPerRPCCredentials(credentials{}))
+	if err != nil {
+		return err
+	}
+	s.pushes, s.callbacks = susulv1.NewPushServiceClient(s.conn), susulv1.NewCallbackServiceClient(s.conn)
+	return poll(ctx, func() (bool, error) {
+		_, err := s.pushes.ListPushes(ctx, &susulv1.ListPushesRequest{Parent: "apps/" + appKey, PageSize: 1})
+		return err == nil, nil
+	})
+}
+
+// poll asks again and again until the answer is yes.
+func poll(ctx context.Context, done func() (bool, error)) error {
+	for {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		if err := rest(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// stop ends the server in good order, so that its data is in one file.
+func (s *susul) stop() error {
+	if s.conn != nil {
+		_ = s.conn.Close() // nothing is under way on it
+	}
+	return s.process.stop()
+}
+
+// credentials are the app's.
+type credentials struct{}
+
+func (credentials) RequireTransportSecurity() bool { return false }
+
+func (credentials) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
+	return map[string]string{"authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(appKey+":"+masterSecret))}, nil
+}
+
+// process is a child whose standard error is kept.
+type process struct {
+	cmd    *exec.Cmd
+	log    string
+	exited chan struct{}
+	err    error // how it ended; valid once exited is closed
+}
+
+// launch starts the process and hands out the first lines of its log; all of them go to the file.
+func (p *process) launch(log string) (lines <-chan []byte, err error) {
+	file, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	p.log, p.exited = log, make(chan struct{})
+	stderr, err := p.cmd.StderrPipe()
+	if err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	first := make(chan []byte, 100)
+	go func() {
+		defer close(p.exited)
+		scanner := bufio.NewScanner(stderr)
+		scanner.Buffer(nil, maxLogLine)
+		for scanner.Scan() {
+			_, _ = file.Write(append(scanner.Bytes(), '\n')) // a log that is cut short does no harm
+			select {
+			case first <- bytes.Clone(scanner.Bytes()):
+			default:
+			}
+		}
+		close(first)
+		p.err = errors.Join(p.cmd.Wait(), file.Close())
+	}()
+	return first, nil
+}
+
+// stop asks the process to end, and kills it if it does not.
+func (p *process) stop() error {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may be gone
+	select {
+	case <-p.exited:
+	case <-time.After(stopTimeout):
+		_ = p.cmd.Process.Kill()
+		<-p.exited
+	}
+	if p.err != nil {
+		text, _ := os.ReadFile(p.log)
+		return fmt.Errorf("%s: %w\n%s", p.cmd, p.err, text[max(0, len(text)-2000):])
+	}
+	return nil
+}
+
+// usage is what a process has taken.
+type usage struct {
+	cpu       time.Duration
+	rss, peak int64 // bytes; the peak is since the last call of forgetPeak
+}
+
+// clockTick is the unit of /proc/…/stat on every Linux that Go runs on.
+const clockTick = 10 * time.Millisecond
+
+func (p *process) usage() (u usage, err error) {
+	stat, err := os.ReadFile(p.proc("stat"))
+	if err != nil {
+		return u, err
+	}
+	// The name before the last parenthesis can hold anything; utime and stime are the 12th and 13th after it.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	for _, field := range fields[11:13] {
+		ticks, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return u, err
+		}
+		u.cpu += time.Duration(ticks) * clockTick
+	}
+	status, err := os.ReadFile(p.proc("status"))
+	if err != nil {
+		return u, err
+	}
+	for line := range strings.Lines(string(status)) {
+		var kilobytes int64
+		if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kilobytes); n == 1 {
+			u.rss = kilobytes << 10
+		}
+		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kilobytes); n == 1 {
+			u.peak = kilobytes << 10
+		}
+	}
+	return u, nil
+}
+
+// forgetPeak lets the peak of the resident set begin anew.
+func (p *process) forgetPeak() error { return os.WriteFile(p.proc("clear_refs"), []byte("5"), 0) }
+
+func (p *process) proc(file string) string {
+	return filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), file)
+}
