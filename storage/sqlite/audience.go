@@ -310,8 +310,8 @@ func (a *audience) clean() bool {
 
 // worthLoading reports whether an index should be read into memory: it is read into memory once so many ids were looked up on disk that reading it all pays off, but
 // not if it alone would take half of the memory that there is.
-func (l *live) worthLoading(a *audience, size, lookups int) bool {
-	return a.lookups.Add(int64(lookups)) > int64(size/256) && size*indexBytes <= l.budget/2
+func (l *live) worthLoading(a *audience, size int) bool {
+	return a.lookups.Add(1) > int64(size/256) && size*indexBytes <= l.budget/2
 }
 
 // progressOf returns a recipient's word from a page that is in memory.

@@ -15,24 +15,6 @@ func errDamaged(table string, key int64) error {
 	return fmt.Errorf("the database is damaged: %s has no row %d", table, key)
 }
 
-// lookUp finds an id's ordinal on disk, and reads the push's whole index into memory once that pays off.
-func (s *Store) lookUp(ctx context.Context, q querier, a *audience, id string) (ordinal uint32, ok bool, err error) {
-	size, err := first(ctx, q, value[int], `SELECT recipients FROM push WHERE id = ?`, a.push)
-	if err != nil {
-		return 0, false, err
-	}
-	if s.live.worthLoading(a, size, 1) && a.loading.CompareAndSwap(false, true) {
-		err := s.loadIndex(ctx, a, size)
-		a.loading.Store(false)
-		if err != nil {
-			return 0, false, err
-		}
-		ordinal, ok, _ = a.find(id)
-		return ordinal, ok, nil
-	}
-	return memberOf(ctx, q, a.push, size, id)
-}
-
 // loadIndex reads a push's index. What the writer publishes meanwhile goes into the empty index first, so that none is
 // missed: the snapshot begins after that is there.
 func (s *Store) loadIndex(ctx context.Context, a *audience, size int) error {

@@ -56,11 +56,7 @@ type resolver struct {
 // resolve finds out what the rows are about.
 func (s *Store) resolve(ctx context.Context, app string, received time.Time, rows []storage.Callback) (*batch, error) {
 	r := resolver{store: s, ctx: ctx, batch: &batch{app: app, received: received.UnixMilli(), entries: make([]entry, len(rows))}}
-	defer func() {
-		if r.snapshot != nil {
-			_ = r.snapshot.Rollback() // it only read
-		}
-	}()
+	defer r.release()
 	for i := range rows {
 		if err := r.row(&r.batch.entries[i], &rows[i], i); err != nil {
 			return nil, unavailable(err)
@@ -136,12 +132,29 @@ func (r *resolver) target(e *entry, c *storage.Callback) error {
 	if e.ordinal, e.member, loaded = r.audience.find(c.RegistrationID); loaded {
 		return nil
 	}
+	var err error
+	e.ordinal, e.member, err = r.lookUp(r.audience, c.RegistrationID)
+	return err
+}
+
+// lookUp finds an id's ordinal on disk, and reads the push's whole index into memory once that pays off.
+func (r *resolver) lookUp(a *audience, id string) (ordinal uint32, ok bool, err error) {
 	q, err := r.disk()
 	if err != nil {
-		return err
+		return 0, false, err
 	}
-	e.ordinal, e.member, err = r.store.lookUp(r.ctx, q, r.audience, c.RegistrationID)
-	return err
+	size, err := first(r.ctx, q, value[int], `SELECT recipients FROM push WHERE id = ?`, a.push)
+	if err != nil {
+		return 0, false, err
+	}
+	if !r.store.live.worthLoading(a, size) || !a.loading.CompareAndSwap(false, true) {
+		return memberOf(r.ctx, q, a.push, size, id)
+	}
+	r.release() // who reads an index needs a snapshot of its own: nobody may wait for one and hold another
+	err = r.store.loadIndex(r.ctx, a, size)
+	a.loading.Store(false)
+	ordinal, ok, _ = a.find(id)
+	return ordinal, ok, err
 }
 
 // findMessage finds what an upstream id stands for.
@@ -185,6 +198,14 @@ func (l *live) find(ctx context.Context, q querier, u upstream) (*audience, targ
 }
 
 const selectTarget = `SELECT id, push_id, step FROM dispatch WHERE app = ? AND upstream_id = ?`
+
+// release ends the snapshot, if there is one.
+func (r *resolver) release() {
+	if r.snapshot != nil {
+		_ = r.snapshot.Rollback() // it only read
+		r.snapshot = nil
+	}
+}
 
 // disk returns a snapshot for the rest of the call.
 func (r *resolver) disk() (querier, error) {
