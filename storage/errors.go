@@ -16,6 +16,10 @@ var (
 	// ErrFenced says that a leader with a later term has taken over; the caller leads no more.
 	ErrFenced = errors.New("a later leader has taken over")
 
+	// ErrHeldFull says that some of a batch's rows could not be held, for there are as many as there may be. The others were
+	// stored, so that the batch may come again.
+	ErrHeldFull = errors.New("no more callbacks of unknown messages can be held")
+
 	// ErrUnavailable says that the store can't take work now: its queue is full, its disk fails, or it is closed.
 	ErrUnavailable = errors.New("storage is unavailable")
 )

@@ -17,7 +17,8 @@ type Store interface {
 	Callbacks
 	Adoption
 	Planning
-	// Ping returns nil if the store can take a write now.
+	Retention
+	// Ping returns nil if the store can take a write now, and none has failed a moment ago.
 	Ping(ctx context.Context) error
 	io.Closer
 }
@@ -105,6 +106,9 @@ type Callbacks interface {
 	// upstream id is unknown are held until a dispatch gets that id. A recipient that a listed push does not have is held
 	// for good; a push that is not listed gains it as a new recipient. The rows, and what they refer to, are the caller's
 	// again when the method returns.
+	//
+	// A store holds a bounded number of rows for each app. Rows of unknown recipients beyond that are counted and dropped.
+	// With rows of unknown messages beyond it, all others of the batch are stored, and the call returns ErrHeldFull.
 	RecordCallbacks(ctx context.Context, app string, received time.Time, rows []Callback) (CallbackSummary, error)
 
 	// ListHeldCallbacks returns a page of an app's held callbacks, the longest held first. A callback that is applied
@@ -138,6 +142,14 @@ type Adoption interface {
 
 	// PushByUpstreamID returns the push whose dispatch has the upstream id, or ErrNotFound if the app has none.
 	PushByUpstreamID(ctx context.Context, app, upstreamID string) (Push, error)
+}
+
+// Retention is the part that forgets.
+type Retention interface {
+	// Forget deletes a slice of what is older than a time, and reports whether there may be more of it: events and held
+	// callbacks that were received before, and the recipients of pushes that were created before, once nothing of theirs
+	// is open and their events are gone. Such a push stays with its report; callbacks of its dispatches are held.
+	Forget(ctx context.Context, before time.Time) (more bool, err error)
 }
 
 // Planning is the leader's part. Its writes carry the term that Lead set.

@@ -245,6 +245,8 @@ type CallbackSummary struct {
 	// Held rows name an upstream id that is not known (yet), or a recipient outside of the push's audience. A held
 	// row that comes again counts here again, and is kept once.
 	Held int
+	// Dropped rows were not held, because there are as many as there may be.
+	Dropped int
 }
 
 // HoldReason says why a callback is held.

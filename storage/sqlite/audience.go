@@ -17,9 +17,10 @@ import (
 // audience is what is in memory of one push's recipients. Callers look up ordinals and read progress; the writer alone
 // changes anything.
 type audience struct {
-	push   int64
-	app    string
-	listed bool // gains no recipients
+	push      int64
+	app       string
+	listed    bool // gains no recipients
+	forgotten bool // has none any more
 
 	used    atomic.Int64 // the fold round in which it was last needed
 	lookups atomic.Int64 // ids that were looked up on disk since it came into memory
@@ -205,8 +206,8 @@ func (l *live) audience(ctx context.Context, q querier, push int64) (*audience, 
 	}
 	a, err := first(ctx, q, func(rows *sql.Rows) (*audience, error) {
 		a := &audience{push: push}
-		return a, rows.Scan(&a.app, &a.listed)
-	}, `SELECT app, listed FROM push WHERE id = ?`, push)
+		return a, rows.Scan(&a.app, &a.listed, &a.forgotten)
+	}, `SELECT app, listed, forgotten > 0 FROM push WHERE id = ?`, push)
 	if err != nil {
 		return nil, err
 	}

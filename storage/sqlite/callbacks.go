@@ -27,6 +27,9 @@ func (s *Store) RecordCallbacks(ctx context.Context, app string, received time.T
 	if err := s.writer.do(ctx, &job{batch: b}); err != nil {
 		return storage.CallbackSummary{}, err // the writer may still be at it: the summary is not ours to read
 	}
+	if b.full {
+		return b.summary, storage.ErrHeldFull
+	}
 	return b.summary, nil
 }
 
@@ -34,7 +37,7 @@ func (s *Store) RecordCallbacks(ctx context.Context, app string, received time.T
 func (t *tx) record(jobs []*job) error {
 	for _, j := range jobs {
 		b := j.batch
-		b.summary = storage.CallbackSummary{}
+		b.summary, b.full = storage.CallbackSummary{}, false
 		for i := range b.entries {
 			if err := t.take(b, b.entries[i]); err != nil {
 				return err
@@ -55,9 +58,7 @@ func (t *tx) take(b *batch, e entry) error {
 		return err
 	}
 	if !known {
-		b.summary.Held++
-		t.hold(b.app, b.received, odd, e.audience != nil)
-		return nil
+		return t.hold(b, odd, e.audience != nil)
 	}
 	fresh, err := t.append(b.received, e, odd)
 	if fresh {
@@ -89,6 +90,9 @@ func (t *tx) settle(app string, e *entry, odd *storage.Callback) (known bool, er
 		if e.audience, err = live.audience(t.ctx, t, e.audience.push); err != nil {
 			return false, err
 		}
+	}
+	if e.audience.forgotten {
+		return false, nil
 	}
 	if !e.member {
 		if odd.RegistrationID == "" {

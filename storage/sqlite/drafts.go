@@ -160,24 +160,42 @@ func (s *Store) sweep(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		return true, t.deleteSlice(id)
+		return true, t.deleteDraft(id)
 	})
 }
 
-// deleteSlice deletes some rows of a discarded push, the last time the push itself.
-func (t *tx) deleteSlice(id int64) error {
-	for _, slice := range []struct {
-		statement string
-		rows      int
-	}{
-		{`DELETE FROM dispatch WHERE id IN (SELECT id FROM dispatch WHERE push_id = ? LIMIT ?)`, sliceRows / 1000},
-		{`DELETE FROM recipient_page WHERE rowid IN (SELECT rowid FROM recipient_page WHERE push_id = ? LIMIT ?)`, pagesAtOnce},
+// deletion deletes up to a number of a push's rows in one table.
+type deletion struct {
+	statement string
+	rows      int
+}
+
+// What is deleted of a push, in this order: what leads to recipients goes before them.
+var (
+	deleteDispatches = deletion{`DELETE FROM dispatch WHERE id IN (SELECT id FROM dispatch WHERE push_id = ? LIMIT ?)`, 10}
+	deleteRecipients = []deletion{
 		{`DELETE FROM member_bucket WHERE rowid IN (SELECT rowid FROM member_bucket WHERE push_id = ? LIMIT ?)`, layout.Buckets},
-	} {
-		if n, err := t.exec(slice.statement, id, slice.rows); err != nil || n > 0 {
-			return err
+		{`DELETE FROM recipient_page WHERE rowid IN (SELECT rowid FROM recipient_page WHERE push_id = ? LIMIT ?)`, pagesAtOnce},
+		{`DELETE FROM progress_page WHERE rowid IN (SELECT rowid FROM progress_page WHERE push_id = ? LIMIT ?)`, pagesAtOnce},
+		{`DELETE FROM mark WHERE rowid IN (SELECT rowid FROM mark WHERE push_id = ? LIMIT ?)`, layout.Buckets},
+	}
+)
+
+// deleteSlice runs the first of the deletions that finds something, and reports whether there was anything.
+func (t *tx) deleteSlice(id int64, all ...deletion) (found bool, err error) {
+	for _, d := range all {
+		if n, err := t.exec(d.statement, id, d.rows); err != nil || n > 0 {
+			return true, err
 		}
 	}
-	_, err := t.exec(`DELETE FROM push WHERE id = ?`, id)
+	return false, nil
+}
+
+// deleteDraft deletes some rows of a discarded push, the last time the push itself.
+func (t *tx) deleteDraft(id int64) error {
+	found, err := t.deleteSlice(id, append([]deletion{deleteDispatches}, deleteRecipients...)...)
+	if err == nil && !found {
+		_, err = t.exec(`DELETE FROM push WHERE id = ?`, id)
+	}
 	return err
 }

@@ -41,12 +41,12 @@ func (f *fold) due(now time.Time) bool {
 	return len(f.round) > 0 || len(f.dirty) > 0 && now.Sub(f.ended) >= f.pause
 }
 
-// foldSome writes some pieces of a round, which it begins if it is time.
+// foldSome writes some pieces of a round, which it begins if there is none. It comes last in a transaction.
 func (t *tx) foldSome(most int) error {
 	f := &t.writer.fold
 	if len(f.round) == 0 {
 		f.round, f.dirty = f.dirty, nil
-		f.through = t.writer.sequence // without this transaction's, whose pieces may be dirty anew
+		f.through, t.beganRound = t.sequence, true
 	}
 	t.folded = f.round[:min(most, len(f.round))]
 	if err := t.writePieces(t.folded); err != nil {
@@ -57,6 +57,13 @@ func (t *tx) foldSome(most int) error {
 	}
 	_, err := t.exec(`UPDATE fold SET sequence = ?`, f.through)
 	return err
+}
+
+// rolledBack takes back a round that began in a transaction which failed: its sequences will be others' events.
+func (f *fold) rolledBack(began bool) {
+	if began {
+		f.dirty, f.round = append(f.round, f.dirty...), nil
+	}
 }
 
 // committed ends what was folded by a transaction. The next round's pieces are those that changed since they were
@@ -128,6 +135,7 @@ func (t *tx) recover() error {
 	w.live.reset()
 	w.fold = fold{pause: w.fold.pause}
 	clear(w.apps)
+	clear(w.held)
 	if err := w.kinds.load(t.ctx, t); err != nil {
 		return err
 	}

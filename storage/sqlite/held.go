@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"time"
 
 	"susul.dev/susul/storage"
 )
@@ -19,13 +20,61 @@ var insertHeld = bulk{`INSERT INTO held_callback (app, upstream_id, registration
 	receive_time, error_code, error_message, channel, loss_source, raw)`, 14,
 	`ON CONFLICT (app, upstream_id, registration_id, status, digest) DO UPDATE SET reason = excluded.reason`}
 
-// hold puts a row that can't be applied on stage.
-func (t *tx) hold(app string, received int64, c *storage.Callback, knownMessage bool) {
+// hold puts a row that can't be applied on stage, unless there are as many as there may be: those of unknown recipients
+// can never be applied, and are dropped; those of unknown messages are to come again.
+func (t *tx) hold(b *batch, c *storage.Callback, knownMessage bool) error {
+	if c == nil { // the push was forgotten while the row was on its way
+		b.summary.Dropped++
+		return nil
+	}
 	reason := heldMessage
 	if knownMessage {
 		reason = heldRecipient
 	}
-	t.held = append(t.held, heldRow{app: app, reason: reason, received: received, callback: c})
+	full, err := t.heldFull(b.app, reason)
+	if err != nil {
+		return err
+	}
+	if full {
+		b.summary.Dropped++
+		b.full = b.full || !knownMessage
+		return nil
+	}
+	b.summary.Held++
+	t.held = append(t.held, heldRow{app: b.app, reason: reason, received: b.received, callback: c})
+	return nil
+}
+
+// heldCount knows about how many rows an app has held for a reason: those that came again are counted again, until it
+// looks.
+type heldCount struct {
+	rows   int
+	looked time.Time
+}
+
+// heldPause is how long a full table is taken to be full without looking again, in real time.
+const heldPause = time.Second
+
+type heldKey struct{ app, reason string }
+
+// heldFull counts a row that is to be held, and reports whether there is no room for it.
+func (t *tx) heldFull(app, reason string) (bool, error) {
+	w := t.writer
+	key := heldKey{app, reason}
+	count := w.held[key]
+	if now := time.Now(); count.looked.IsZero() || count.rows >= w.maxHeld && now.Sub(count.looked) >= heldPause {
+		rows, err := first(t.ctx, t, value[int], `SELECT COUNT(*) FROM held_callback WHERE app = ? AND reason = ?`, app, reason)
+		if err != nil {
+			return false, err
+		}
+		count = heldCount{rows: rows + len(t.held), looked: now}
+	}
+	full := count.rows >= w.maxHeld
+	if !full {
+		count.rows++
+	}
+	w.held[key] = count
+	return full, nil
 }
 
 // writeHeld stores the rows that can't be applied.

@@ -45,6 +45,8 @@ type Options struct {
 	// Memory is how many bytes recipients may take in memory, about. What was not needed for the longest gives way, once
 	// it is on disk. Default 1 GiB.
 	Memory int
+	// MaxHeld is how many callbacks are held for each app and reason, about. Default 1,000,000.
+	MaxHeld int
 
 	foldPause time.Duration // between two folds; tests shorten it
 }
@@ -78,6 +80,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	if opts.Readers <= 0 {
 		opts.Readers = 4
+	}
+	if opts.MaxHeld <= 0 {
+		opts.MaxHeld = 1_000_000
 	}
 	if opts.Memory <= 0 {
 		opts.Memory = 1 << 30
@@ -137,9 +142,15 @@ func openPool(path, txlock string, size int, pragmas ...string) (*sql.DB, error)
 	return db, nil
 }
 
-// Ping goes through the whole way of a write, except that it writes nothing.
+// Ping goes through the whole way of a write. What it writes changes nothing.
 func (s *Store) Ping(ctx context.Context) error {
-	return s.writer.do(ctx, &job{run: func(*tx) error { return nil }})
+	if ago := time.Since(time.Unix(0, s.writer.failed.Load())); ago < failedFor {
+		return fmt.Errorf("%w: a write failed %s ago", storage.ErrUnavailable, ago.Round(time.Second))
+	}
+	return s.writer.do(ctx, &job{run: func(t *tx) error {
+		_, err := t.exec(`UPDATE fold SET sequence = sequence`)
+		return err
+	}})
 }
 
 // Close takes no more work, finishes what waits, and closes the file. It wakes subscribers, so that they notice when

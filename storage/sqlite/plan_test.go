@@ -22,6 +22,8 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 		{"next step", nextStepTime, []string{"step_due", "dispatch_sending (push_id=?)"}},
 		{"pushes", selectPushes + pageOfPushes, []string{"push_app (app=? AND rowid<?)"}},
 		{"request id", earlierByRequest, []string{"push_request (app=? AND request_id=?)"}},
+		{"a push that is being forgotten", beingForgotten, []string{"push_forgotten (forgotten=?)"}},
+		{"a push to be forgotten", toBeForgotten, []string{"push_forgotten (forgotten=?)", "segment_push (push_id=?)"}},
 		{"drafts", discardDrafts, []string{"push_hidden (state=?)"}},
 		{"discarded drafts", selectDiscarded, []string{"push_hidden (state=?)"}},
 		{"the log", readSegments + orderLog, []string{"segment USING INTEGER PRIMARY KEY (rowid>?)"}},

@@ -20,6 +20,7 @@ type batch struct {
 	entries  []entry
 	odd      []storage.Callback // what entries can't say
 	summary  storage.CallbackSummary
+	full     bool // rows of unknown messages could not be held
 }
 
 // entry is one reported row, as far as its caller could resolve it.
@@ -77,7 +78,7 @@ func (r *resolver) row(e *entry, c *storage.Callback, at int) error {
 		return err
 	}
 	switch {
-	case e.audience == nil || !e.member && e.audience.listed || e.kind == 0:
+	case e.audience == nil || !e.member && e.audience.listed || e.audience.forgotten || e.kind == 0:
 		raw := c.Raw
 		if raw == nil && c.Source != nil {
 			raw = c.Source.Raw(at)

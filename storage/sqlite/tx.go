@@ -89,6 +89,8 @@ type tx struct {
 	began    place
 	journal  journal
 	folded   []piece // what this transaction folds
+
+	beganRound bool // of folding
 }
 
 func (t *tx) stmt(query string) (*sql.Stmt, error) {

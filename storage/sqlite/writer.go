@@ -15,6 +15,9 @@ import (
 	"susul.dev/susul/storage/sqlite/layout"
 )
 
+// failedFor is how long a store is not taken to be well after a transaction failed, unless another stored events meanwhile.
+const failedFor = 10 * time.Second
+
 // What one transaction takes at most. Whoever comes after waits for the next.
 const (
 	maxJobs = 512
@@ -46,6 +49,8 @@ type writer struct {
 
 	rows    atomic.Int64 // callbacks in the queue
 	maxRows int64
+	maxHeld int
+	failed  atomic.Int64 // when a transaction failed last, in nanoseconds since the epoch; 0 once one with events did not
 
 	live        *live
 	kinds       *kinds
@@ -57,6 +62,7 @@ type writer struct {
 	term     *int64           // the term that this store leads with; nil: it never led
 	sequence int64            // of the latest event
 	apps     map[string]int64 // the log's numbers of apps
+	held     map[heldKey]heldCount
 	fold     fold
 	keys     []uint64             // memory for sorting
 	segment  layout.SegmentWriter // likewise for encoding
@@ -71,6 +77,7 @@ func startWriter(ctx context.Context, conn *sql.Conn, opts Options, checkpoints 
 		queue: make(chan *job, opts.QueueSize), ended: make(chan struct{}), maxRows: int64(opts.QueueRows),
 		live: newLive(opts.Memory), kinds: newKinds(), fold: fold{pause: opts.foldPause},
 		stmts: map[string]*sql.Stmt{}, texts: map[bulkSize]string{}, apps: map[string]int64{},
+		held: map[heldKey]heldCount{}, maxHeld: opts.MaxHeld,
 	}
 	if err := w.readEnd(); err != nil {
 		return nil, errors.Join(err, w.closeConn())
@@ -266,6 +273,10 @@ func (w *writer) attempt(jobs []*job, apart bool) (events bool, err error) {
 			return
 		}
 		t.undo(t.began)
+		w.fold.rolledBack(t.beganRound)
+		if !errors.Is(err, errMerged) {
+			w.failed.Store(time.Now().UnixNano())
+		}
 		w.logger.Error("transaction failed", "jobs", len(jobs), "error", err)
 		// After some faults SQLite has rolled back by itself, and then says that there is nothing to roll back.
 		if rollback := t.control("ROLLBACK"); rollback != nil {
@@ -280,6 +291,9 @@ func (w *writer) attempt(jobs []*job, apart bool) (events bool, err error) {
 	}
 	w.term = t.term
 	t.committed()
+	if t.events {
+		w.failed.Store(0)
+	}
 	return t.events, nil
 }
 

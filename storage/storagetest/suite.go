@@ -37,6 +37,7 @@ func Run(t *testing.T, fresh Factory, traits Traits) {
 		{"Held", heldCases},
 		{"Adoption", adoptionCases},
 		{"Report", reportCases},
+		{"Retention", retentionCases},
 		{"Planning", planningCases},
 		{"Fencing", fencingCases},
 		{"Lists", listCases},

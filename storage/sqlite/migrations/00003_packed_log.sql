@@ -121,3 +121,7 @@ CREATE TABLE fold (
     sequence INTEGER NOT NULL
 ) STRICT;
 INSERT INTO fold (one, sequence) VALUES (1, 0);
+
+-- Of a push that is old enough the recipients are deleted: 0 kept, 1 being deleted, 2 gone.
+ALTER TABLE push ADD COLUMN forgotten INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX push_forgotten ON push (forgotten) WHERE forgotten < 2;

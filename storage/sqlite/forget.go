@@ -1,0 +1,105 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"susul.dev/susul/storage"
+)
+
+// forgetRows is how many rows of the log, or held callbacks, one call of Forget deletes.
+const forgetRows = 256
+
+// Forget implements storage.Retention. The database's free pages are used again.
+func (s *Store) Forget(ctx context.Context, before time.Time) (more bool, err error) {
+	for _, slice := range []func(*tx, int64) (int64, error){(*tx).forgetEvents, (*tx).forgetHeld, (*tx).forgetRecipients} {
+		deleted, err := write(ctx, s, func(t *tx) (int64, error) { return slice(t, before.UnixMilli()) })
+		if err != nil || deleted > 0 {
+			return deleted > 0, err
+		}
+	}
+	return false, nil
+}
+
+// oldRow is a row by its place in the order in which rows were received, about.
+type oldRow struct{ id, received int64 }
+
+func scanOld(rows *sql.Rows) (o oldRow, err error) {
+	err = rows.Scan(&o.id, &o.received)
+	return o, err
+}
+
+// lastOld returns the last of the first rows that are all old; 0 when the first is not.
+func (t *tx) lastOld(query string, before int64) (last int64, err error) {
+	rows, err := collect(t.ctx, t, scanOld, query, forgetRows)
+	for _, row := range rows {
+		if row.received >= before {
+			break
+		}
+		last = row.id
+	}
+	return last, err
+}
+
+// forgetEvents deletes the beginning of the log, as far as it is folded.
+func (t *tx) forgetEvents(before int64) (int64, error) {
+	last, err := t.lastOld(`SELECT sequence, receive_time FROM segment
+		WHERE sequence + events - 1 <= (SELECT sequence FROM fold) ORDER BY sequence LIMIT ?`, before)
+	if err != nil || last == 0 {
+		return 0, err
+	}
+	if _, err := t.exec(`DELETE FROM event_detail WHERE sequence < (SELECT sequence + events FROM segment WHERE sequence = ?)`, last); err != nil {
+		return 0, err
+	}
+	return t.exec(`DELETE FROM segment WHERE sequence <= ?`, last)
+}
+
+func (t *tx) forgetHeld(before int64) (int64, error) {
+	last, err := t.lastOld(`SELECT id, receive_time FROM held_callback ORDER BY id LIMIT ?`, before)
+	if err != nil || last == 0 {
+		return 0, err
+	}
+	clear(t.writer.held)
+	return t.exec(`DELETE FROM held_callback WHERE id <= ?`, last)
+}
+
+const (
+	beingForgotten = `SELECT id FROM push WHERE forgotten = 1 AND forgotten < 2 LIMIT 1`
+
+	// Pushes come in the order of the index's rowids, the oldest first.
+	toBeForgotten = `SELECT id FROM push p WHERE p.forgotten = 0 AND p.forgotten < 2 AND p.create_time < ? AND ` + visible + `
+		AND NOT EXISTS (SELECT 1 FROM segment s WHERE s.push_id = p.id)
+		AND NOT EXISTS (SELECT 1 FROM step s WHERE s.push_id = p.id AND s.state IN ('WAITING', 'SCHEDULED'))
+		AND NOT EXISTS (SELECT 1 FROM dispatch d WHERE d.push_id = p.id AND (d.ready_time IS NOT NULL OR d.state = 'BLOCKED'))
+		LIMIT 1`
+)
+
+// forgetRecipients deletes a slice of the recipients of a push that is old enough. From the first slice on it has none.
+func (t *tx) forgetRecipients(before int64) (int64, error) {
+	id, err := first(t.ctx, t, value[int64], beingForgotten)
+	switch {
+	case err == nil:
+		return 1, t.forgetSlice(id)
+	case !errors.Is(err, storage.ErrNotFound):
+		return 0, err
+	}
+	id, err = first(t.ctx, t, value[int64], toBeForgotten, before)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	t.writer.live.forget(id)
+	return t.exec(`UPDATE push SET forgotten = 1 WHERE id = ?`, id)
+}
+
+func (t *tx) forgetSlice(id int64) error {
+	found, err := t.deleteSlice(id, deleteRecipients...)
+	if err == nil && !found {
+		_, err = t.exec(`UPDATE push SET forgotten = 2 WHERE id = ?`, id)
+	}
+	return err
+}
