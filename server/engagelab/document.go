@@ -27,11 +27,13 @@ func ParseDocument(data []byte) (Document, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	var members map[string]any
-	if err := decoder.Decode(&members); err != nil {
+	switch err := decoder.Decode(&members); {
+	case errors.Is(err, io.EOF):
+		return Document{}, errors.New("the body is empty: send a JSON object")
+	case errors.As(err, new(*json.UnmarshalTypeError)) || err == nil && members == nil:
+		return Document{}, errors.New("the body is JSON, but not an object")
+	case err != nil:
 		return Document{}, fmt.Errorf("the body is not a JSON object: %w", err)
-	}
-	if members == nil {
-		return Document{}, errors.New("the body is not a JSON object: it is null")
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return Document{}, errors.New("the body is not one JSON object: something follows it")
