@@ -200,6 +200,7 @@ func TestFaces(t *testing.T) {
 		{"watch events", world.TestWatchEvents},
 		{"policies", world.TestPolicies},
 		{"choice of policy", world.TestChoiceOfPolicy},
+		{"unknown parameters", world.TestUnknownParameters},
 		{"list policies", world.TestListPolicies},
 		{"update policy", world.TestUpdatePolicy},
 		{"invalid policies", world.TestInvalidPolicies},
@@ -268,6 +269,16 @@ func (w world) sent(t testing.TB, requestID string, n int) []map[string]any {
 	}, patience, 10*time.Millisecond)
 	require.Len(t, found, n)
 	return found
+}
+
+// awaitSent waits until EngageLab's answer to the first request is recorded. CreatePush itself waits for it no longer than a
+// moment.
+func (w world) awaitSent(t testing.TB, name string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		resp, _ := w.grpc(t, asAdmin, &susulv1.GetPushRequest{Name: name})
+		return resp.(*susulv1.GetPushResponse).GetPush().GetFirstSentTime() != nil
+	}, patience, 10*time.Millisecond)
 }
 
 // pushTo returns a push that is fine.
