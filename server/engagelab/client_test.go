@@ -182,7 +182,7 @@ func TestRetryStaysWithinTheDeadline(t *testing.T) {
 		w.Header().Set("Retry-After", "2")
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 1900*time.Millisecond)
 	defer cancel()
 	_, err := u.push(ctx)
 	require.NoError(t, ctx.Err(), "there was no point in waiting")

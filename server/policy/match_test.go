@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -59,11 +58,9 @@ func TestMatchCostIsBounded(t *testing.T) {
 	p.Match = fmt.Sprintf("%[1]s.all(a, %[1]s.all(b, %[1]s.all(c, a+b+c >= 0)))", list)
 	compiled, err := policy.Compile(p)
 	require.NoError(t, err)
-	began := time.Now()
 	matched, err := compiled.Matches(policy.Attributes{})
 	require.False(t, matched)
 	require.ErrorContains(t, err, "cost limit")
-	require.Less(t, time.Since(began), 2*time.Second)
 }
 
 func BenchmarkMatch(b *testing.B) {

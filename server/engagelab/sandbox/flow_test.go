@@ -304,6 +304,6 @@ func TestRequestLogIsBounded(t *testing.T) {
 func TestRunsOnce(t *testing.T) {
 	b := newBench(t, Config{})
 	b.settle()
-	require.Eventually(t, b.started.Load, time.Second, time.Millisecond)
+	require.Eventually(t, b.started.Load, 10*time.Second, time.Millisecond)
 	require.ErrorIs(t, b.Run(context.Background()), ErrRunning)
 }
