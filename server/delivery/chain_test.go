@@ -27,7 +27,7 @@ type witness struct {
 	storage.Store
 	mu      sync.Mutex
 	clicked map[string]bool            // by registration id
-	atClaim map[string]map[string]bool // by cid: clicked as it was before the latest claim
+	atClaim map[string]map[string]bool // by cid: clicked as it was before the latest claim that decided who gets it
 }
 
 func (w *witness) ClaimDispatches(ctx context.Context, req storage.ClaimRequest) ([]storage.Claim, error) {
@@ -38,6 +38,9 @@ func (w *witness) ClaimDispatches(ctx context.Context, req storage.ClaimRequest)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, claim := range claims {
+		if claim.Dispatch.State == storage.DispatchSending {
+			continue // repeated as it was decided before
+		}
 		w.atClaim[fmt.Sprintf("%d-%d-%d", claim.Push.ID, claim.Dispatch.Step, claim.Dispatch.Chunk)] = before
 	}
 	return claims, err
