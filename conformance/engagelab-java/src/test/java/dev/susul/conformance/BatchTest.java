@@ -46,14 +46,14 @@ final class BatchTest {
     }
 
     private static JsonNode request(String target, String alert) {
-        return Stage.JSON.valueToTree(Map.of("target", target, "platform", "android",
-                "notification", Map.of("alert", alert, "android", Map.of("alert", alert)), "custom_args", Map.of("for", target)));
+        return Stage.JSON.valueToTree(Map.of("target", target, "platform", "android", "custom_args", Map.of("for", target),
+                "notification", Map.of("alert", alert, "android", Map.of("alert", alert))));
     }
 
     @Test
     void toDevices() {
-        JsonNode results = calls.batchByRegistrationId(batch(request("batch-1", "Hello, one"), request("batch-2", "Hello, two")))
-                .get("results");
+        JsonNode results = calls.batchByRegistrationId(
+                batch(request("batch-1", "Hello, one"), request("batch-2", "Hello, two"))).get("results");
         assertEquals(2, results.size());
         long first = requireSent(results.get("batch-1"), "batch-1");
         long second = requireSent(results.get("batch-2"), "batch-2");
@@ -65,8 +65,8 @@ final class BatchTest {
             assertEquals(2, statuses.size());
             for (int i = 0; i < 2; i++) {
                 assertEquals(i == 0 ? first : second, statuses.get(i).get("message_id").asLong());
-                assertTrue(List.of("failed", "delivered", "displayed", "clicked").contains(statuses.get(i).get("status").asText()),
-                        statuses::toString);
+                String status = statuses.get(i).get("status").asText();
+                assertTrue(List.of("failed", "delivered", "displayed", "clicked").contains(status), status);
             }
         });
     }
@@ -78,7 +78,8 @@ final class BatchTest {
             named.setAlias(name);
             stage.devices(APP).setDevice("batch-of-" + name, named);
         }
-        JsonNode results = calls.batchByAlias(batch(request("ann", "Hello, Ann"), request("ben", "Hello, Ben"))).get("results");
+        JsonNode results = calls.batchByAlias(
+                batch(request("ann", "Hello, Ann"), request("ben", "Hello, Ben"))).get("results");
         requireSent(results.get("ann"), "ann");
         requireSent(results.get("ben"), "ben");
         requireReached("batch-of-ann", "Hello, Ann");

@@ -100,9 +100,9 @@ final class DeviceTest {
         requireDevice("one", List.of(), "");
     }
 
-    /** The SDK looks for a list of tags where EngageLab answers with a result, and can't read that from EngageLab either. */
+    /** The SDK looks for a list of tags in this answer and can't read a result, whoever gives it. */
     @Test
-    void whetherADeviceHasATagIsAnsweredAsByEngageLab() {
+    void whetherADeviceHasATagIsAnsweredAsItComes() {
         setTag("checked", List.of("with"), List.of());
         FeignException unreadable = assertThrows(FeignException.class, () -> devices.getTagStatus("checked", "with"));
         assertTrue(unreadable.getMessage().contains("\"result\""), unreadable.getMessage());

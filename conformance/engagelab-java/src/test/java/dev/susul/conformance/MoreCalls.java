@@ -4,8 +4,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import feign.Headers;
 import feign.Param;
 import feign.RequestLine;
+import java.time.LocalDate;
 
-/** Calls that EngageLab documents and this release of its SDK has no method for, or whose answers it can't read, made with the SDK's own HTTP stack. */
+/**
+ * Calls of EngageLab's that this release of its SDK has no method for, or whose answers it can't read, made with the SDK's
+ * own HTTP stack.
+ */
 @Headers("Content-Type: application/json; charset=utf-8")
 interface MoreCalls {
     @RequestLine("POST /v4/push/validate")
@@ -32,7 +36,8 @@ interface MoreCalls {
     @RequestLine("POST /v4/push_plan")
     JsonNode setPlan(Object plan);
 
-    @RequestLine("GET /v4/push_plan/list?page_index={index}&page_size={size}&send_source={source}&search_description={search}")
+    @RequestLine("GET /v4/push_plan/list"
+            + "?page_index={index}&page_size={size}&send_source={source}&search_description={search}")
     JsonNode listPlans(@Param("index") int index, @Param("size") int size, @Param("source") Integer source,
             @Param("search") String search);
 
@@ -40,8 +45,8 @@ interface MoreCalls {
     JsonNode deletePlan(@Param("id") String planId);
 
     @RequestLine("GET /v4/status/plan/msg/?plan_ids={ids}&start_date={start}&end_date={end}")
-    JsonNode planMessages(@Param("ids") String planIds, @Param("start") String start, @Param("end") String end);
+    JsonNode planMessages(@Param("ids") String planIds, @Param("start") LocalDate start, @Param("end") LocalDate end);
 
     @RequestLine("GET /v4/status/plan/detail?plan_ids={ids}&start_date={start}&end_date={end}")
-    JsonNode planDetail(@Param("ids") String planIds, @Param("start") String start, @Param("end") String end);
+    JsonNode planDetail(@Param("ids") String planIds, @Param("start") LocalDate start, @Param("end") LocalDate end);
 }

@@ -23,7 +23,6 @@ import io.github.engagelab.bean.status.MessageStatusGetParam;
 import io.github.engagelab.bean.status.MessageStatusGetResult;
 import io.github.engagelab.enums.Platform;
 import io.github.engagelab.enums.event.Event;
-import java.time.Instant;
 import java.time.LocalDate;
 import java.time.ZoneOffset;
 import java.util.Arrays;
@@ -86,7 +85,8 @@ final class PushTest {
 
     @Test
     void aNotificationWithAllThatTheSdkKnows() {
-        PushParam push = push("everything", toDevices("everything-1", "everything-2"), List.of(Platform.android, Platform.ios));
+        List<Platform> both = List.of(Platform.android, Platform.ios);
+        PushParam push = push("everything", toDevices("everything-1", "everything-2"), both);
         push.setFrom("news desk");
         push.setCustomArgs(Map.of("kind", "news", "number", Long.MAX_VALUE, "names", List.of("Åse", "新闻", "🙂")));
         NotificationMessage.Android android = new NotificationMessage.Android();
@@ -193,23 +193,24 @@ final class PushTest {
 
     /** Audiences that only EngageLab can resolve: Susul's numbers come from callbacks, and are EngageLab's in the end. */
     @ParameterizedTest
-    @ValueSource(strings = {"\"all\"", "{\"seg\": {\"id\": \"regulars\"}}", "{\"tag\": [\"vip\", \"press\"], \"tag_not\": [\"muted\"]}",
-            "{\"tag_and\": [\"vip\", \"press\"]}"})
+    @ValueSource(strings = {"\"all\"", "{\"seg\": {\"id\": \"regulars\"}}", "{\"tag_and\": [\"vip\", \"press\"]}",
+            "{\"tag\": [\"vip\", \"press\"], \"tag_not\": [\"muted\"]}"})
     void anAudienceThatIsNoList(String to) {
         String plan = "audience_" + Math.abs(to.hashCode());
         stage.more(APP).setPlan(Map.of("plan_id", plan, "plan_description", "tells EngageLab's own msg_id"));
         ObjectNode push = (ObjectNode) json("""
-                {"body": {"platform": "all", "notification": {"alert": "to many"}, "options": {"plan_id": "%s"}}}""".formatted(plan));
+                {"body": {"platform": "all", "notification": {"alert": "to many"},
+                          "options": {"plan_id": "%s"}}}""".formatted(plan));
         push.put("request_id", plan).set("to", json(to));
         String id = String.valueOf(requireSent(push, pushes.push((Object) push)));
 
-        String today = LocalDate.ofInstant(Instant.now(), ZoneOffset.UTC).toString();
-        JsonNode upstream = stage.more(APP).planMessages(plan, today, today).get(plan).get("msg_ids");
+        LocalDate today = LocalDate.now(ZoneOffset.UTC);
+        JsonNode upstream = stage.more(APP).planMessages(plan, today.minusDays(1), today).get(plan).get("msg_ids");
         assertEquals(1, upstream.size());
         MessageStatusGetParam both = new MessageStatusGetParam();
         both.setMessageIds(List.of(id, upstream.get(0).asText()));
         Eventually.holds(() -> {
-            JsonNode theirs = stage.more(APP).planDetail(plan, today, today).get(plan);
+            JsonNode theirs = stage.more(APP).planDetail(plan, today.minusDays(1), today).get(plan);
             Map<String, MessageStatusGetResult> ours = stage.statuses(APP).getMessageStatus(both);
             MessageStatusGetResult counts = ours.get(id);
             assertEquals(counts, ours.get(upstream.get(0).asText()), "either id names the push");

@@ -11,6 +11,7 @@ import io.github.engagelab.bean.push.PushParam;
 import io.github.engagelab.bean.push.message.notification.NotificationMessage;
 import io.github.engagelab.bean.push.to.To;
 import io.github.engagelab.bean.schedule.SchedulePushDetailGetParam;
+import io.github.engagelab.bean.schedule.SchedulePushDetailGetResult;
 import io.github.engagelab.bean.schedule.SchedulePushGetResult;
 import io.github.engagelab.bean.schedule.SchedulePushListParam;
 import io.github.engagelab.bean.schedule.SchedulePushListResult;
@@ -78,8 +79,9 @@ final class ScheduleTest {
         return trigger;
     }
 
+    /** A moment that has not passed when the schedule arrives, however busy the machine is. */
     private static LocalDateTime soon() {
-        return LocalDateTime.now(ZoneOffset.UTC).plusSeconds(2).truncatedTo(ChronoUnit.SECONDS);
+        return LocalDateTime.now(ZoneOffset.UTC).plusSeconds(5).truncatedTo(ChronoUnit.SECONDS);
     }
 
     private SchedulePushGetResult get(String id) {
@@ -95,12 +97,17 @@ final class ScheduleTest {
         return schedules.listSchedulePush(page);
     }
 
+    private SchedulePushListResult.Detail listed(String id) {
+        return list().getSchedules().stream()
+                .filter(schedule -> schedule.getScheduleId().equals(id)).findFirst().orElseThrow();
+    }
+
     private List<Object> fired(String id) {
         SchedulePushDetailGetParam param = new SchedulePushDetailGetParam();
         param.setScheduleId(id);
-        List<Object> messages = schedules.getSchedulePushDetail(param).getDetails();
-        assertEquals(messages.size(), schedules.getSchedulePushDetail(param).getCount());
-        return messages;
+        SchedulePushDetailGetResult got = schedules.getSchedulePushDetail(param);
+        assertEquals(got.getDetails().size(), got.getCount());
+        return got.getDetails();
     }
 
     @Test
@@ -113,8 +120,8 @@ final class ScheduleTest {
         SchedulePushResult made = schedules.schedulePush(param);
         assertEquals("once", made.getName());
 
-        JsonNode message = Stage.JSON.valueToTree(Eventually.get(() -> fired(made.getScheduleId()).stream().findFirst().orElse(null)));
-        String id = message.get("msg_id").asText();
+        Object message = Eventually.get(() -> fired(made.getScheduleId()).stream().findFirst().orElse(null));
+        String id = Stage.JSON.valueToTree(message).get("msg_id").asText();
         JsonNode reached = Eventually.get(() -> stage.sandbox.messages("punctual").stream().findFirst().orElse(null));
         assertEquals(id, reached.get("msg_id").asText());
         MessageStatusGetParam question = new MessageStatusGetParam();
@@ -141,9 +148,7 @@ final class ScheduleTest {
         assertEquals(eachMonday(), got.getTrigger());
         assertEquals(param.getPush().getBody(), got.getPush().getBody());
 
-        SchedulePushListResult.Detail listed = list().getSchedules().stream()
-                .filter(schedule -> schedule.getScheduleId().equals(id)).findFirst().orElseThrow();
-        assertEquals("mondays", listed.getName());
+        assertEquals("mondays", listed(id).getName());
         assertEquals(list().getTotalCount(), list().getSchedules().size());
         assertEquals(1, list().getCurrentPage());
         assertEquals(1, list().getTotalPage());
@@ -171,10 +176,9 @@ final class ScheduleTest {
     void aScheduleWithWhatTheSdkDoesNotKnow() {
         SchedulePushResult made = schedules.schedulePush((Object) json("""
                 {"name": "harmony", "enabled": false, "trigger": {"single": {"time": "2031-06-01 12:00:00", "zone_type": 1}},
-                 "push": {"to": {"seg": {"id": "7"}},
-                          "body": {"platform": ["hmos"], "notification": {"hmos": {"alert": "Hello", "push_type": 0}}}}}"""));
-        JsonNode kept = Stage.JSON.valueToTree(list().getSchedules().stream()
-                .filter(schedule -> schedule.getScheduleId().equals(made.getScheduleId())).findFirst().orElseThrow().getPush());
+                 "push": {"to": {"seg": {"id": "7"}}, "body": {
+                    "platform": ["hmos"], "notification": {"hmos": {"alert": "Hello", "push_type": 0}}}}}"""));
+        JsonNode kept = Stage.JSON.valueToTree(listed(made.getScheduleId()).getPush());
         assertEquals("7", kept.get("to").get("seg").get("id").asText());
         assertEquals(0, kept.get("body").get("notification").get("hmos").get("push_type").asInt(-1));
     }

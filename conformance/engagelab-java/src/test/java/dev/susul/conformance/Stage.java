@@ -89,8 +89,8 @@ final class Stage implements ExtensionContext.Store.CloseableResource {
         susul = new Child(directory, "serve", List.of("--config", settings.toString()));
         URI readiness = URI.create("http://" + susul.await("\"msg\":\"listening\".*\"ops\":\"([^\"]+)\"") + "/readyz");
         HttpRequest question = HttpRequest.newBuilder(readiness).build();
-        Eventually.get(() -> HttpClient.newHttpClient().send(question, HttpResponse.BodyHandlers.discarding()).statusCode() == 200
-                ? true : null);
+        HttpClient web = HttpClient.newHttpClient();
+        Eventually.get(() -> web.send(question, HttpResponse.BodyHandlers.discarding()).statusCode() == 200 ? true : null);
     }
 
     private Map<String, Object> settings(String address) {
@@ -140,7 +140,8 @@ final class Stage implements ExtensionContext.Store.CloseableResource {
     }
 
     ScheduleApi schedules(String app) {
-        return new ScheduleApi.Builder().setHost(host).setClient(recorder).setAppKey(app).setMasterSecret(secret(app)).build();
+        return new ScheduleApi.Builder().setHost(host).setClient(recorder)
+                .setAppKey(app).setMasterSecret(secret(app)).build();
     }
 
     GroupPushApi groupPushes(String group, String secret) {

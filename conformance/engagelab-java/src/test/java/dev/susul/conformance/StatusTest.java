@@ -117,9 +117,11 @@ final class StatusTest {
     @Test
     void faultyQuestions() {
         requireRefused(400, Refusals.INVALID, "message_ids", () -> details("no-number"));
-        requireRefused(400, Refusals.INVALID, "message_ids", () -> details(Collections.nCopies(101, "1").toArray(String[]::new)));
+        String[] many = Collections.nCopies(101, "1").toArray(String[]::new);
+        requireRefused(400, Refusals.INVALID, "message_ids", () -> details(many));
         requireRefused(400, Refusals.INVALID, "message_id", () -> lifecycles("-1", List.of("a")));
-        requireRefused(400, Refusals.INVALID, "registration_ids", () -> lifecycles(push(List.of("b")), devices("many-", 101)));
+        String id = push(List.of("b"));
+        requireRefused(400, Refusals.INVALID, "registration_ids", () -> lifecycles(id, devices("many-", 101)));
     }
 
     @Test
