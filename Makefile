@@ -2,7 +2,7 @@
 BUF  := go tool -modfile=tools/buf/go.mod buf
 LINT := go tool -modfile=tools/lint/go.mod golangci-lint
 
-.PHONY: build demo test lint check-gen gen protodeps
+.PHONY: build demo test conformance lint check-gen gen protodeps
 .DEFAULT_GOAL := build
 
 # The binary, into bin/.
@@ -16,6 +16,10 @@ demo:
 # Every test, with the race detector; the end-to-end ones build the binary themselves.
 test:
 	go test -race -timeout 15m ./...
+
+# EngageLab's own Java SDK against serve and sandbox; needs Java 17 and Maven.
+conformance: build
+	mvn -q -B -f conformance/engagelab-java/pom.xml test
 
 # Go, protos, and that no proto breaks those who use the last commit of main.
 lint: protodeps

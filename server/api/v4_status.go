@@ -135,9 +135,10 @@ func parseMsgID(parameter, text string) (int64, error) {
 	return id, nil
 }
 
-// listParameter reads a comma separated query parameter.
+// listParameter reads a comma separated query parameter. It may be there several times: EngageLab's Java SDK repeated it
+// for each item, before it took to commas.
 func listParameter(r *http.Request, name string) ([]string, error) {
-	text := r.URL.Query().Get(name)
+	text := strings.Join(r.URL.Query()[name], ",")
 	if text == "" {
 		return nil, invalid(name, "is missing")
 	}

@@ -197,6 +197,17 @@ func (w world) TestV4Status(t *testing.T) {
 	require.JSONEq(t, `{"a":{"status":"clicked","error_message":""},"b":{"status":"failed","error_message":""},
 		"c":{"status":"unknown","error_message":""}}`, resp.Body)
 
+	upstream := w.upstreamID(t, "status")
+	for comma, repeated := range map[string]string{
+		"detail?message_ids=" + id + "," + upstream:            "detail?message_ids=" + id + "&message_ids=" + upstream,
+		"message?message_id=" + id + "&registration_ids=a,b,c": "message?message_id=" + id + "&registration_ids=a,b&registration_ids=c",
+	} {
+		want := w.Do(t, http.MethodGet, "/v4/status/"+comma, nil, "Authorization", asOther)
+		got := w.Do(t, http.MethodGet, "/v4/status/"+repeated, nil, "Authorization", asOther)
+		require.Equal(t, http.StatusOK, got.Status, got.Body)
+		require.Equal(t, want.Body, got.Body, "older SDKs repeat the parameter")
+	}
+
 	many := strings.Repeat(","+id, 101)[1:]
 	for path, status := range map[string]int{
 		"detail":                            http.StatusBadRequest,
@@ -211,6 +222,7 @@ func (w world) TestV4Status(t *testing.T) {
 		"batch/message":                     http.StatusBadRequest,
 		"batch/message?message_ids=0":       http.StatusBadRequest,
 		"batch/message?message_ids=" + many: http.StatusBadRequest,
+		"detail?" + strings.Repeat("&message_ids="+id, 101)[1:]:  http.StatusBadRequest,
 		"message?message_id=" + id + "&registration_ids=" + many: http.StatusBadRequest,
 	} {
 		resp := w.Do(t, http.MethodGet, "/v4/status/"+path, nil, "Authorization", asOther)
@@ -220,7 +232,6 @@ func (w world) TestV4Status(t *testing.T) {
 	require.Equal(t, http.StatusOK, resp.Status)
 	require.JSONEq(t, "{}", resp.Body, "another app's push is unknown")
 
-	upstream := w.upstreamID(t, "status")
 	for _, path := range []string{"detail?message_ids=", "batch/message?message_ids=", "message?registration_ids=a,b&message_id="} {
 		own := w.Do(t, http.MethodGet, "/v4/status/"+path+id, nil, "Authorization", asOther)
 		theirs := w.Do(t, http.MethodGet, "/v4/status/"+path+upstream, nil, "Authorization", asOther)
