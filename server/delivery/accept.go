@@ -88,7 +88,7 @@ func (s *Service) ValidatePush(ctx context.Context, req PushRequest) (policyID s
 	if ids, listed := req.Document.RegistrationIDs(); listed {
 		request.RegistrationIDs = ids[:min(len(ids), maxChunk)]
 	}
-	body, err := req.Document.WithoutOwn().For(request)
+	body, err := req.Document.For(request)
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +135,7 @@ func (s *Service) draftPush(req PushRequest, chosen *policy.Compiled) (storage.P
 	if err != nil {
 		return storage.PushDraft{}, err
 	}
-	document, err := json.Marshal(req.Document.WithoutOwn())
+	document, err := req.Document.For(engagelab.Request{})
 	if err != nil {
 		return storage.PushDraft{}, err
 	}

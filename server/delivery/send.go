@@ -148,6 +148,7 @@ func requestBody(app App, claim storage.Claim) ([]byte, error) {
 	}
 	request := engagelab.Request{
 		CallbackURL: app.CallbackURL, CID: cid(claim.Push.ID, claim.Dispatch.Step, claim.Dispatch.Chunk),
+		Narrowed: !claim.Push.Listed && claim.Dispatch.Step > 0,
 	}
 	for _, recipient := range claim.Recipients {
 		request.RegistrationIDs = append(request.RegistrationIDs, recipient.RegistrationID)
