@@ -53,6 +53,8 @@ type engageLab struct {
 	fail   http.HandlerFunc
 	nextID int
 	pushes []map[string]any
+	// recordedID counts the requests that a recorder took.
+	recordedID int
 }
 
 func newEngageLab(t testing.TB) *engageLab {
@@ -193,6 +195,9 @@ func TestFaces(t *testing.T) {
 		{"v4 proxy's answers", world.TestProxyAnswers},
 		{"v4 proxy streams", world.TestProxyStreams},
 		{"v4 proxy's callers", world.TestProxyCallers},
+		{"v4 pushes arrive whole", world.TestNothingIsLostInAPush},
+		{"v4 batches arrive whole", world.TestNothingIsLostInABatch},
+		{"v4 proxied calls arrive whole", world.TestNothingIsLostInTheProxy},
 		{"callback door", world.TestCallbackDoor},
 		{"callbacks", world.TestCallbacks},
 		{"odd times", world.TestOddTimes},
