@@ -19,7 +19,7 @@ const (
 	minRetryPause = time.Second
 	maxRetryPause = time.Minute
 
-	// askFor is how long, after its expiry, EngageLab is asked what became of a dispatch that it may have taken.
+	// askFor is how long, after its expiry, EngageLab is asked what became of a follow-up that it may have taken.
 	askFor = 24 * time.Hour
 
 	// finishAttempts bounds how often a result is offered to a store that is unavailable. After that the claim's lease
@@ -48,6 +48,9 @@ func (s *Service) send(ctx context.Context, claim storage.Claim) {
 func (s *Service) attempt(ctx context.Context, claim storage.Claim) (storage.DispatchResult, error) {
 	result := storage.DispatchResult{ID: claim.Dispatch.ID, Attempt: claim.Dispatch.Attempt, Time: s.Clock.Now()}
 	if claim.Dispatch.State == storage.DispatchSending {
+		if result.Time.After(lastTry(claim.Dispatch)) {
+			return unanswered(claim.Dispatch, result), nil
+		}
 		return s.handOver(ctx, claim, result), nil
 	}
 	v := s.decide(claim)
@@ -67,6 +70,27 @@ func (s *Service) attempt(ctx context.Context, claim storage.Claim) (storage.Dis
 		return result, err
 	}
 	return s.handOver(ctx, claim, result), nil
+}
+
+// lastTry is until when a dispatch that EngageLab may have is repeated. If EngageLab had been down instead, a repetition
+// would be the first to arrive: a push must not come later than its time to live allows. A follow-up is worth asking
+// about for longer, since later steps depend on who got it.
+func lastTry(d storage.Dispatch) time.Time {
+	if d.Step == 0 {
+		return d.ExpireTime
+	}
+	return d.ExpireTime.Add(askFor)
+}
+
+// unanswered ends a dispatch of which it was never learnt whether EngageLab took it. If all of its push depends on it,
+// the push has expired, as far as anybody can tell. Should EngageLab have it after all, its callbacks make an external
+// push.
+func unanswered(d storage.Dispatch, result storage.DispatchResult) storage.DispatchResult {
+	result.State, result.Reason = storage.DispatchUnanswered, storage.ReasonUnanswered
+	if d.Step == 0 && d.Chunk == 0 {
+		result.State, result.Reason = storage.DispatchExpired, storage.ReasonExpired
+	}
+	return result
 }
 
 // verdict is what is decided about a claim: it may go to those who are kept, unless there is a state.
@@ -113,22 +137,30 @@ func (s *Service) handOver(ctx context.Context, claim storage.Claim, result stor
 	case refusal != nil && !uncertain:
 		result.State, result.Refusal = storage.DispatchRefused, refusal
 		return result
-	case refusal != nil, uncertain && result.Time.After(claim.Dispatch.ExpireTime.Add(askFor)):
-		// A refusal now does not say that an earlier request was not taken.
+	case refusal != nil: // which does not say that an earlier request was not taken
 		result.State, result.Reason, result.Refusal = storage.DispatchUnanswered, storage.ReasonUnanswered, refusal
 		return result
-	case uncertain:
-		result.State = storage.DispatchSending
-	default:
-		result.State = storage.DispatchPending
+	}
+	end := claim.Dispatch.ExpireTime // after which there is no need to wait
+	result.State = storage.DispatchPending
+	if uncertain {
+		end, result.State = lastTry(claim.Dispatch), storage.DispatchSending
 	}
 	result.Time = result.Time.Add(retryPause(claim.Dispatch.Attempt))
 	if busy := (*engagelab.Error)(nil); errors.As(err, &busy) {
 		result.Time = result.Time.Add(busy.RetryAfter)
 	}
+	result.Time = earlier(result.Time, end.Add(time.Millisecond)) // times are kept to the millisecond
 	s.Logger.Warn("EngageLab did not take a dispatch, or did not say so; it will be tried again", "app", claim.Push.App,
 		"msg_id", claim.Push.ID, "step", claim.Dispatch.Step, "chunk", claim.Dispatch.Chunk, "error", err)
 	return result
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // retryPause grows with the attempts and differs from dispatch to dispatch.
