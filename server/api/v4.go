@@ -128,10 +128,11 @@ func (call v4Call) pushRequest() (delivery.PushRequest, error) {
 }
 
 func (call v4Call) request(document engagelab.Document) delivery.PushRequest {
-	return delivery.PushRequest{
-		App: call.app, Document: document,
-		PolicyID: strings.TrimPrefix(call.Header.Get(policyHeader), policyPrefix),
-	}
+	return delivery.PushRequest{App: call.app, Document: document, PolicyID: call.policyID()}
+}
+
+func (call v4Call) policyID() string {
+	return strings.TrimPrefix(call.Header.Get(policyHeader), policyPrefix)
 }
 
 // unreadableDocument is the fault of a body that is no document. One that is, but a faulty one, has its own.
@@ -150,7 +151,7 @@ func (a *API) v4Withdraw(call v4Call) (any, error) {
 	if push, err = call.core.WithdrawPush(call.Context(), call.app, push.ID); err != nil {
 		return nil, err
 	}
-	return engagelab.PushResponse{RequestID: push.RequestID, MsgID: msgID(push.ID)}, nil
+	return engagelab.PushResponse{RequestID: push.RequestID, MsgID: call.PathValue("msg_id")}, nil
 }
 
 // push finds a push by its msg_id, or by the id that EngageLab gave one of its requests: that is what EngageLab's

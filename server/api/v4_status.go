@@ -37,7 +37,7 @@ func (a *API) v4StatusDetail(call v4Call) (any, error) {
 func (a *API) v4StatusBatch(call v4Call) (any, error) {
 	answer := []batchStatus{}
 	elsewhere, err := call.reports("message_ids", func(text string, report storage.Report) {
-		answer = append(answer, batchStatus{MessageID: text, StatusMessage: statusOf(report.Total)})
+		answer = append(answer, batchStatus{MessageID: text, StatusMessage: statusOf(report.Push, report.Total)})
 	})
 	if err == nil && len(answer) == 0 && len(elsewhere) > 0 {
 		err = errElsewhere
@@ -52,7 +52,10 @@ type batchStatus struct {
 }
 
 // statusOf names the furthest milestone that anybody reached; failed, if that is all that happened.
-func statusOf(c storage.Counts) engagelab.StatusMessage {
+func statusOf(push storage.Push, c storage.Counts) engagelab.StatusMessage {
+	if why := whyUnsent(push); why != nil {
+		return *why
+	}
 	for _, reached := range []struct {
 		n int
 		storage.Milestone
@@ -65,6 +68,19 @@ func statusOf(c storage.Counts) engagelab.StatusMessage {
 		}
 	}
 	return engagelab.StatusMessage{Status: strings.ToLower(storage.MilestoneUnknown.String())}
+}
+
+// whyUnsent is the status of everybody if a push has ended without being sent, else nil.
+func whyUnsent(push storage.Push) *engagelab.StatusMessage {
+	failed := strings.ToLower(storage.Failed.String())
+	switch {
+	case push.State == storage.PushExpired:
+		return &engagelab.StatusMessage{Status: failed, ErrorMessage: "expired: EngageLab did not take it within its time_to_live"}
+	case push.State == storage.PushRejected && push.Refusal != nil:
+		return &engagelab.StatusMessage{Status: failed, ErrorMessage: push.Refusal.Message}
+	default:
+		return nil
+	}
 }
 
 // reports hands over the report of each push that a parameter lists, and returns the ids that Susul does not know.
@@ -110,7 +126,11 @@ func (a *API) v4StatusMessage(call v4Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	push, err := call.push("message_id", call.URL.Query().Get("message_id"))
+	text, err := parameter(call.Request, "message_id")
+	if err != nil {
+		return nil, err
+	}
+	push, err := call.push("message_id", text)
 	if err != nil {
 		return nil, err
 	}
@@ -120,9 +140,11 @@ func (a *API) v4StatusMessage(call v4Call) (any, error) {
 	}
 	answer := make(map[string]engagelab.StatusMessage, len(recipients))
 	for _, recipient := range recipients {
-		answer[recipient.RegistrationID] = engagelab.StatusMessage{
-			Status: strings.ToLower(furthest(recipient.Progress.InAnyStep()).String()),
+		status := engagelab.StatusMessage{Status: strings.ToLower(furthest(recipient.Progress.InAnyStep()).String())}
+		if why := whyUnsent(push); why != nil {
+			status = *why
 		}
+		answer[recipient.RegistrationID] = status
 	}
 	return answer, nil
 }
@@ -135,11 +157,23 @@ func parseMsgID(parameter, text string) (int64, error) {
 	return id, nil
 }
 
+// parameter reads a query parameter that must be there, once.
+func parameter(r *http.Request, name string) (string, error) {
+	switch values := r.URL.Query()[name]; {
+	case len(values) == 0 || values[0] == "":
+		return "", invalid(name, "is missing")
+	case len(values) > 1:
+		return "", invalid(name, "is given more than once")
+	default:
+		return values[0], nil
+	}
+}
+
 // listParameter reads a comma separated query parameter.
 func listParameter(r *http.Request, name string) ([]string, error) {
-	text := r.URL.Query().Get(name)
-	if text == "" {
-		return nil, invalid(name, "is missing")
+	text, err := parameter(r, name)
+	if err != nil {
+		return nil, err
 	}
 	items := strings.Split(text, ",")
 	if len(items) > maxStatusIDs {

@@ -107,7 +107,7 @@ func (s *Service) choosePolicy(req PushRequest) (*policy.Compiled, error) {
 	if req.PolicyID != "" {
 		chosen, ok := policies.Named(req.App, req.PolicyID)
 		if !ok {
-			return nil, fmt.Errorf("%w %q for app %q", ErrUnknownPolicy, req.PolicyID, req.App)
+			return nil, unknownPolicy(req.App, req.PolicyID)
 		}
 		return chosen, nil
 	}
@@ -127,6 +127,18 @@ func (s *Service) choosePolicy(req PushRequest) (*policy.Compiled, error) {
 		return nil, nil //nolint:nilnil // no policy is an ordinary outcome
 	}
 	return chosen, nil
+}
+
+// CheckPolicy returns ErrUnknownPolicy if the app's pushes can't name the policy; empty names none.
+func (s *Service) CheckPolicy(app, policyID string) error {
+	if _, ok := s.Policies.Snapshot().Named(app, policyID); !ok && policyID != "" {
+		return unknownPolicy(app, policyID)
+	}
+	return nil
+}
+
+func unknownPolicy(app, id string) error {
+	return fmt.Errorf("%w %q for app %q", ErrUnknownPolicy, id, app)
 }
 
 // draftPush lays out all that becomes durable with a push, but for its id.
