@@ -187,6 +187,7 @@ func TestFaces(t *testing.T) {
 		{"outage", world.TestOutage},
 		{"v4 status", world.TestV4Status},
 		{"v4 callers", world.TestV4Callers},
+		{"v4 faults", world.TestV4Faults},
 		{"v4 batch", world.TestBatch},
 		{"v4 batch, refused in part", world.TestBatchRefusals},
 		{"v4 invalid batches", world.TestInvalidBatches},
@@ -209,6 +210,7 @@ func TestFaces(t *testing.T) {
 		{"update policy", world.TestUpdatePolicy},
 		{"invalid policies", world.TestInvalidPolicies},
 		{"watch policies", world.TestWatchPolicies},
+		{"v4 withdrawal", world.TestV4Withdrawal},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(w, t) })
 	}
