@@ -47,7 +47,9 @@ func (a *API) routeV4(mux *http.ServeMux) {
 		mux.Handle(pattern, a.withHTTPRecovery(v4Fault, a.serveV4(needsApp, handle)))
 	}
 	mux.Handle("POST /v4/grouppush", a.withHTTPRecovery(v4Fault, a.serveV4(needsGroup, a.v4GroupPush)))
-	mux.Handle("/v4/", a.withHTTPRecovery(v4Fault, a.serveElsewhere))
+	for _, rest := range []string{"/v4", "/v4/"} {
+		mux.Handle(rest, a.withHTTPRecovery(v4Fault, a.serveElsewhere))
+	}
 }
 
 func needsApp(caller principal) error {
