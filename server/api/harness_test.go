@@ -188,6 +188,7 @@ func TestFaces(t *testing.T) {
 		{"v4 status", world.TestV4Status},
 		{"v4 callers", world.TestV4Callers},
 		{"v4 faults", world.TestV4Faults},
+		{"v4 request ids", world.TestV4RequestIDs},
 		{"v4 batch", world.TestBatch},
 		{"v4 batch, refused in part", world.TestBatchRefusals},
 		{"v4 invalid batches", world.TestInvalidBatches},

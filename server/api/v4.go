@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -107,7 +108,7 @@ func (a *API) v4Push(call v4Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engagelab.PushResponse{RequestID: request.Document.RequestID(), MsgID: msgID(push.ID)}, nil
+	return pushAnswer(push, msgID(push.ID)), nil
 }
 
 func (a *API) v4Validate(call v4Call) (any, error) {
@@ -153,7 +154,12 @@ func (a *API) v4Withdraw(call v4Call) (any, error) {
 	if push, err = call.core.WithdrawPush(call.Context(), call.app, push.ID); err != nil {
 		return nil, err
 	}
-	return engagelab.PushResponse{RequestID: push.RequestID, MsgID: call.PathValue("msg_id")}, nil
+	return pushAnswer(push, call.PathValue("msg_id")), nil
+}
+
+// pushAnswer echoes the id that the caller gave a push, or else, as EngageLab does, has one of its own in its place.
+func pushAnswer(push storage.Push, id string) engagelab.PushResponse {
+	return engagelab.PushResponse{RequestID: cmp.Or(delivery.RequestID(push), id), MsgID: id}
 }
 
 // push finds a push by its msg_id, or by the id that EngageLab gave one of its requests: that is what EngageLab's

@@ -184,6 +184,25 @@ var badCredentials = func() (calls []badCall) {
 		badCall{http.MethodPost, "/v4/push", seed, servertest.BasicAuth(group, groupSecret), "", http.StatusUnauthorized, 21004, ""})
 }()
 
+// An answer names the caller's request_id, and another where there is none; a cid is nobody's request_id.
+func (w world) TestV4RequestIDs(t *testing.T) {
+	const content = `"to":"all","body":{"platform":"all","message":{},"options":{"cid":"v4-request-ids"}}`
+	resp := w.Do(t, http.MethodPost, "/v4/push", []byte(`{`+content+`}`), "Authorization", asOther)
+	require.Equal(t, http.StatusOK, resp.Status, resp.Body)
+	id := member(t, resp.Body, "msg_id")
+	require.Equal(t, id, member(t, resp.Body, "request_id"))
+	again := w.Do(t, http.MethodPost, "/v4/push", []byte(`{`+content+`}`), "Authorization", asOther)
+	require.Equal(t, resp.Body, again.Body, "a repeated cid is the same push")
+	read, err := w.Pushes.GetPush(servertest.AsAdmin(t.Context()), &susulv1.GetPushRequest{Name: other + "/pushes/" + id})
+	require.NoError(t, err)
+	require.Empty(t, read.GetPush().GetRequestId())
+	changed := w.Do(t, http.MethodPost, "/v4/push", []byte(`{"from":"x",`+content+`}`), "Authorization", asOther)
+	requireV4Error(t, changed, http.StatusConflict, 21003)
+	named := w.Do(t, http.MethodPost, "/v4/push", []byte(`{"request_id":"cid:v4-request-ids",`+content+`}`), "Authorization", asOther)
+	require.Equal(t, "cid:v4-request-ids", member(t, named.Body, "request_id"))
+	require.NotEqual(t, id, member(t, named.Body, "msg_id"))
+}
+
 // A push is withdrawn once, under whichever of its ids, and its follow-ups with it.
 func (w world) TestV4Withdrawal(t *testing.T) {
 	policy := w.createPolicy(t, "v4-withdrawal").GetName()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"susul.dev/susul/server/engagelab"
@@ -190,7 +191,18 @@ func repetitionKey(document engagelab.Document) string {
 	if id := document.RequestID(); id != "" || document.CID() == "" {
 		return id
 	}
-	return "cid:" + document.CID()
+	return cidKey + document.CID()
+}
+
+// cidKey marks a repetition key that is a cid. No request_id in use begins like this.
+const cidKey = "\x1fcid:"
+
+// RequestID returns the request_id that the push was given, empty if there was none.
+func RequestID(push storage.Push) string {
+	if strings.HasPrefix(push.RequestID, cidKey) {
+		return ""
+	}
+	return push.RequestID
 }
 
 func expiry(from time.Time, timeToLive time.Duration) time.Time {
