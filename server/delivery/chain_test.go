@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// witness notes, for each claim, whose clicks had been acknowledged before it.
+// witness notes, for each claim that is decided about, whose clicks had been acknowledged before it. A dispatch that
+// EngageLab may have is repeated as it was: its earlier claim is the one that counts.
 type witness struct {
 	storage.Store
 	mu      sync.Mutex
@@ -38,6 +39,9 @@ func (w *witness) ClaimDispatches(ctx context.Context, req storage.ClaimRequest)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, claim := range claims {
+		if claim.Dispatch.State == storage.DispatchSending {
+			continue
+		}
 		w.atClaim[fmt.Sprintf("%d-%d-%d", claim.Push.ID, claim.Dispatch.Step, claim.Dispatch.Chunk)] = before
 	}
 	return claims, err
