@@ -89,6 +89,9 @@ func (s *Service) ValidatePush(ctx context.Context, req PushRequest) (policyID s
 	if ids, listed := req.Document.RegistrationIDs(); listed {
 		request.RegistrationIDs = ids[:min(len(ids), maxChunk)]
 	}
+	if request.OverrideMsgID, err = s.overridden(ctx, req.App, req.Document); err != nil {
+		return "", err
+	}
 	body, err := req.Document.For(request)
 	if err != nil {
 		return "", err

@@ -38,6 +38,7 @@ func TestEveryKindOfAudienceIsFollowedUp(t *testing.T) {
 		slices.Sort(second.ids)
 		require.Equal(t, []string{"a", "c"}, second.ids)
 		require.Len(t, second.document.Members()["to"], 1, "the original audience must not get it: %v", second.document.Members()["to"])
+		h.settled(push)
 		h.callback(second, "click", "c")
 		h.pass(2 * time.Hour)
 		require.Equal(t, []string{"a"}, h.next().ids)
@@ -146,5 +147,26 @@ func TestNothingIsLostWhileAnExternalPushIsMade(t *testing.T) {
 	h.pass(4 * time.Hour)
 	for range messages {
 		require.Len(t, h.next().ids, devices*3/4, "those who did not click are followed up")
+	}
+}
+
+// A push may override an earlier one by the msg_id that Susul gave that.
+func TestAnOverriddenPushIsNamedByEngageLabsID(t *testing.T) {
+	h := newHouse(t)
+	first, s := h.push(1, nil)
+	h.settled(first)
+	for given, want := range map[any]any{
+		json.Number(fmt.Sprint(first.ID)): json.Number(s.upstream),
+		fmt.Sprint(first.ID):              s.upstream,
+		json.Number("7"):                  json.Number("7"), // a message from elsewhere
+		"x":                               "x",
+		json.Number("1e400"):              json.Number("1e400"),
+	} {
+		_, sent := h.push(1, map[string]any{"body": map[string]any{
+			"platform": "all", "notification": map[string]any{"alert": "a"}, "options": map[string]any{"override_msg_id": given},
+		}})
+		body, _ := sent.document.Members()["body"].(map[string]any)
+		options, _ := body["options"].(map[string]any)
+		require.Equal(t, want, options["override_msg_id"])
 	}
 }

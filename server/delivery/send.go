@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"susul.dev/susul/server/engagelab"
@@ -119,20 +120,17 @@ func (s *Service) decide(claim storage.Claim) verdict {
 func (s *Service) handOver(ctx context.Context, claim storage.Claim, result storage.DispatchResult) storage.DispatchResult {
 	ctx, cancel := context.WithTimeout(ctx, handover)
 	defer cancel()
-	app := s.Apps[claim.Push.App]
-	body, err := requestBody(app, claim)
-	if err != nil {
-		s.Logger.Error("a stored push can't be sent", "app", claim.Push.App, "msg_id", claim.Push.ID, "error", err)
-		result.State, result.Reason = storage.DispatchCancelled, storage.ReasonUnusable
-		return result
-	}
-	answer, err := app.Sender.Push(ctx, body)
+	answer, err := s.request(ctx, claim)
 	result.Time = s.Clock.Now()
 	uncertain := claim.Dispatch.State == storage.DispatchSending || engagelab.Ambiguous(err)
 	refusal := permanent(err)
 	switch {
 	case err == nil:
 		result.State, result.UpstreamID = storage.DispatchSent, answer.MsgID
+		return result
+	case errors.Is(err, errUnusable):
+		s.Logger.Error("a stored push can't be sent", "app", claim.Push.App, "msg_id", claim.Push.ID, "error", err)
+		result.State, result.Reason = storage.DispatchCancelled, storage.ReasonUnusable
 		return result
 	case refusal != nil && !uncertain:
 		result.State, result.Refusal = storage.DispatchRefused, refusal
@@ -169,15 +167,19 @@ func retryPause(attempt int) time.Duration {
 	return pause/2 + rand.N(pause/2)
 }
 
-// requestBody turns a claim into EngageLab's push object.
-func requestBody(app App, claim storage.Claim) ([]byte, error) {
+// errUnusable says that no request can be made of what is stored.
+var errUnusable = errors.New("unusable")
+
+// request turns a claim into EngageLab's push object, and posts it.
+func (s *Service) request(ctx context.Context, claim storage.Claim) (engagelab.PushResponse, error) {
 	document, err := engagelab.ParseDocument(claim.Push.Document)
+	if err == nil {
+		document, err = layContent(document, claim.Dispatch.Content)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("stored push: %w", err)
+		return engagelab.PushResponse{}, fmt.Errorf("%w: stored push: %w", errUnusable, err)
 	}
-	if document, err = layContent(document, claim.Dispatch.Content); err != nil {
-		return nil, err
-	}
+	app := s.Apps[claim.Push.App]
 	request := engagelab.Request{
 		CallbackURL: app.CallbackURL, CID: cid(claim.Push.ID, claim.Dispatch.Step, claim.Dispatch.Chunk),
 		Narrowed: !claim.Push.Listed && claim.Dispatch.Step > 0,
@@ -185,7 +187,35 @@ func requestBody(app App, claim storage.Claim) ([]byte, error) {
 	for _, recipient := range claim.Recipients {
 		request.RegistrationIDs = append(request.RegistrationIDs, recipient.RegistrationID)
 	}
-	return document.For(request)
+	if request.OverrideMsgID, err = s.overridden(ctx, claim.Push.App, document); err != nil {
+		return engagelab.PushResponse{}, err
+	}
+	body, err := document.For(request)
+	if err != nil {
+		return engagelab.PushResponse{}, fmt.Errorf("%w: %w", errUnusable, err)
+	}
+	return app.Sender.Push(ctx, body)
+}
+
+// overridden returns EngageLab's id of the push that the document overrides, empty if it names none of Susul's. The
+// first request of that push stands for all of it: EngageLab takes one id.
+func (s *Service) overridden(ctx context.Context, app string, document engagelab.Document) (upstreamID string, err error) {
+	id, err := strconv.ParseInt(document.OverrideMsgID(), 10, 64)
+	if err != nil || id <= 0 {
+		return "", nil //nolint:nilerr // it is no msg_id of ours: EngageLab will judge it
+	}
+	push, err := s.Store.GetPush(ctx, app, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	dispatches, err := s.Store.ListDispatches(ctx, push.ID, 0, 1)
+	if err != nil || len(dispatches) == 0 {
+		return "", err
+	}
+	return dispatches[0].UpstreamID, nil
 }
 
 func ordinals(recipients []storage.Recipient) []uint32 {

@@ -64,6 +64,19 @@ func (d Document) PlanID() string { return stringAt(d.options(), "plan_id") }
 // CID returns the caller's own options.cid; empty if there is none.
 func (d Document) CID() string { return stringAt(d.options(), "cid") }
 
+// OverrideMsgID returns options.override_msg_id, the message whose notification this one replaces, as it was written;
+// empty if there is none.
+func (d Document) OverrideMsgID() string {
+	switch id := d.options()["override_msg_id"].(type) {
+	case string:
+		return id
+	case json.Number:
+		return id.String()
+	default:
+		return ""
+	}
+}
+
 // TimeToLive returns how long the push may take to arrive.
 func (d Document) TimeToLive() time.Duration {
 	seconds, ok := wholeNumber(d.options()["time_to_live"])
@@ -150,10 +163,12 @@ type Request struct {
 	CallbackURL string
 	// CID makes EngageLab recognise a repeated request; empty for none.
 	CID string
+	// OverrideMsgID is what EngageLab calls the message that override_msg_id names; empty leaves it as it is.
+	OverrideMsgID string
 }
 
 // For returns the body of one request to EngageLab: the document, but for what is Susul's to fill in. That is
-// callback_url, a listed audience, and options.cid if the request has one.
+// callback_url, a listed audience, and of the options cid and override_msg_id, if the request has them.
 func (d Document) For(r Request) ([]byte, error) {
 	root := maps.Clone(d.raw)
 	delete(root, "callback_url")
@@ -164,8 +179,8 @@ func (d Document) For(r Request) ([]byte, error) {
 	if _, listed := d.RegistrationIDs(); err == nil && (listed || r.RegistrationIDs != nil) {
 		root["to"], err = audience(root["to"], r)
 	}
-	if err == nil && r.CID != "" {
-		root["body"], err = withCID(root["body"], r.CID)
+	if err == nil && (r.CID != "" || r.OverrideMsgID != "") {
+		root["body"], err = withOptions(root["body"], r)
 	}
 	if err != nil {
 		return nil, err
@@ -190,12 +205,22 @@ func audience(raw json.RawMessage, r Request) (json.RawMessage, error) {
 	return json.Marshal(to)
 }
 
-func withCID(raw json.RawMessage, cid string) (json.RawMessage, error) {
+// withOptions writes Susul's options among the body's.
+func withOptions(raw json.RawMessage, r Request) (json.RawMessage, error) {
 	body := rawMembers(raw)
 	options := rawMembers(body["options"])
+	if r.OverrideMsgID != "" { // in the form that it had: a number or a string
+		quotes := bytes.HasPrefix(options["override_msg_id"], []byte(`"`))
+		options["override_msg_id"] = json.RawMessage(r.OverrideMsgID)
+		if _, err := strconv.ParseInt(r.OverrideMsgID, 10, 64); quotes || err != nil {
+			options["override_msg_id"] = json.RawMessage(strconv.Quote(r.OverrideMsgID))
+		}
+	}
 	var err error
-	if options["cid"], err = json.Marshal(cid); err != nil {
-		return nil, err
+	if r.CID != "" {
+		if options["cid"], err = json.Marshal(r.CID); err != nil {
+			return nil, err
+		}
 	}
 	if body["options"], err = json.Marshal(options); err != nil {
 		return nil, err
