@@ -24,25 +24,35 @@ func (a *API) v4StatusDetail(call v4Call) (any, error) {
 	if err != nil || len(elsewhere) == 0 {
 		return answer, err
 	}
-	details, err := call.core.ElsewhereStatus(call.Context(), call.app, elsewhere)
-	if err != nil && len(answer) == 0 {
-		return nil, err
+	if len(answer) == 0 {
+		return nil, errElsewhere
 	}
-	maps.Copy(answer, details) // while EngageLab can't be reached, what is known is better than nothing
+	if details, err := call.core.ElsewhereStatus(call.Context(), call.app, elsewhere); err == nil {
+		maps.Copy(answer, details) // while EngageLab can't be reached, what is known is better than nothing
+	}
 	return answer, nil
 }
 
-// v4StatusBatch answers with the state of each message, in order; unknown ids are left out. A message of a batch has one
-// target; of any other, the recipient who got furthest counts. The answer's shape is that of EngageLab's SDKs.
+// v4StatusBatch answers with the state of each message, in order, then with what EngageLab says of those that Susul does
+// not know. A message of a batch has one target; of any other, the recipient who got furthest counts. The answer's shape
+// is that of EngageLab's SDKs.
 func (a *API) v4StatusBatch(call v4Call) (any, error) {
-	answer := []batchStatus{}
+	var answer []any
 	elsewhere, err := call.reports("message_ids", func(text string, report storage.Report) {
 		answer = append(answer, batchStatus{MessageID: text, StatusMessage: statusOf(report.Push, report.Total)})
 	})
-	if err == nil && len(answer) == 0 && len(elsewhere) > 0 {
-		err = errElsewhere
+	if err != nil || len(elsewhere) == 0 {
+		return answer, err
 	}
-	return answer, err
+	if len(answer) == 0 {
+		return nil, errElsewhere
+	}
+	if states, err := call.core.ElsewhereStates(call.Context(), call.app, elsewhere); err == nil {
+		for _, state := range states {
+			answer = append(answer, state)
+		}
+	}
+	return answer, nil
 }
 
 // batchStatus is one message's state.

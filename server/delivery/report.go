@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"susul.dev/susul/server/engagelab"
@@ -35,6 +36,19 @@ func (s *Service) ElsewhereStatus(ctx context.Context, app string, upstreamIDs [
 		return nil, fromEngageLab(err)
 	}
 	return details, nil
+}
+
+// ElsewhereStates returns EngageLab's own words on how far such messages came, one for each that it knows.
+func (s *Service) ElsewhereStates(ctx context.Context, app string, upstreamIDs []string) ([]json.RawMessage, error) {
+	served, ok := s.Apps[app]
+	if !ok {
+		return nil, fmt.Errorf("%w %q", ErrUnknownApp, app)
+	}
+	states, err := served.Sender.StatusBatch(ctx, upstreamIDs)
+	if err != nil {
+		return nil, fromEngageLab(err)
+	}
+	return states, nil
 }
 
 // Recipients returns those of the registration ids that are recipients of an app's push, or storage.ErrNotFound if the
