@@ -80,14 +80,15 @@ func statusOf(push storage.Push, c storage.Counts) engagelab.StatusMessage {
 	return engagelab.StatusMessage{Status: strings.ToLower(storage.MilestoneUnknown.String())}
 }
 
+var failedStatus = strings.ToLower(storage.Failed.String())
+
 // whyUnsent is the status of everybody if a push has ended without being sent, else nil.
 func whyUnsent(push storage.Push) *engagelab.StatusMessage {
-	failed := strings.ToLower(storage.Failed.String())
 	switch {
 	case push.State == storage.PushExpired:
-		return &engagelab.StatusMessage{Status: failed, ErrorMessage: "expired: EngageLab did not take it within its time_to_live"}
+		return &engagelab.StatusMessage{Status: failedStatus, ErrorMessage: "expired: EngageLab did not take it within its time_to_live"}
 	case push.State == storage.PushRejected && push.Refusal != nil:
-		return &engagelab.StatusMessage{Status: failed, ErrorMessage: push.Refusal.Message}
+		return &engagelab.StatusMessage{Status: failedStatus, ErrorMessage: push.Refusal.Message}
 	default:
 		return nil
 	}
@@ -153,6 +154,10 @@ func (a *API) v4StatusMessage(call v4Call) (any, error) {
 		status := engagelab.StatusMessage{Status: strings.ToLower(furthest(recipient.Progress.InAnyStep()).String())}
 		if why := whyUnsent(push); why != nil {
 			status = *why
+		} else if status.Status == failedStatus {
+			if status.ErrorMessage, err = call.core.FailureOf(call.Context(), push, recipient.RegistrationID); err != nil {
+				return nil, err
+			}
 		}
 		answer[recipient.RegistrationID] = status
 	}

@@ -185,7 +185,10 @@ func (w world) TestV4Status(t *testing.T) {
 	push := w.create(t, other, pushTo("status", "a", "b", "c"))
 	id := push.GetMsgId()
 	w.report(t, other, w.upstreamID(t, "status"), "clicked", "a")
-	w.report(t, other, w.upstreamID(t, "status"), "sent_failed", "b")
+	failed := reportOf(other, w.upstreamID(t, "status"), "sent_failed", "b")
+	failed.Callbacks[0].ErrorMessage = "the token has expired"
+	_, err := w.Callbacks.ReportCallbacks(servertest.AsAdmin(t.Context()), failed)
+	require.NoError(t, err)
 
 	resp := w.Do(t, http.MethodGet, "/v4/status/detail?message_ids="+id+",1", nil, "Authorization", asOther)
 	require.Equal(t, http.StatusOK, resp.Status, resp.Body)
@@ -194,7 +197,7 @@ func (w world) TestV4Status(t *testing.T) {
 		"message":{"target":0,"sent":0,"delivered":0,"impressions":0,"click":0}}}}`, resp.Body)
 	resp = w.Do(t, http.MethodGet, "/v4/status/message?message_id="+id+"&registration_ids=a,b,c,stranger", nil, "Authorization", asOther)
 	require.Equal(t, http.StatusOK, resp.Status, resp.Body)
-	require.JSONEq(t, `{"a":{"status":"clicked","error_message":""},"b":{"status":"failed","error_message":""},
+	require.JSONEq(t, `{"a":{"status":"clicked","error_message":""},"b":{"status":"failed","error_message":"the token has expired"},
 		"c":{"status":"unknown","error_message":""}}`, resp.Body)
 
 	many := strings.Repeat(","+id, 101)[1:]

@@ -60,6 +60,17 @@ func (s *Service) Recipients(ctx context.Context, app string, id int64, registra
 	return s.Store.FindRecipients(ctx, id, registrationIDs)
 }
 
+// FailureOf returns what EngageLab last said about why a push failed for a recipient, empty if it said nothing.
+func (s *Service) FailureOf(ctx context.Context, push storage.Push, registrationID string) (message string, err error) {
+	events, err := s.Store.ListEvents(ctx, storage.EventQuery{App: push.App, PushID: push.ID, RegistrationID: registrationID})
+	for _, event := range events {
+		if event.Milestone == storage.Failed {
+			message = event.ErrorMessage
+		}
+	}
+	return message, err
+}
+
 // ListEvents returns a page of events in the order in which they were stored.
 func (s *Service) ListEvents(ctx context.Context, q storage.EventQuery) ([]storage.Event, error) {
 	return s.Store.ListEvents(ctx, q)
