@@ -243,7 +243,7 @@ func (w world) TestV4Status(t *testing.T) {
 		w.engageLab.failWith(answer(http.StatusOK, theirs))
 		for _, path := range []string{"detail?message_ids=77,78", "batch/message?message_ids=77", "message?message_id=77&registration_ids=a"} {
 			resp = w.Do(t, http.MethodGet, "/v4/status/"+path, nil, "Authorization", asOther)
-			require.Equal(t, theirs, resp.Body, "an answer that is EngageLab's alone is not touched")
+			require.Equal(t, theirs, resp.Body, "EngageLab's own answer is not touched") //nolint:testifylint // to the byte
 		}
 		w.engageLab.failWith(down)
 		for path, known := range map[string]string{"detail": `{"` + id + `":{`, "batch/message": `[{"message_id":"` + id + `"`} {
