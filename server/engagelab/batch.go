@@ -76,7 +76,8 @@ func (d Document) single(request Document, kind BatchKind) (Document, error) {
 		}
 	}
 	var err error
-	if root["to"], err = json.Marshal(map[string]any{kind.selector(): []any{request.members["target"]}}); err != nil {
+	to := map[string][]json.RawMessage{kind.selector(): {request.raw["target"]}}
+	if root["to"], err = json.Marshal(to); err != nil {
 		return Document{}, err
 	}
 	if root["body"], err = json.Marshal(body); err != nil {
