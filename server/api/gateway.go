@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"path"
 	"strconv"
 	"strings"
 	"sync"
@@ -47,7 +48,20 @@ func (a *API) NewHTTPHandler(ctx context.Context, conn *grpc.ClientConn) (http.H
 	mux.Handle("/v1/", http.MaxBytesHandler(gateway, maxRequestBytes))
 	mux.Handle("/v1/apps/{app_key}/callbacks", a.withHTTPRecovery(callbackFault, a.serveCallbacks))
 	a.routeV4(mux)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { mux.ServeHTTP(statusHeaders{w}, r) }), nil
+	elsewhere := a.withHTTPRecovery(v4Fault, a.serveElsewhere)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler := http.Handler(mux)
+		if strings.HasPrefix(r.URL.Path, "/v4/") && !clean(r.URL.EscapedPath()) {
+			handler = elsewhere // the mux would redirect the caller to a path that was not asked for
+		}
+		handler.ServeHTTP(statusHeaders{w}, r)
+	}), nil
+}
+
+// clean reports whether a path has no empty segments, and none of dots.
+func clean(escaped string) bool {
+	cleaned := path.Clean(escaped)
+	return cleaned == escaped || cleaned+"/" == escaped
 }
 
 // refuseUnknownParameters sets what the gateway keeps in a variable for the whole process.

@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// witness notes, for each claim, whose clicks had been acknowledged before it.
+// witness notes, for each claim that is decided about, whose clicks had been acknowledged before it. A dispatch that
+// EngageLab may have is repeated as it was: its earlier claim is the one that counts.
 type witness struct {
 	storage.Store
 	mu      sync.Mutex

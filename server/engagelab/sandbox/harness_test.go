@@ -131,7 +131,7 @@ func (b *bench) quiet() bool {
 	defer b.mu.Unlock()
 	poke(b.wake)
 	now := b.clock.Now()
-	if len(b.agenda) > 0 && b.agenda[0].due() <= now.UnixNano() {
+	if len(b.agenda) > 0 && b.agenda[0].due() <= now.UnixNano() || len(b.firings) > 0 && b.firings[0].due() <= now.UnixNano() {
 		return false
 	}
 	for _, o := range b.outboxes {
