@@ -180,14 +180,16 @@ func (c slogCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 }
 
 // expected reports whether etcd complains about what is no fault: one listener or none for both its protocols, tokens that
-// nobody uses, and versions that it has not settled yet, which it tries again.
+// nobody uses, versions that it has not settled yet, which it tries again, and what it leaves undone when it is stopped.
 func expected(message string) bool {
 	switch message {
 	case "Running http and grpc server on single port. This is not recommended for production.",
 		"simple token is not cryptographically signed",
 		"Failed to detect schema version",
 		"failed to update storage version",
-		"failed to update cluster version":
+		"failed to update cluster version",
+		"aborting cluster version update; server is stopped",
+		"server has stopped; skipping GoAttach":
 		return true
 	default:
 		return false

@@ -207,10 +207,10 @@ func (n *node) lead(ctx context.Context, term int64, policies *policy.Store, loc
 	n.active.Store(&leadership{
 		backend: api.Backend{Delivery: service, Policies: policies}, store: store, term: term,
 	})
-	n.server.health.SetServingStatus("", healthv1.HealthCheckResponse_SERVING)
+	n.server.setServing(healthv1.HealthCheckResponse_SERVING)
 	n.elected.Do(func() { close(n.leading) })
 	defer func() {
-		n.server.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
+		n.server.setServing(healthv1.HealthCheckResponse_NOT_SERVING)
 		n.active.Store(nil)
 		n.server.api.EndStreams()
 	}()
@@ -277,6 +277,9 @@ func (n *node) advertised() string {
 
 // lockDataDir waits until no other process works in the data directory.
 func (n *node) lockDataDir(ctx context.Context) error {
+	if locked, err := n.lock.TryLock(); err == nil && !locked {
+		n.server.log.Info("another node works in the data directory; this one stands by", "leader", n.leader())
+	}
 	if _, err := n.lock.TryLockContext(ctx, lockPoll); err != nil {
 		return fmt.Errorf("lock data_dir: %w", err)
 	}

@@ -78,7 +78,6 @@ func New(ctx context.Context, o Options) (*Server, error) {
 	if s.clock == nil {
 		s.clock = clock.Scaled(o.Config.Clock.Speed)
 	}
-	s.health.SetServingStatus("", healthv1.HealthCheckResponse_NOT_SERVING)
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := s.listen(ctx); err != nil {
 		return nil, err
@@ -166,6 +165,7 @@ func (s *Server) buildServers(ctx context.Context) error {
 		return err
 	}
 	healthv1.RegisterHealthServer(s.grpc, s.health)
+	s.setServing(healthv1.HealthCheckResponse_NOT_SERVING)
 	s.caller, err = grpc.NewClient("passthrough:gateway",
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return s.pipe.DialContext(ctx) }),
 		grpc.WithTransportCredentials(insecure.NewCredentials()), // it never leaves the process
@@ -181,6 +181,14 @@ func (s *Server) buildServers(ctx context.Context) error {
 	s.http = newHTTPServer(handler, s.log)
 	s.ops = newHTTPServer(s.opsHandler(), s.log)
 	return nil
+}
+
+// setServing tells the health of the node, and of each service by its name, which is the same.
+func (s *Server) setServing(status healthv1.HealthCheckResponse_ServingStatus) {
+	s.health.SetServingStatus("", status)
+	for name := range s.grpc.GetServiceInfo() {
+		s.health.SetServingStatus(name, status)
+	}
 }
 
 func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {

@@ -18,7 +18,7 @@ type PushState string
 const (
 	PushActive      PushState = "ACTIVE"
 	PushRejected    PushState = "REJECTED"    // EngageLab refused the first dispatch for good; nothing was sent
-	PushExpired     PushState = "EXPIRED"     // its time to live ended before EngageLab could take it; nothing was sent
+	PushExpired     PushState = "EXPIRED"     // its time to live ended before EngageLab was known to have taken it
 	PushWithdrawing PushState = "WITHDRAWING" // nothing more is sent; EngageLab has not confirmed the withdrawal yet
 	PushWithdrawn   PushState = "WITHDRAWN"
 )

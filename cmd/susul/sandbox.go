@@ -40,7 +40,7 @@ callbacks. GET /sandbox/requests tells what arrived, GET /sandbox/devices/{regis
 	flags.StringVar(&listen, "listen", "127.0.0.1:7099", "`address` to listen on")
 	flags.StringArrayVar(&apps, "app", nil, "an app's `KEY:SECRET`; repeatable")
 	flags.StringArrayVar(&groups, "group", nil, "`KEY:SECRET` of a group that has all apps in it; repeatable")
-	flags.StringVar(&cfg.Callback.URL, "callback", "", "`URL` to report to, besides a push's own callback_url")
+	flags.StringVar(&cfg.Callback.URL, "callback", "", "`URL` to report to, besides a push's own callback_url; {app_key} in it is replaced")
 	flags.StringVar(&cfg.Callback.Username, "callback-username", "", "user name that callbacks are signed with")
 	flags.StringVar(&cfg.Callback.Secret, "callback-secret", "", "secret that callbacks are signed with")
 	flags.IntVar(&cfg.Devices, "devices", 1000, "size of the population behind \"all\", tags, aliases and segments")

@@ -101,10 +101,11 @@ func (w world) TestCredentials(t *testing.T) {
 		w.refuses(t, asAdmin, &susulv1.ListPushesRequest{Parent: "apps/nobody"}, missing)
 	})
 	t.Run("health and reflection need none", func(t *testing.T) {
-		health, err := healthv1.NewHealthClient(w.Conn).Check(t.Context(), &healthv1.HealthCheckRequest{})
-		require.NoError(t, err)
-		require.Equal(t, healthv1.HealthCheckResponse_SERVING, health.GetStatus())
-
+		for _, service := range []string{"", "susul.v1.PushService", "susul.v1.CallbackService", "susul.v1.ResendPolicyService"} {
+			health, err := healthv1.NewHealthClient(w.Conn).Check(t.Context(), &healthv1.HealthCheckRequest{Service: service})
+			require.NoError(t, err, service)
+			require.Equal(t, healthv1.HealthCheckResponse_SERVING, health.GetStatus(), service)
+		}
 		stream, err := reflectionv1.NewServerReflectionClient(w.Conn).ServerReflectionInfo(t.Context())
 		require.NoError(t, err)
 		require.NoError(t, stream.Send(&reflectionv1.ServerReflectionRequest{

@@ -271,7 +271,8 @@ func httpStatus(fault *Fault) int {
 // unreadable gives a reason to the status of a request that the gateway could not read.
 func unreadable(s *status.Status) error {
 	return toStatus(&Fault{
-		Code: s.Code(), Reason: susulv1.ErrorReason_ERROR_REASON_INVALID_REQUEST, Message: s.Message(),
+		Code: s.Code(), Reason: susulv1.ErrorReason_ERROR_REASON_INVALID_REQUEST,
+		Message: "the request can't be read: " + clip(s.Message(), maxMessage),
 	})
 }
 

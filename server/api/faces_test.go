@@ -199,6 +199,9 @@ func (f faces) refuses(t testing.TB, authorization string, req proto.Message, wa
 	require.Equal(t, want.code, overGRPC.Code, overGRPC.Message)
 	require.Equal(t, want.http, resp.Status, resp.Body)
 	require.Equal(t, want.reason, overGRPC.Reason)
+	if want.reason == "NOT_FOUND" {
+		require.Contains(t, overGRPC.Metadata["resource"], "/", "it tells what is missing")
+	}
 	if want.fields != nil {
 		require.ElementsMatch(t, want.fields, overGRPC.Fields, overGRPC.Message)
 	}

@@ -4,13 +4,20 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
+	"path"
 	"strconv"
+	"strings"
+	"sync"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
+	"github.com/grpc-ecosystem/grpc-gateway/v2/utilities"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
 )
@@ -18,6 +25,7 @@ import (
 // NewHTTPHandler returns both REST faces. The gateway reaches the gRPC services through conn, so that REST calls pass
 // the same interceptors.
 func (a *API) NewHTTPHandler(ctx context.Context, conn *grpc.ClientConn) (http.Handler, error) {
+	refuseUnknownParameters()
 	gateway := runtime.NewServeMux(
 		runtime.WithMarshalerOption(runtime.MIMEWildcard, &runtime.JSONPb{
 			MarshalOptions: protojson.MarshalOptions{EmitDefaultValues: true},
@@ -40,7 +48,56 @@ func (a *API) NewHTTPHandler(ctx context.Context, conn *grpc.ClientConn) (http.H
 	mux.Handle("/v1/", http.MaxBytesHandler(gateway, maxRequestBytes))
 	mux.Handle("/v1/apps/{app_key}/callbacks", a.withHTTPRecovery(callbackFault, a.serveCallbacks))
 	a.routeV4(mux)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { mux.ServeHTTP(statusHeaders{w}, r) }), nil
+	elsewhere := a.withHTTPRecovery(v4Fault, a.serveElsewhere)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler := http.Handler(mux)
+		if strings.HasPrefix(r.URL.Path, "/v4/") && !clean(r.URL.EscapedPath()) {
+			handler = elsewhere // the mux would redirect the caller to a path that was not asked for
+		}
+		handler.ServeHTTP(statusHeaders{w}, r)
+	}), nil
+}
+
+// clean reports whether a path has no empty segments, and none of dots.
+func clean(escaped string) bool {
+	cleaned := path.Clean(escaped)
+	return cleaned == escaped || cleaned+"/" == escaped
+}
+
+// refuseUnknownParameters sets what the gateway keeps in a variable for the whole process.
+var refuseUnknownParameters = sync.OnceFunc(func() {
+	runtime.NewServeMux(runtime.SetQueryParameterParser(&strictQuery{}))
+})
+
+// strictQuery refuses parameters that a request does not have. The gateway would pass over them, and a misspelt filter
+// would list everything.
+type strictQuery struct{ runtime.DefaultQueryParser }
+
+// Parse is called for requests that take parameters.
+func (q *strictQuery) Parse(req proto.Message, values url.Values, filter *utilities.DoubleArray) error {
+	for name := range values {
+		if !leadsToField(req.ProtoReflect().Descriptor(), name) {
+			return fmt.Errorf("there is no parameter %q", name)
+		}
+	}
+	return q.DefaultQueryParser.Parse(req, values, filter)
+}
+
+func leadsToField(message protoreflect.MessageDescriptor, path string) bool {
+	for name := range strings.SplitSeq(path, ".") {
+		if message == nil {
+			return false
+		}
+		field := message.Fields().ByTextName(name)
+		if field == nil {
+			field = message.Fields().ByJSONName(name)
+		}
+		if field == nil {
+			return false
+		}
+		message = field.Message()
+	}
+	return true
 }
 
 // statusHeaders adds the headers that go with a status, whichever face answers.

@@ -53,6 +53,8 @@ type engageLab struct {
 	fail   http.HandlerFunc
 	nextID int
 	pushes []map[string]any
+	// recordedID counts the requests that a recorder took.
+	recordedID int
 }
 
 func newEngageLab(t testing.TB) *engageLab {
@@ -185,6 +187,8 @@ func TestFaces(t *testing.T) {
 		{"outage", world.TestOutage},
 		{"v4 status", world.TestV4Status},
 		{"v4 callers", world.TestV4Callers},
+		{"v4 faults", world.TestV4Faults},
+		{"v4 request ids", world.TestV4RequestIDs},
 		{"v4 batch", world.TestBatch},
 		{"v4 batch, refused in part", world.TestBatchRefusals},
 		{"v4 invalid batches", world.TestInvalidBatches},
@@ -193,6 +197,9 @@ func TestFaces(t *testing.T) {
 		{"v4 proxy's answers", world.TestProxyAnswers},
 		{"v4 proxy streams", world.TestProxyStreams},
 		{"v4 proxy's callers", world.TestProxyCallers},
+		{"v4 pushes arrive whole", world.TestNothingIsLostInAPush},
+		{"v4 batches arrive whole", world.TestNothingIsLostInABatch},
+		{"v4 proxied calls arrive whole", world.TestNothingIsLostInTheProxy},
 		{"callback door", world.TestCallbackDoor},
 		{"callbacks", world.TestCallbacks},
 		{"held callbacks", world.TestHeldCallbacks},
@@ -202,10 +209,12 @@ func TestFaces(t *testing.T) {
 		{"watch events", world.TestWatchEvents},
 		{"policies", world.TestPolicies},
 		{"choice of policy", world.TestChoiceOfPolicy},
+		{"unknown parameters", world.TestUnknownParameters},
 		{"list policies", world.TestListPolicies},
 		{"update policy", world.TestUpdatePolicy},
 		{"invalid policies", world.TestInvalidPolicies},
 		{"watch policies", world.TestWatchPolicies},
+		{"v4 withdrawal", world.TestV4Withdrawal},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(w, t) })
 	}
@@ -270,6 +279,16 @@ func (w world) sent(t testing.TB, requestID string, n int) []map[string]any {
 	}, patience, 10*time.Millisecond)
 	require.Len(t, found, n)
 	return found
+}
+
+// awaitSent waits until EngageLab's answer to the first request is recorded. CreatePush itself waits for it no longer than a
+// moment.
+func (w world) awaitSent(t testing.TB, name string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		resp, _ := w.grpc(t, asAdmin, &susulv1.GetPushRequest{Name: name})
+		return resp.(*susulv1.GetPushResponse).GetPush().GetFirstSentTime() != nil
+	}, patience, 10*time.Millisecond)
 }
 
 // pushTo returns a push that is fine.

@@ -16,6 +16,7 @@ import (
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
@@ -59,10 +60,23 @@ func (a *API) interceptors() ([]grpc.ServerOption, error) {
 func (a *API) unaryErrors(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	resp, err := handle(ctx, req)
 	if err != nil {
-		logFault(a.log, info.FullMethod, faultOf(err), err)
-		return nil, toStatus(err)
+		fault := faultOf(err)
+		logFault(a.log, info.FullMethod, fault, err)
+		return nil, toStatus(nameMissing(fault, req))
 	}
 	return resp, nil
+}
+
+// nameMissing names what a call asked for and does not exist, where the error itself did not know.
+func nameMissing(fault *Fault, req any) *Fault {
+	if update, ok := req.(*susulv1.UpdateResendPolicyRequest); ok {
+		req = update.GetResendPolicy()
+	}
+	named, ok := req.(interface{ GetName() string })
+	if !ok || fault.Code != codes.NotFound || fault.Metadata != nil {
+		return fault
+	}
+	return notFound(named.GetName())
 }
 
 func (a *API) streamErrors(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {

@@ -151,7 +151,7 @@ func pushToProto(push storage.Push, withDocument bool) *susulv1.Push {
 	p := &susulv1.Push{
 		Name:           pushName(push.App, push.ID),
 		MsgId:          msgID(push.ID),
-		RequestId:      push.RequestID,
+		RequestId:      delivery.RequestID(push),
 		CallbackUrls:   push.CallbackURLs,
 		State:          susulv1.PushState(susulv1.PushState_value["PUSH_STATE_"+string(push.State)]),
 		CreateTime:     timestamppb.New(push.CreateTime),

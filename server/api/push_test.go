@@ -278,6 +278,7 @@ func (w world) TestWithdraw(t *testing.T) {
 		t.Run(face, func(t *testing.T) {
 			push := w.create(t, other, pushTo("withdraw "+face, "a"))
 			require.Equal(t, susulv1.PushState_PUSH_STATE_ACTIVE, push.GetState())
+			w.awaitSent(t, push.GetName()) // what is on its way can only be WITHDRAWING
 			req := &susulv1.WithdrawPushRequest{Name: push.GetName()}
 			require.Equal(t, susulv1.PushState_PUSH_STATE_WITHDRAWN, withdraw(t, req))
 			w.refuses(t, asOther, req, wrongState)
@@ -355,5 +356,26 @@ func (w world) TestUnknownPaths(t *testing.T) {
 		resp := w.Do(t, verb, path, nil, "Authorization", asApp)
 		require.Equal(t, status, resp.Status, call)
 		require.Equal(t, "NOT_FOUND", restOutcome(t, resp).Reason, resp.Body)
+	}
+}
+
+// A misspelt filter must not list everything.
+func (w world) TestUnknownParameters(t *testing.T) {
+	for query, known := range map[string]bool{
+		"registration_id=a":               true,
+		"registrationId=a&pageSize=1":     true,
+		"start_time=2026-01-01T00:00:00Z": true,
+		"registrationID=a":                false,
+		"page_size.x=1":                   false,
+		"=a":                              false,
+	} {
+		resp := w.Do(t, http.MethodGet, "/v1/"+app+"/events?"+query, nil, "Authorization", asApp)
+		if known {
+			require.Equal(t, http.StatusOK, resp.Status, query)
+			continue
+		}
+		require.Equal(t, http.StatusBadRequest, resp.Status, query)
+		require.Equal(t, "INVALID_REQUEST", restOutcome(t, resp).Reason, query)
+		require.Contains(t, resp.Body, "there is no parameter", query)
 	}
 }

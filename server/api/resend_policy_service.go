@@ -115,8 +115,8 @@ func (s resendPolicyService) UpdateResendPolicy(ctx context.Context, req *susulv
 		return nil, err
 	}
 	mask := req.GetUpdateMask()
-	whole := len(mask.GetPaths()) == 0 || fieldmask.IsFullReplacement(mask)
-	if !whole && !mask.IsValid(change) {
+	whole := fieldmask.IsFullReplacement(mask)
+	if len(mask.GetPaths()) > 0 && !whole && !mask.IsValid(change) {
 		return nil, invalid("update_mask", "each path must lead to a field, and none into a list")
 	}
 	updated, err := policies.Update(ctx, revision, id, func(current policy.Policy) (policy.Policy, error) {

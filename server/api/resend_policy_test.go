@@ -168,11 +168,17 @@ func (w world) TestUpdatePolicy(t *testing.T) {
 	require.Equal(t, created.GetUid(), updated.GetUid())
 	require.Equal(t, created.GetCreateTime().AsTime(), updated.GetCreateTime().AsTime())
 
-	for _, m := range []*fieldmaskpb.FieldMask{nil, mask("*")} {
-		updated = update(m, withChange(soundPolicy(), func(p *susulv1.ResendPolicy) { p.DisplayName = "whole" }))
-		require.Equal(t, "whole", updated.GetDisplayName())
-		require.False(t, updated.GetPaused())
-	}
+	partly := &susulv1.ResendPolicy{DisplayName: "part", Trigger: &susulv1.ResendTrigger{Within: durationpb.New(time.Hour)}}
+	updated = update(nil, partly)
+	require.Equal(t, "part", updated.GetDisplayName())
+	require.Equal(t, time.Hour, updated.GetTrigger().GetWithin().AsDuration())
+	require.Equal(t, susulv1.Milestone_MILESTONE_CLICKED, updated.GetTrigger().GetUnless())
+	require.True(t, updated.GetPaused(), "what is not set stays")
+
+	updated = update(mask("*"), withChange(soundPolicy(), func(p *susulv1.ResendPolicy) { p.DisplayName = "whole" }))
+	require.Equal(t, "whole", updated.GetDisplayName())
+	require.False(t, updated.GetPaused())
+
 	// PATCH without a mask changes what its body holds.
 	resp := w.Do(t, http.MethodPatch, "/v1/"+created.GetName(), []byte(`{"paused":true}`), "Authorization", asAdmin)
 	require.Equal(t, http.StatusOK, resp.Status, resp.Body)

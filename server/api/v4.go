@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,7 +48,9 @@ func (a *API) routeV4(mux *http.ServeMux) {
 		mux.Handle(pattern, a.withHTTPRecovery(v4Fault, a.serveV4(needsApp, handle)))
 	}
 	mux.Handle("POST /v4/grouppush", a.withHTTPRecovery(v4Fault, a.serveV4(needsGroup, a.v4GroupPush)))
-	mux.Handle("/v4/", a.withHTTPRecovery(v4Fault, a.serveElsewhere))
+	for _, rest := range []string{"/v4", "/v4/"} {
+		mux.Handle(rest, a.withHTTPRecovery(v4Fault, a.serveElsewhere))
+	}
 }
 
 func needsApp(caller principal) error {
@@ -105,7 +108,7 @@ func (a *API) v4Push(call v4Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return engagelab.PushResponse{RequestID: request.Document.RequestID(), MsgID: msgID(push.ID)}, nil
+	return pushAnswer(push, msgID(push.ID)), nil
 }
 
 func (a *API) v4Validate(call v4Call) (any, error) {
@@ -128,10 +131,11 @@ func (call v4Call) pushRequest() (delivery.PushRequest, error) {
 }
 
 func (call v4Call) request(document engagelab.Document) delivery.PushRequest {
-	return delivery.PushRequest{
-		App: call.app, Document: document,
-		PolicyID: strings.TrimPrefix(call.Header.Get(policyHeader), policyPrefix),
-	}
+	return delivery.PushRequest{App: call.app, Document: document, PolicyID: call.policyID()}
+}
+
+func (call v4Call) policyID() string {
+	return strings.TrimPrefix(call.Header.Get(policyHeader), policyPrefix)
 }
 
 // unreadableDocument is the fault of a body that is no document. One that is, but a faulty one, has its own.
@@ -150,7 +154,12 @@ func (a *API) v4Withdraw(call v4Call) (any, error) {
 	if push, err = call.core.WithdrawPush(call.Context(), call.app, push.ID); err != nil {
 		return nil, err
 	}
-	return engagelab.PushResponse{RequestID: push.RequestID, MsgID: msgID(push.ID)}, nil
+	return pushAnswer(push, call.PathValue("msg_id")), nil
+}
+
+// pushAnswer echoes the id that the caller gave a push, or else, as EngageLab does, has one of its own in its place.
+func pushAnswer(push storage.Push, id string) engagelab.PushResponse {
+	return engagelab.PushResponse{RequestID: cmp.Or(delivery.RequestID(push), id), MsgID: id}
 }
 
 // push finds a push by its msg_id, or by the id that EngageLab gave one of its requests: that is what EngageLab's

@@ -18,6 +18,9 @@ func (a *API) batch(call v4Call, kind engagelab.BatchKind) (any, error) {
 	if err != nil {
 		return nil, unreadableDocument(err)
 	}
+	if err := call.core.CheckPolicy(call.app, call.policyID()); err != nil {
+		return nil, err
+	}
 	requests := make([]delivery.PushRequest, len(items))
 	for i, item := range items {
 		requests[i] = call.request(item.Document)

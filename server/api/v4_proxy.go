@@ -20,6 +20,7 @@ const (
 	proxyDialTimeout   = 3 * time.Second
 	proxyAnswerTimeout = 30 * time.Second
 	proxyIdleTimeout   = 90 * time.Second
+	proxyBodyPause     = time.Minute // a body that stops arriving for so long is given up
 	proxyIdlePerHost   = 16
 	proxyConnsPerHost  = 128
 )
@@ -71,12 +72,20 @@ func newProxy(apps map[string]App, log *slog.Logger) *proxy {
 
 func (p *proxy) close() { p.transport.CloseIdleConnections() }
 
+// forwarded are headers of the caller's that httputil takes away for the sake of those who trust them.
+var forwarded = []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"}
+
 // rewrite addresses a request to the data centre. Credentials, query and headers stay; hop-by-hop headers are gone
 // already, and so is what only Susul understands.
 func rewrite(r *httputil.ProxyRequest) {
 	base, _ := r.In.Context().Value(proxyBaseKey{}).(*url.URL)
 	r.SetURL(base)
 	r.Out.URL.RawQuery = r.In.URL.RawQuery // as it was written, whatever Go thinks of it
+	for _, name := range forwarded {       // Susul adds nothing to them, nor takes anything away
+		if values, given := r.In.Header[name]; given {
+			r.Out.Header[name] = values
+		}
+	}
 	r.Out.Header.Del(policyHeader)
 }
 
@@ -109,7 +118,20 @@ func (a *API) serveElsewhere(w http.ResponseWriter, r *http.Request) error {
 	if err := needsApp(caller); err != nil {
 		return err
 	}
+	r.Body = patientBody{r.Body, http.NewResponseController(w)}
 	return a.proxy.serve(w, r, caller.app)
+}
+
+// patientBody lets a body take as long as it needs, provided that it goes on arriving.
+type patientBody struct {
+	io.ReadCloser
+	control *http.ResponseController
+}
+
+func (b patientBody) Read(p []byte) (int, error) {
+	// A connection that knows no deadlines has none to put off. They are real time, as the network is.
+	_ = b.control.SetReadDeadline(time.Now().Add(proxyBodyPause)) //nolint:forbidigo // see above
+	return b.ReadCloser.Read(p)
 }
 
 // passOn lets EngageLab answer a call whose body was read already.

@@ -40,14 +40,16 @@ func (w world) TestProxy(t *testing.T) {
 		{http.MethodGet, "/v4/push/withdraw"},
 	} {
 		resp := w.Do(t, call.method, call.uri, []byte("\xffbody"), "Authorization", asOther, "X-Own", "kept", "Content-Type", "a/b",
-			"Connection", "X-Mine", "X-Mine", "between the caller and Susul", "Susul-Resend-Policy", "news", "User-Agent", "sdk/1")
+			"Connection", "X-Mine", "X-Mine", "between the caller and Susul", "Susul-Resend-Policy", "news", "User-Agent", "sdk/1",
+			"X-Forwarded-For", "203.0.113.7", "Keep-Alive", "timeout=5", "Proxy-Authorization", "Basic x", "TE", "gzip")
 		require.Equal(t, call.method, got.Method)
 		require.Equal(t, call.uri, got.RequestURI)
 		require.Equal(t, asOther, got.Header.Get("Authorization"))
 		require.Equal(t, "kept", got.Header.Get("X-Own"))
 		require.Equal(t, "sdk/1", got.UserAgent())
 		require.Equal(t, "a/b", got.Header.Get("Content-Type"))
-		for _, absent := range []string{"X-Mine", "Susul-Resend-Policy", "X-Forwarded-For"} {
+		require.Equal(t, []string{"203.0.113.7"}, got.Header["X-Forwarded-For"], "the caller's own, with nothing added")
+		for _, absent := range []string{"X-Mine", "Susul-Resend-Policy", "X-Forwarded-Host", "Keep-Alive", "Proxy-Authorization", "Te"} {
 			require.NotContains(t, got.Header, absent)
 		}
 		require.Equal(t, "\xffbody", string(body))

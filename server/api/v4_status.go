@@ -24,25 +24,35 @@ func (a *API) v4StatusDetail(call v4Call) (any, error) {
 	if err != nil || len(elsewhere) == 0 {
 		return answer, err
 	}
-	details, err := call.core.ElsewhereStatus(call.Context(), call.app, elsewhere)
-	if err != nil && len(answer) == 0 {
-		return nil, err
+	if len(answer) == 0 {
+		return nil, errElsewhere
 	}
-	maps.Copy(answer, details) // while EngageLab can't be reached, what is known is better than nothing
+	if details, err := call.core.ElsewhereStatus(call.Context(), call.app, elsewhere); err == nil {
+		maps.Copy(answer, details) // while EngageLab can't be reached, what is known is better than nothing
+	}
 	return answer, nil
 }
 
-// v4StatusBatch answers with the state of each message, in order; unknown ids are left out. A message of a batch has one
-// target; of any other, the recipient who got furthest counts. The answer's shape is that of EngageLab's SDKs.
+// v4StatusBatch answers with the state of each message, in order, then with what EngageLab says of those that Susul does
+// not know. A message of a batch has one target; of any other, the recipient who got furthest counts. The answer's shape
+// is that of EngageLab's SDKs.
 func (a *API) v4StatusBatch(call v4Call) (any, error) {
-	answer := []batchStatus{}
+	var answer []any
 	elsewhere, err := call.reports("message_ids", func(text string, report storage.Report) {
-		answer = append(answer, batchStatus{MessageID: text, StatusMessage: statusOf(report.Total)})
+		answer = append(answer, batchStatus{MessageID: text, StatusMessage: statusOf(report.Push, report.Total)})
 	})
-	if err == nil && len(answer) == 0 && len(elsewhere) > 0 {
-		err = errElsewhere
+	if err != nil || len(elsewhere) == 0 {
+		return answer, err
 	}
-	return answer, err
+	if len(answer) == 0 {
+		return nil, errElsewhere
+	}
+	if states, err := call.core.ElsewhereStates(call.Context(), call.app, elsewhere); err == nil {
+		for _, state := range states {
+			answer = append(answer, state)
+		}
+	}
+	return answer, nil
 }
 
 // batchStatus is one message's state.
@@ -52,7 +62,10 @@ type batchStatus struct {
 }
 
 // statusOf names the furthest milestone that anybody reached; failed, if that is all that happened.
-func statusOf(c storage.Counts) engagelab.StatusMessage {
+func statusOf(push storage.Push, c storage.Counts) engagelab.StatusMessage {
+	if why := whyUnsent(push); why != nil {
+		return *why
+	}
 	for _, reached := range []struct {
 		n int
 		storage.Milestone
@@ -65,6 +78,20 @@ func statusOf(c storage.Counts) engagelab.StatusMessage {
 		}
 	}
 	return engagelab.StatusMessage{Status: strings.ToLower(storage.MilestoneUnknown.String())}
+}
+
+var failedStatus = strings.ToLower(storage.Failed.String())
+
+// whyUnsent is the status of everybody if a push has ended without being sent, else nil.
+func whyUnsent(push storage.Push) *engagelab.StatusMessage {
+	switch {
+	case push.State == storage.PushExpired:
+		return &engagelab.StatusMessage{Status: failedStatus, ErrorMessage: "expired: EngageLab did not take it within its time_to_live"}
+	case push.State == storage.PushRejected && push.Refusal != nil:
+		return &engagelab.StatusMessage{Status: failedStatus, ErrorMessage: push.Refusal.Message}
+	default:
+		return nil
+	}
 }
 
 // reports hands over the report of each push that a parameter lists, and returns the ids that Susul does not know.
@@ -110,7 +137,11 @@ func (a *API) v4StatusMessage(call v4Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	push, err := call.push("message_id", call.URL.Query().Get("message_id"))
+	text, err := parameter(call.Request, "message_id")
+	if err != nil {
+		return nil, err
+	}
+	push, err := call.push("message_id", text)
 	if err != nil {
 		return nil, err
 	}
@@ -120,9 +151,15 @@ func (a *API) v4StatusMessage(call v4Call) (any, error) {
 	}
 	answer := make(map[string]engagelab.StatusMessage, len(recipients))
 	for _, recipient := range recipients {
-		answer[recipient.RegistrationID] = engagelab.StatusMessage{
-			Status: strings.ToLower(furthest(recipient.Progress.InAnyStep()).String()),
+		status := engagelab.StatusMessage{Status: strings.ToLower(furthest(recipient.Progress.InAnyStep()).String())}
+		if why := whyUnsent(push); why != nil {
+			status = *why
+		} else if status.Status == failedStatus {
+			if status.ErrorMessage, err = call.core.FailureOf(call.Context(), push, recipient.RegistrationID); err != nil {
+				return nil, err
+			}
 		}
+		answer[recipient.RegistrationID] = status
 	}
 	return answer, nil
 }
@@ -135,9 +172,22 @@ func parseMsgID(parameter, text string) (int64, error) {
 	return id, nil
 }
 
-// listParameter reads a comma separated query parameter.
+// parameter reads a query parameter that must be there, once.
+func parameter(r *http.Request, name string) (string, error) {
+	switch values := r.URL.Query()[name]; {
+	case len(values) == 0 || values[0] == "":
+		return "", invalid(name, "is missing")
+	case len(values) > 1:
+		return "", invalid(name, "is given more than once")
+	default:
+		return values[0], nil
+	}
+}
+
+// listParameter reads a comma separated query parameter. It may be there several times: EngageLab's Java SDK repeated it
+// for each item, before it took to commas.
 func listParameter(r *http.Request, name string) ([]string, error) {
-	text := r.URL.Query().Get(name)
+	text := strings.Join(r.URL.Query()[name], ",")
 	if text == "" {
 		return nil, invalid(name, "is missing")
 	}

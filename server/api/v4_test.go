@@ -185,7 +185,10 @@ func (w world) TestV4Status(t *testing.T) {
 	push := w.create(t, other, pushTo("status", "a", "b", "c"))
 	id := push.GetMsgId()
 	w.report(t, other, w.upstreamID(t, "status"), "clicked", "a")
-	w.report(t, other, w.upstreamID(t, "status"), "sent_failed", "b")
+	failed := reportOf(other, w.upstreamID(t, "status"), "sent_failed", "b")
+	failed.Callbacks[0].ErrorMessage = "the token has expired"
+	_, err := w.Callbacks.ReportCallbacks(servertest.AsAdmin(t.Context()), failed)
+	require.NoError(t, err)
 
 	resp := w.Do(t, http.MethodGet, "/v4/status/detail?message_ids="+id+",1", nil, "Authorization", asOther)
 	require.Equal(t, http.StatusOK, resp.Status, resp.Body)
@@ -194,8 +197,19 @@ func (w world) TestV4Status(t *testing.T) {
 		"message":{"target":0,"sent":0,"delivered":0,"impressions":0,"click":0}}}}`, resp.Body)
 	resp = w.Do(t, http.MethodGet, "/v4/status/message?message_id="+id+"&registration_ids=a,b,c,stranger", nil, "Authorization", asOther)
 	require.Equal(t, http.StatusOK, resp.Status, resp.Body)
-	require.JSONEq(t, `{"a":{"status":"clicked","error_message":""},"b":{"status":"failed","error_message":""},
+	require.JSONEq(t, `{"a":{"status":"clicked","error_message":""},"b":{"status":"failed","error_message":"the token has expired"},
 		"c":{"status":"unknown","error_message":""}}`, resp.Body)
+
+	upstream := w.upstreamID(t, "status")
+	for comma, repeated := range map[string]string{
+		"detail?message_ids=" + id + "," + upstream:            "detail?message_ids=" + id + "&message_ids=" + upstream,
+		"message?message_id=" + id + "&registration_ids=a,b,c": "message?message_id=" + id + "&registration_ids=a,b&registration_ids=c",
+	} {
+		want := w.Do(t, http.MethodGet, "/v4/status/"+comma, nil, "Authorization", asOther)
+		got := w.Do(t, http.MethodGet, "/v4/status/"+repeated, nil, "Authorization", asOther)
+		require.Equal(t, http.StatusOK, got.Status, got.Body)
+		require.Equal(t, want.Body, got.Body, "older SDKs repeat the parameter")
+	}
 
 	many := strings.Repeat(","+id, 101)[1:]
 	for path, status := range map[string]int{
@@ -211,6 +225,7 @@ func (w world) TestV4Status(t *testing.T) {
 		"batch/message":                     http.StatusBadRequest,
 		"batch/message?message_ids=0":       http.StatusBadRequest,
 		"batch/message?message_ids=" + many: http.StatusBadRequest,
+		"detail?" + strings.Repeat("&message_ids="+id, 101)[1:]:  http.StatusBadRequest,
 		"message?message_id=" + id + "&registration_ids=" + many: http.StatusBadRequest,
 	} {
 		resp := w.Do(t, http.MethodGet, "/v4/status/"+path, nil, "Authorization", asOther)
@@ -220,7 +235,6 @@ func (w world) TestV4Status(t *testing.T) {
 	require.Equal(t, http.StatusOK, resp.Status)
 	require.JSONEq(t, "{}", resp.Body, "another app's push is unknown")
 
-	upstream := w.upstreamID(t, "status")
 	for _, path := range []string{"detail?message_ids=", "batch/message?message_ids=", "message?registration_ids=a,b&message_id="} {
 		own := w.Do(t, http.MethodGet, "/v4/status/"+path+id, nil, "Authorization", asOther)
 		theirs := w.Do(t, http.MethodGet, "/v4/status/"+path+upstream, nil, "Authorization", asOther)
@@ -232,6 +246,24 @@ func (w world) TestV4Status(t *testing.T) {
 		resp := w.Do(t, http.MethodGet, "/v4/status/detail?message_ids=77,78,"+id, nil, "Authorization", asOther)
 		require.Contains(t, resp.Body, `"77":{"targets":5,`)
 		require.Contains(t, resp.Body, `"`+id+`":{"targets":3,`)
+
+		const theirs = `{"message_id":"77","status":"sent","new":1e400}`
+		w.engageLab.failWith(answer(http.StatusOK, `[`+theirs+`]`))
+		resp = w.Do(t, http.MethodGet, "/v4/status/batch/message?message_ids=77,78,"+id, nil, "Authorization", asOther)
+		require.Equal(t, `[{"message_id":"`+id+`","status":"clicked","error_message":""},`+theirs+`]`, resp.Body)
+		w.engageLab.failWith(answer(http.StatusOK, theirs))
+		for _, path := range []string{"detail?message_ids=77,78", "batch/message?message_ids=77", "message?message_id=77&registration_ids=a"} {
+			resp = w.Do(t, http.MethodGet, "/v4/status/"+path, nil, "Authorization", asOther)
+			require.Equal(t, theirs, resp.Body, "EngageLab's own answer is not touched") //nolint:testifylint // to the byte
+		}
+		w.engageLab.failWith(down)
+		for path, known := range map[string]string{"detail": `{"` + id + `":{`, "batch/message": `[{"message_id":"` + id + `"`} {
+			resp = w.Do(t, http.MethodGet, "/v4/status/"+path+"?message_ids=77,"+id, nil, "Authorization", asOther)
+			require.Contains(t, resp.Body, known, "what is known is better than nothing")
+			resp = w.Do(t, http.MethodGet, "/v4/status/"+path+"?message_ids=77", nil, "Authorization", asOther)
+			requireV4Error(t, resp, http.StatusServiceUnavailable, 21030)
+			require.Equal(t, "1", resp.Header.Get("Retry-After"))
+		}
 		w.engageLab.failWith(answer(http.StatusBadRequest, `{"error":{"code":21016,"message":"never heard of it"}}`))
 		for _, call := range []struct{ method, path string }{
 			{http.MethodGet, "/v4/status/detail?message_ids=77"}, {http.MethodGet, "/v4/status/batch/message?message_ids=77,78"},

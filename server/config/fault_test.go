@@ -124,7 +124,10 @@ func TestEveryFaultIsReported(t *testing.T) {
 		"app twice": {"", []string{"SUSUL_APPS=[{app_key: k, master_secret: a}, {app_key: k, master_secret: b}]"}, nil,
 			[]string{"apps[1].app_key (SUSUL_APPS): is the same as apps[0].app_key; keep one of the two"}},
 		"app key with a colon": {"apps: [{app_key: 'a:b', master_secret: s}]", nil, nil,
-			[]string{"apps[0].app_key (susul.yaml): must have no colon, slash or space: it is a user name and a part of paths"}},
+			[]string{"apps[0].app_key (susul.yaml): must be 1 to 64 letters, digits, dots, hyphens or underscores: it is a part of resource names"}},
+		"app key beyond a name": {"apps: [{app_key: " + strings.Repeat("k", 65) + ", master_secret: s}, {app_key: kü, master_secret: s}]", nil, nil, []string{
+			"apps[0].app_key (susul.yaml): must be 1 to 64 letters, digits, dots, hyphens or underscores: it is a part of resource names",
+			"apps[1].app_key (susul.yaml): must be 1 to 64 letters, digits, dots, hyphens or underscores: it is a part of resource names"}},
 		"app's URL":   {"apps: [{app_key: k, master_secret: s, base_url: x}]", nil, nil, []string{"apps[0].base_url (susul.yaml): " + needsURL}},
 		"app's quota": {"apps: [{app_key: k, master_secret: s, requests_per_second: 0}]", nil, nil, []string{"apps[0].requests_per_second (susul.yaml): must be above 0"}},
 		"app's half callback": {"apps: [{app_key: k, master_secret: s, callback: {secret: hunter2}}]", nil, nil, []string{

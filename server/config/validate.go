@@ -152,14 +152,17 @@ func (l *loader) validateAccess(at place, secret Secret, baseURL string) {
 	l.validateURL(at.key("base_url"), baseURL)
 }
 
+// validKey is what resource names take.
+var validKey = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
 // validateKey also keeps the first place of every key of an app or group.
 func (l *loader) validateKey(at place, key string, first map[string]place) {
 	switch earlier, twice := first[key]; {
 	case key == "":
 		l.faults.add(at, "is missing; copy it from EngageLab's console")
 		return
-	case strings.ContainsAny(key, ":/ \t\r\n"):
-		l.faults.add(at, "must have no colon, slash or space: it is a user name and a part of paths")
+	case !validKey.MatchString(key):
+		l.faults.add(at, "must be 1 to 64 letters, digits, dots, hyphens or underscores: it is a part of resource names")
 	case twice:
 		l.faults.add(at, "is the same as %s; keep one of the two", earlier.path)
 		return

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"susul.dev/susul/server/engagelab"
@@ -88,7 +89,10 @@ func (s *Service) ValidatePush(ctx context.Context, req PushRequest) (policyID s
 	if ids, listed := req.Document.RegistrationIDs(); listed {
 		request.RegistrationIDs = ids[:min(len(ids), maxChunk)]
 	}
-	body, err := req.Document.WithoutOwn().For(request)
+	if request.OverrideMsgID, err = s.overridden(ctx, req.App, req.Document); err != nil {
+		return "", err
+	}
+	body, err := req.Document.For(request)
 	if err != nil {
 		return "", err
 	}
@@ -107,7 +111,7 @@ func (s *Service) choosePolicy(req PushRequest) (*policy.Compiled, error) {
 	if req.PolicyID != "" {
 		chosen, ok := policies.Named(req.App, req.PolicyID)
 		if !ok {
-			return nil, fmt.Errorf("%w %q for app %q", ErrUnknownPolicy, req.PolicyID, req.App)
+			return nil, unknownPolicy(req.App, req.PolicyID)
 		}
 		return chosen, nil
 	}
@@ -129,13 +133,25 @@ func (s *Service) choosePolicy(req PushRequest) (*policy.Compiled, error) {
 	return chosen, nil
 }
 
+// CheckPolicy returns ErrUnknownPolicy if the app's pushes can't name the policy; empty names none.
+func (s *Service) CheckPolicy(app, policyID string) error {
+	if _, ok := s.Policies.Snapshot().Named(app, policyID); !ok && policyID != "" {
+		return unknownPolicy(app, policyID)
+	}
+	return nil
+}
+
+func unknownPolicy(app, id string) error {
+	return fmt.Errorf("%w %q for app %q", ErrUnknownPolicy, id, app)
+}
+
 // draftPush lays out all that becomes durable with a push, but for its id.
 func (s *Service) draftPush(req PushRequest, chosen *policy.Compiled) (storage.PushDraft, error) {
 	whole, err := json.Marshal(req.Document)
 	if err != nil {
 		return storage.PushDraft{}, err
 	}
-	document, err := json.Marshal(req.Document.WithoutOwn())
+	document, err := req.Document.For(engagelab.Request{})
 	if err != nil {
 		return storage.PushDraft{}, err
 	}
@@ -178,7 +194,18 @@ func repetitionKey(document engagelab.Document) string {
 	if id := document.RequestID(); id != "" || document.CID() == "" {
 		return id
 	}
-	return "cid:" + document.CID()
+	return cidKey + document.CID()
+}
+
+// cidKey marks a repetition key that is a cid. No request_id in use begins like this.
+const cidKey = "\x1fcid:"
+
+// RequestID returns the request_id that the push was given, empty if there was none.
+func RequestID(push storage.Push) string {
+	if strings.HasPrefix(push.RequestID, cidKey) {
+		return ""
+	}
+	return push.RequestID
 }
 
 func expiry(from time.Time, timeToLive time.Duration) time.Time {

@@ -49,7 +49,7 @@ func (s *Service) GroupPush(ctx context.Context, group string, req PushRequest) 
 		return nil, fmt.Errorf("%w %q", ErrUnknownPolicy, req.PolicyID)
 	}
 	ids, _ := req.Document.RegistrationIDs()
-	body, err := req.Document.WithoutOwn().For(engagelab.Request{RegistrationIDs: ids})
+	body, err := req.Document.For(engagelab.Request{RegistrationIDs: ids})
 	if err != nil {
 		return nil, err
 	}

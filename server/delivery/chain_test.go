@@ -22,12 +22,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// witness notes, for each claim, whose clicks had been acknowledged before it.
+// witness notes, for each claim that is decided about, whose clicks had been acknowledged before it. A dispatch that
+// EngageLab may have is repeated as it was: its earlier claim is the one that counts.
 type witness struct {
 	storage.Store
 	mu      sync.Mutex
 	clicked map[string]bool            // by registration id
-	atClaim map[string]map[string]bool // by cid: clicked as it was before the latest claim
+	atClaim map[string]map[string]bool // by cid: clicked as it was before the latest claim that decided who gets it
 }
 
 func (w *witness) ClaimDispatches(ctx context.Context, req storage.ClaimRequest) ([]storage.Claim, error) {
@@ -38,6 +39,9 @@ func (w *witness) ClaimDispatches(ctx context.Context, req storage.ClaimRequest)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, claim := range claims {
+		if claim.Dispatch.State == storage.DispatchSending {
+			continue // repeated as it was decided before
+		}
 		w.atClaim[fmt.Sprintf("%d-%d-%d", claim.Push.ID, claim.Dispatch.Step, claim.Dispatch.Chunk)] = before
 	}
 	return claims, err

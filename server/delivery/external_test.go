@@ -85,8 +85,9 @@ func TestACallbackAheadOfItsAnswerIsNoExternalPush(t *testing.T) {
 	arrive := sync.OnceFunc(func() { close(taken) })
 	h.engageLab.hook(nil, func(sending) error { arrive(); <-answer; return nil })
 	created := make(chan storage.Push, 1)
+	request := h.request(1, map[string]any{"body": map[string]any{"message": map[string]any{}}}) // it is good for a day
 	go func() {
-		if push, err := h.service.CreatePush(t.Context(), h.request(1, nil)); err == nil {
+		if push, err := h.service.CreatePush(t.Context(), request); err == nil {
 			created <- push
 		}
 	}()

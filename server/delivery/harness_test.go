@@ -115,6 +115,10 @@ func (e *engageLab) StatusDetail(context.Context, []string) (map[string]engagela
 	return nil, errDown
 }
 
+func (e *engageLab) StatusBatch(context.Context, []string) ([]json.RawMessage, error) {
+	return nil, errDown
+}
+
 func (e *engageLab) Withdraw(_ context.Context, id string) (engagelab.PushResponse, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

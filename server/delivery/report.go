@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"susul.dev/susul/server/engagelab"
@@ -37,6 +38,19 @@ func (s *Service) ElsewhereStatus(ctx context.Context, app string, upstreamIDs [
 	return details, nil
 }
 
+// ElsewhereStates returns EngageLab's own words on how far such messages came, one for each that it knows.
+func (s *Service) ElsewhereStates(ctx context.Context, app string, upstreamIDs []string) ([]json.RawMessage, error) {
+	served, ok := s.Apps[app]
+	if !ok {
+		return nil, fmt.Errorf("%w %q", ErrUnknownApp, app)
+	}
+	states, err := served.Sender.StatusBatch(ctx, upstreamIDs)
+	if err != nil {
+		return nil, fromEngageLab(err)
+	}
+	return states, nil
+}
+
 // Recipients returns those of the registration ids that are recipients of an app's push, or storage.ErrNotFound if the
 // app has no such push.
 func (s *Service) Recipients(ctx context.Context, app string, id int64, registrationIDs []string) ([]storage.Recipient, error) {
@@ -44,6 +58,17 @@ func (s *Service) Recipients(ctx context.Context, app string, id int64, registra
 		return nil, err
 	}
 	return s.Store.FindRecipients(ctx, id, registrationIDs)
+}
+
+// FailureOf returns what EngageLab last said about why a push failed for a recipient, empty if it said nothing.
+func (s *Service) FailureOf(ctx context.Context, push storage.Push, registrationID string) (message string, err error) {
+	events, err := s.Store.ListEvents(ctx, storage.EventQuery{App: push.App, PushID: push.ID, RegistrationID: registrationID})
+	for _, event := range events {
+		if event.Milestone == storage.Failed {
+			message = event.ErrorMessage
+		}
+	}
+	return message, err
 }
 
 // ListEvents returns a page of events in the order in which they were stored.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"susul.dev/susul/server/engagelab"
@@ -19,7 +20,7 @@ const (
 	minRetryPause = time.Second
 	maxRetryPause = time.Minute
 
-	// askFor is how long, after its expiry, EngageLab is asked what became of a dispatch that it may have taken.
+	// askFor is how long, after its expiry, EngageLab is asked what became of a follow-up that it may have taken.
 	askFor = 24 * time.Hour
 
 	// finishAttempts bounds how often a result is offered to a store that is unavailable. After that the claim's lease
@@ -48,6 +49,9 @@ func (s *Service) send(ctx context.Context, claim storage.Claim) {
 func (s *Service) attempt(ctx context.Context, claim storage.Claim) (storage.DispatchResult, error) {
 	result := storage.DispatchResult{ID: claim.Dispatch.ID, Attempt: claim.Dispatch.Attempt, Time: s.Clock.Now()}
 	if claim.Dispatch.State == storage.DispatchSending {
+		if result.Time.After(lastTry(claim.Dispatch)) {
+			return unanswered(claim.Dispatch, result), nil
+		}
 		return s.handOver(ctx, claim, result), nil
 	}
 	v := s.decide(claim)
@@ -67,6 +71,27 @@ func (s *Service) attempt(ctx context.Context, claim storage.Claim) (storage.Dis
 		return result, err
 	}
 	return s.handOver(ctx, claim, result), nil
+}
+
+// lastTry is until when a dispatch that EngageLab may have is repeated. If EngageLab had been down instead, a repetition
+// would be the first to arrive: a push must not come later than its time to live allows. A follow-up is worth asking
+// about for longer, since later steps depend on who got it.
+func lastTry(d storage.Dispatch) time.Time {
+	if d.Step == 0 {
+		return d.ExpireTime
+	}
+	return d.ExpireTime.Add(askFor)
+}
+
+// unanswered ends a dispatch of which it was never learnt whether EngageLab took it. If all of its push depends on it,
+// the push has expired, as far as anybody can tell. Should EngageLab have it after all, its callbacks make an external
+// push.
+func unanswered(d storage.Dispatch, result storage.DispatchResult) storage.DispatchResult {
+	result.State, result.Reason = storage.DispatchUnanswered, storage.ReasonUnanswered
+	if d.Step == 0 && d.Chunk == 0 {
+		result.State, result.Reason = storage.DispatchExpired, storage.ReasonExpired
+	}
+	return result
 }
 
 // verdict is what is decided about a claim: it may go to those who are kept, unless there is a state.
@@ -95,14 +120,7 @@ func (s *Service) decide(claim storage.Claim) verdict {
 func (s *Service) handOver(ctx context.Context, claim storage.Claim, result storage.DispatchResult) storage.DispatchResult {
 	ctx, cancel := context.WithTimeout(ctx, handover)
 	defer cancel()
-	app := s.Apps[claim.Push.App]
-	body, err := requestBody(app, claim)
-	if err != nil {
-		s.Logger.Error("a stored push can't be sent", "app", claim.Push.App, "msg_id", claim.Push.ID, "error", err)
-		result.State, result.Reason = storage.DispatchCancelled, storage.ReasonUnusable
-		return result
-	}
-	answer, err := app.Sender.Push(ctx, body)
+	answer, err := s.request(ctx, claim)
 	result.Time = s.Clock.Now()
 	uncertain := claim.Dispatch.State == storage.DispatchSending || engagelab.Ambiguous(err)
 	refusal := permanent(err)
@@ -110,25 +128,37 @@ func (s *Service) handOver(ctx context.Context, claim storage.Claim, result stor
 	case err == nil:
 		result.State, result.UpstreamID = storage.DispatchSent, answer.MsgID
 		return result
+	case errors.Is(err, errUnusable):
+		s.Logger.Error("a stored push can't be sent", "app", claim.Push.App, "msg_id", claim.Push.ID, "error", err)
+		result.State, result.Reason = storage.DispatchCancelled, storage.ReasonUnusable
+		return result
 	case refusal != nil && !uncertain:
 		result.State, result.Refusal = storage.DispatchRefused, refusal
 		return result
-	case refusal != nil, uncertain && result.Time.After(claim.Dispatch.ExpireTime.Add(askFor)):
-		// A refusal now does not say that an earlier request was not taken.
+	case refusal != nil: // which does not say that an earlier request was not taken
 		result.State, result.Reason, result.Refusal = storage.DispatchUnanswered, storage.ReasonUnanswered, refusal
 		return result
-	case uncertain:
-		result.State = storage.DispatchSending
-	default:
-		result.State = storage.DispatchPending
+	}
+	end := claim.Dispatch.ExpireTime // after which there is no need to wait
+	result.State = storage.DispatchPending
+	if uncertain {
+		end, result.State = lastTry(claim.Dispatch), storage.DispatchSending
 	}
 	result.Time = result.Time.Add(retryPause(claim.Dispatch.Attempt))
 	if busy := (*engagelab.Error)(nil); errors.As(err, &busy) {
 		result.Time = result.Time.Add(busy.RetryAfter)
 	}
+	result.Time = earlier(result.Time, end.Add(time.Millisecond)) // times are kept to the millisecond
 	s.Logger.Warn("EngageLab did not take a dispatch, or did not say so; it will be tried again", "app", claim.Push.App,
 		"msg_id", claim.Push.ID, "step", claim.Dispatch.Step, "chunk", claim.Dispatch.Chunk, "error", err)
 	return result
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }
 
 // retryPause grows with the attempts and differs from dispatch to dispatch.
@@ -137,22 +167,55 @@ func retryPause(attempt int) time.Duration {
 	return pause/2 + rand.N(pause/2)
 }
 
-// requestBody turns a claim into EngageLab's push object.
-func requestBody(app App, claim storage.Claim) ([]byte, error) {
+// errUnusable says that no request can be made of what is stored.
+var errUnusable = errors.New("unusable")
+
+// request turns a claim into EngageLab's push object, and posts it.
+func (s *Service) request(ctx context.Context, claim storage.Claim) (engagelab.PushResponse, error) {
 	document, err := engagelab.ParseDocument(claim.Push.Document)
+	if err == nil {
+		document, err = layContent(document, claim.Dispatch.Content)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("stored push: %w", err)
+		return engagelab.PushResponse{}, fmt.Errorf("%w: stored push: %w", errUnusable, err)
 	}
-	if document, err = layContent(document, claim.Dispatch.Content); err != nil {
-		return nil, err
-	}
+	app := s.Apps[claim.Push.App]
 	request := engagelab.Request{
 		CallbackURL: app.CallbackURL, CID: cid(claim.Push.ID, claim.Dispatch.Step, claim.Dispatch.Chunk),
+		Narrowed: !claim.Push.Listed && claim.Dispatch.Step > 0,
 	}
 	for _, recipient := range claim.Recipients {
 		request.RegistrationIDs = append(request.RegistrationIDs, recipient.RegistrationID)
 	}
-	return document.For(request)
+	if request.OverrideMsgID, err = s.overridden(ctx, claim.Push.App, document); err != nil {
+		return engagelab.PushResponse{}, err
+	}
+	body, err := document.For(request)
+	if err != nil {
+		return engagelab.PushResponse{}, fmt.Errorf("%w: %w", errUnusable, err)
+	}
+	return app.Sender.Push(ctx, body)
+}
+
+// overridden returns EngageLab's id of the push that the document overrides, empty if it names none of Susul's. The
+// first request of that push stands for all of it: EngageLab takes one id.
+func (s *Service) overridden(ctx context.Context, app string, document engagelab.Document) (upstreamID string, err error) {
+	id, err := strconv.ParseInt(document.OverrideMsgID(), 10, 64)
+	if err != nil || id <= 0 {
+		return "", nil //nolint:nilerr // it is no msg_id of ours: EngageLab will judge it
+	}
+	push, err := s.Store.GetPush(ctx, app, id)
+	if errors.Is(err, storage.ErrNotFound) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	dispatches, err := s.Store.ListDispatches(ctx, push.ID, 0, 1)
+	if err != nil || len(dispatches) == 0 {
+		return "", err
+	}
+	return dispatches[0].UpstreamID, nil
 }
 
 func ordinals(recipients []storage.Recipient) []uint32 {

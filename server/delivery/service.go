@@ -25,6 +25,7 @@ type Sender interface {
 	Validate(ctx context.Context, document []byte) (engagelab.PushResponse, error)
 	Withdraw(ctx context.Context, msgID string) (engagelab.PushResponse, error)
 	StatusDetail(ctx context.Context, messageIDs []string) (map[string]engagelab.StatusDetail, error)
+	StatusBatch(ctx context.Context, messageIDs []string) ([]json.RawMessage, error)
 }
 
 // Policies is what delivery needs of the resend policies.

@@ -3,6 +3,7 @@ package engagelab
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 )
 
 // MaxBatchTargets is how many targets EngageLab takes in one batch.
@@ -22,7 +23,8 @@ func ParseBatch(data []byte, kind BatchKind) ([]BatchItem, error) {
 		return nil, err
 	}
 	var found faults
-	requests, _ := batch.members["requests"].([]any)
+	var requests []json.RawMessage
+	_ = json.Unmarshal(batch.raw["requests"], &requests) // what is no array has no requests
 	switch {
 	case len(requests) == 0:
 		found.add("requests", "must be an array of 1 to %d requests", MaxBatchTargets)
@@ -32,21 +34,25 @@ func ParseBatch(data []byte, kind BatchKind) ([]BatchItem, error) {
 	}
 	items := make([]BatchItem, 0, len(requests))
 	targets := make(map[string]struct{}, len(requests))
-	for i, value := range requests {
-		request, _ := value.(map[string]any)
-		target := stringAt(request, "target")
+	for i, raw := range requests {
 		field := fmt.Sprintf("requests[%d]", i)
-		_, twice := targets[target]
-		targets[target] = struct{}{}
-		switch {
-		case request == nil:
+		request, err := ParseDocument(raw)
+		if err != nil {
 			found.add(field, "must be an object")
-		case target == "":
+			continue
+		}
+		target := stringAt(request.members, "target")
+		if target == "" {
 			found.add(field+".target", "must be a string that is not empty")
-		case twice:
+		} else if _, twice := targets[target]; twice {
 			found.add(field+".target", "is an earlier request's too: the answer has one result for each target")
 		}
-		items = append(items, BatchItem{Target: target, Document: single(request, kind)})
+		targets[target] = struct{}{}
+		document, err := batch.single(request, kind)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, BatchItem{Target: target, Document: document})
 	}
 	if len(found) > 0 {
 		return nil, &InvalidDocument{Faults: found}
@@ -54,21 +60,34 @@ func ParseBatch(data []byte, kind BatchKind) ([]BatchItem, error) {
 	return items, nil
 }
 
-// single lays one request of a batch out as a push object. What is not a member of that belongs to its body.
-func single(request map[string]any, kind BatchKind) Document {
-	body := make(map[string]any, len(request))
-	members := map[string]any{"body": body}
-	for name, value := range request {
+// single lays one request of a batch out as a push object. What is not a member of that belongs to its body. What
+// stands beside the requests holds for each of them, but for a request_id, which would make them all the same push.
+func (d Document) single(request Document, kind BatchKind) (Document, error) {
+	root, body := maps.Clone(d.raw), make(rawObject, len(request.raw))
+	delete(root, "requests")
+	delete(root, "request_id")
+	for name, value := range request.raw {
 		switch name {
 		case "target":
-			members["to"] = map[string]any{kind.selector(): []any{value}}
 		case "from", "request_id", "custom_args", "callback_url":
-			members[name] = value
+			root[name] = value
 		default:
 			body[name] = value
 		}
 	}
-	return Document{members: members}
+	var err error
+	to := map[string][]json.RawMessage{kind.selector(): {request.raw["target"]}}
+	if root["to"], err = json.Marshal(to); err != nil {
+		return Document{}, err
+	}
+	if root["body"], err = json.Marshal(body); err != nil {
+		return Document{}, err
+	}
+	data, err := json.Marshal(root)
+	if err != nil {
+		return Document{}, err
+	}
+	return ParseDocument(data)
 }
 
 // selector is the kind of audience that a target of the batch is.

@@ -185,6 +185,14 @@ func (c *Client) StatusDetail(ctx context.Context, messageIDs []string) (map[str
 	}))
 }
 
+// StatusBatch returns the states of up to 100 messages, as EngageLab wrote them. Unknown ids are missing.
+func (c *Client) StatusBatch(ctx context.Context, messageIDs []string) ([]json.RawMessage, error) {
+	query := url.Values{"message_ids": {strings.Join(messageIDs, ",")}}
+	return decode[[]json.RawMessage](c.do(ctx, call{
+		method: http.MethodGet, path: "/v4/status/batch/message", query: query,
+	}))
+}
+
 // StatusMessage returns how far one message came on the given devices, keyed by registration_id.
 func (c *Client) StatusMessage(ctx context.Context, messageID string, registrationIDs []string) (map[string]StatusMessage, error) {
 	query := url.Values{"message_id": {messageID}, "registration_ids": {strings.Join(registrationIDs, ",")}}

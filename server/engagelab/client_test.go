@@ -63,6 +63,8 @@ func TestCallsAreWellFormed(t *testing.T) {
 		body, _ := io.ReadAll(r.Body)
 		got = fmt.Sprintf("%s %s %s:%s %s %s", r.Method, r.URL.RequestURI(), user, secret, r.Header.Get("Content-Type"), body)
 		switch {
+		case strings.Contains(r.URL.Path, "batch/message"):
+			say(w, `[{"message_id":"5","new":1e400}]`)
 		case strings.Contains(r.URL.Path, "batch"):
 			say(w, `{"results":{"a":{"target":"a","success":true,"msg_id":1666165485030094861},"b":{"target":"b","success":false,"msg_id":"","error":{"code":"23008","message":"slow"}}}}`)
 		case strings.Contains(r.URL.Path, "detail"):
@@ -97,6 +99,9 @@ func TestCallsAreWellFormed(t *testing.T) {
 				Sub: engagelab.SubDetail{Notification: engagelab.KindDetail{
 					Target: 9, Click: 1, SubAndroid: map[string]engagelab.Totals{"fcm": {Sent: 3}}}}}},
 			"GET /v4/status/detail?message_ids=5%2C6 app:hush-hush  "},
+		{"states", func() (any, error) { return u.StatusBatch(ctx, []string{"5", "6"}) },
+			[]json.RawMessage{json.RawMessage(`{"message_id":"5","new":1e400}`)},
+			"GET /v4/status/batch/message?message_ids=5%2C6 app:hush-hush  "},
 		{"message", func() (any, error) { return u.StatusMessage(ctx, "5", []string{"a", "b"}) },
 			map[string]engagelab.StatusMessage{"a": {Status: "1"}, "b": {Status: "click"}},
 			"GET /v4/status/message?message_id=5&registration_ids=a%2Cb app:hush-hush  "},
@@ -182,7 +187,7 @@ func TestRetryStaysWithinTheDeadline(t *testing.T) {
 		w.Header().Set("Retry-After", "2")
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 1900*time.Millisecond)
 	defer cancel()
 	_, err := u.push(ctx)
 	require.NoError(t, ctx.Err(), "there was no point in waiting")

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,26 +19,33 @@ import (
 // DefaultTimeToLive is what EngageLab assumes when a push says nothing.
 const DefaultTimeToLive = 24 * time.Hour
 
-// Document is a push object. What Susul does not know stays in it unchanged, numbers as they were written.
+// Document is a push object. It is read through its decoded members and written from the text that came, so that what
+// Susul does not touch reaches EngageLab as it was: unknown fields, numbers of any size, even a lone surrogate.
 type Document struct {
 	members map[string]any
+	raw     rawObject
 }
 
-// ParseDocument reads one JSON object.
+// rawObject is a JSON object whose members are left as they were written.
+type rawObject map[string]json.RawMessage
+
+// ParseDocument reads one JSON object. Of a name that is there twice, the last one counts.
 func ParseDocument(data []byte) (Document, error) {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
 	var members map[string]any
-	if err := decoder.Decode(&members); err != nil {
+	switch err := decoder.Decode(&members); {
+	case errors.Is(err, io.EOF):
+		return Document{}, errors.New("the body is empty: send a JSON object")
+	case errors.As(err, new(*json.UnmarshalTypeError)) || err == nil && members == nil:
+		return Document{}, errors.New("the body is JSON, but not an object")
+	case err != nil:
 		return Document{}, fmt.Errorf("the body is not a JSON object: %w", err)
-	}
-	if members == nil {
-		return Document{}, errors.New("the body is not a JSON object: it is null")
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
 		return Document{}, errors.New("the body is not one JSON object: something follows it")
 	}
-	return Document{members: members}, nil
+	return Document{members: members, raw: rawMembers(data)}, nil
 }
 
 // MarshalJSON returns the document with its members in alphabetical order, so that equal documents are equal bytes.
@@ -56,6 +65,19 @@ func (d Document) PlanID() string { return stringAt(d.options(), "plan_id") }
 
 // CID returns the caller's own options.cid; empty if there is none.
 func (d Document) CID() string { return stringAt(d.options(), "cid") }
+
+// OverrideMsgID returns options.override_msg_id, the message whose notification this one replaces, as it was written;
+// empty if there is none.
+func (d Document) OverrideMsgID() string {
+	switch id := d.options()["override_msg_id"].(type) {
+	case string:
+		return id
+	case json.Number:
+		return id.String()
+	default:
+		return ""
+	}
+}
 
 // TimeToLive returns how long the push may take to arrive.
 func (d Document) TimeToLive() time.Duration {
@@ -133,52 +155,94 @@ func (d Document) Extras() map[string]any {
 	return all
 }
 
-// WithoutOwn returns the document without what is Susul's to fill in: callback_url and a listed audience.
-func (d Document) WithoutOwn() Document {
-	members := maps.Clone(d.members)
-	delete(members, "callback_url")
-	if to, ok := members["to"].(map[string]any); ok {
-		to = maps.Clone(to)
-		delete(to, "registration_id")
-		members["to"] = to
-	}
-	return Document{members: members}
-}
-
 // Request is what Susul fills in for one dispatch.
 type Request struct {
-	// RegistrationIDs are the recipients; nil leaves the audience as the document has it.
+	// RegistrationIDs are the recipients; nil leaves any other audience as the document has it.
 	RegistrationIDs []string
+	// Narrowed says that the recipients take the place of another audience, of which they are a part.
+	Narrowed bool
 	// CallbackURL is where EngageLab is to report; empty for where its console says.
 	CallbackURL string
 	// CID makes EngageLab recognise a repeated request; empty for none.
 	CID string
+	// OverrideMsgID is what EngageLab calls the message that override_msg_id names; empty leaves it as it is.
+	OverrideMsgID string
 }
 
-// For returns the body of one request to EngageLab.
+// For returns the body of one request to EngageLab: the document, but for what is Susul's to fill in. That is
+// callback_url, a listed audience, and of the options cid and override_msg_id, if the request has them.
 func (d Document) For(r Request) ([]byte, error) {
-	members := maps.Clone(d.members)
-	if r.RegistrationIDs != nil {
-		to := cloneObject(members, "to")
-		for _, selector := range selectors {
-			delete(to, selector)
-		}
-		to["registration_id"] = r.RegistrationIDs
-	}
+	root := maps.Clone(d.raw)
+	delete(root, "callback_url")
+	var err error
 	if r.CallbackURL != "" {
-		members["callback_url"] = []string{r.CallbackURL}
+		root["callback_url"], err = json.Marshal([]string{r.CallbackURL})
 	}
+	if _, listed := d.RegistrationIDs(); err == nil && (listed || r.RegistrationIDs != nil) {
+		root["to"], err = audience(root["to"], r)
+	}
+	if err == nil && (r.CID != "" || r.OverrideMsgID != "") {
+		root["body"], err = withOptions(root["body"], r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(root)
+}
+
+// audience writes the recipients into the document's audience, or instead of it.
+func audience(raw json.RawMessage, r Request) (json.RawMessage, error) {
+	to := rawMembers(raw)
+	if r.Narrowed {
+		to = rawObject{}
+	}
+	delete(to, "registration_id")
+	if r.RegistrationIDs != nil {
+		ids, err := json.Marshal(r.RegistrationIDs)
+		if err != nil {
+			return nil, err
+		}
+		to["registration_id"] = ids
+	}
+	return json.Marshal(to)
+}
+
+// withOptions writes Susul's options among the body's.
+func withOptions(raw json.RawMessage, r Request) (json.RawMessage, error) {
+	body := rawMembers(raw)
+	options := rawMembers(body["options"])
+	if r.OverrideMsgID != "" { // in the form that it had: a number or a string
+		quotes := bytes.HasPrefix(options["override_msg_id"], []byte(`"`))
+		options["override_msg_id"] = json.RawMessage(r.OverrideMsgID)
+		if _, err := strconv.ParseInt(r.OverrideMsgID, 10, 64); quotes || err != nil {
+			options["override_msg_id"] = json.RawMessage(strconv.Quote(r.OverrideMsgID))
+		}
+	}
+	var err error
 	if r.CID != "" {
-		options := cloneObject(cloneObject(members, "body"), "options")
-		options["cid"] = r.CID
+		if options["cid"], err = json.Marshal(r.CID); err != nil {
+			return nil, err
+		}
 	}
-	return json.Marshal(members)
+	if body["options"], err = json.Marshal(options); err != nil {
+		return nil, err
+	}
+	return json.Marshal(body)
+}
+
+// rawMembers returns an object's members; what is not an object has none.
+func rawMembers(raw []byte) rawObject {
+	var members rawObject
+	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
+		return rawObject{}
+	}
+	return members
 }
 
 // Overlay returns the document with a title, a text and a JSON merge patch laid over it, in this order. Empty ones leave
 // it as it is.
 func (d Document) Overlay(title, alert string, patch []byte) (Document, error) {
-	data, err := json.Marshal(d)
+	data, err := json.Marshal(d.raw)
 	if err != nil {
 		return Document{}, err
 	}
@@ -191,12 +255,19 @@ func (d Document) Overlay(title, alert string, patch []byte) (Document, error) {
 	if err != nil {
 		return Document{}, err
 	}
-	// The copy that was just parsed is nobody else's, so it may be changed in place.
-	if notification := changed.notification(); notification != nil {
-		setAlert(notification, alert)
-		setTitle(notification, title, changed.Platforms())
+	notification := changed.notification()
+	if notification == nil || title == "" && alert == "" {
+		return changed, nil
 	}
-	return changed, nil
+	// The copy that was just parsed is nobody else's, so it may be changed in place.
+	setAlert(notification, alert)
+	setTitle(notification, title, changed.Platforms())
+	body := rawMembers(changed.raw["body"])
+	if body["notification"], err = json.Marshal(notification); err != nil {
+		return Document{}, err
+	}
+	changed.raw["body"], err = json.Marshal(body)
+	return changed, err
 }
 
 func setAlert(notification map[string]any, alert string) {
@@ -268,22 +339,12 @@ func object(parent map[string]any, name string) map[string]any {
 	return child
 }
 
-// cloneObject replaces a member by a copy of it, or by an empty object, and returns that.
-func cloneObject(parent map[string]any, name string) map[string]any {
-	child := maps.Clone(object(parent, name))
-	if child == nil {
-		child = make(map[string]any)
-	}
-	parent[name] = child
-	return child
-}
-
 func stringAt(parent map[string]any, name string) string {
 	text, _ := parent[name].(string)
 	return text
 }
 
-// wholeNumber accepts a number or, as some clients write it, a number in a string.
+// wholeNumber accepts a number or, as some clients write it, a number in a string. 60.0 and 6e1 are whole too.
 func wholeNumber(value any) (int64, bool) {
 	text, ok := value.(string)
 	if number, isNumber := value.(json.Number); isNumber {
@@ -292,6 +353,7 @@ func wholeNumber(value any) (int64, bool) {
 	if !ok {
 		return 0, false
 	}
-	n, err := json.Number(strings.TrimSpace(text)).Int64()
-	return n, err == nil
+	const exact = 1 << 53 // beyond this a float no longer holds every integer
+	f, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	return int64(f), err == nil && f == math.Trunc(f) && math.Abs(f) < exact
 }

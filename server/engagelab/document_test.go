@@ -39,7 +39,7 @@ func TestDocumentReadsWhatSusulNeeds(t *testing.T) {
 
 func TestDocumentForOneRequestKeepsTheRest(t *testing.T) {
 	document := parse(t, newsPush)
-	body, err := document.WithoutOwn().For(Request{
+	body, err := document.For(Request{
 		RegistrationIDs: []string{"b"}, CallbackURL: "https://susul/cb", CID: "7-0-0",
 	})
 	require.NoError(t, err)
@@ -54,11 +54,80 @@ func TestDocumentForOneRequestKeepsTheRest(t *testing.T) {
 }
 
 func TestAListTakesThePlaceOfAnyAudience(t *testing.T) {
-	for _, to := range []string{`"all"`, `{"tag":["a"]}`, `{"alias":["a"],"tag_not":["b"]}`, `{"seg":{"id":"s"}}`, `{"registration_id":["x"]}`} {
+	for _, to := range []string{
+		`"all"`, `{"tag":["a"]}`, `{"alias":["a"],"tag_not":["b"]}`, `{"seg":{"id":"s"}}`, `{"of-a-new-kind":[1]}`,
+	} {
 		document := parse(t, `{"to":`+to+`,"body":{"message":{}}}`)
-		body, err := document.For(Request{RegistrationIDs: []string{"r"}, CID: "c"})
+		body, err := document.For(Request{RegistrationIDs: []string{"r"}, Narrowed: true, CID: "c"})
 		require.NoError(t, err)
 		require.JSONEq(t, `{"to":{"registration_id":["r"]},"body":{"message":{},"options":{"cid":"c"}}}`, string(body))
+	}
+}
+
+func TestAnAudienceKeepsWhatIsNotSusuls(t *testing.T) {
+	for to, want := range map[string]string{
+		`{"registration_id":["x","y"],"tag":null,"new":[1.0]}`: `{"registration_id":["r"],"tag":null,"new":[1.0]}`,
+		`{"registration_id":null,"tag":["x"]}`:                 `{"registration_id":null,"tag":["x"]}`,
+		`"all"`:                                                `"all"`,
+	} {
+		document := parse(t, `{"to":`+to+`,"body":{}}`)
+		request := Request{CID: "c"}
+		if _, listed := document.RegistrationIDs(); listed {
+			stored, err := document.For(Request{})
+			require.NoError(t, err)
+			require.NotContains(t, string(stored), "registration_id", "recipients are stored elsewhere")
+			document, request.RegistrationIDs = parse(t, string(stored)), []string{"r"}
+		}
+		body, err := document.For(request)
+		require.NoError(t, err)
+		require.JSONEq(t, `{"to":`+want+`,"body":{"options":{"cid":"c"}}}`, string(body))
+		require.Equal(t, strings.Contains(to, "1.0"), strings.Contains(string(body), "1.0"))
+	}
+}
+
+// What no decoder gives back unchanged goes through as text.
+func TestDocumentKeepsWhatCannotBeDecoded(t *testing.T) {
+	const odd = `{"half":"\ud83d","n":[1e400,-0,1.0,9007199254740993],"twice":1,"twice":2}`
+	document := parse(t, `{"to":"all","custom_args":`+odd+`,"body":{"message":`+odd+`,"options":{"new":`+odd+`}}}`)
+	body, err := document.For(Request{CID: "c", CallbackURL: "https://susul.example"})
+	require.NoError(t, err)
+	require.Equal(t, 3, strings.Count(string(body), odd), "%s", body)
+
+	changed, err := document.Overlay("", "", []byte(`{"body":{"message":{"title":"T"}}}`))
+	require.NoError(t, err)
+	body, err = changed.For(Request{CID: "c", RegistrationIDs: []string{"r"}, Narrowed: true})
+	require.NoError(t, err)
+	require.Equal(t, 2, strings.Count(string(body), odd), "a follow-up leaves what it does not change: %s", body)
+	require.Equal(t, 3, strings.Count(string(body), `"half":"\ud83d","n":[1e400,-0,1.0,9007199254740993]`))
+	require.Contains(t, string(body), `"title":"T"`)
+}
+
+func TestBatchKeepsWhatStandsBesideItsRequests(t *testing.T) {
+	items, err := ParseBatch([]byte(`{"from":"f","request_id":"all of it","new":{"a":1.0},"requests":[
+		{"target":"a","platform":"all","from":"own","to":"?"},{"target":"b","request_id":"r","options":{"new":1e400}}]}`), BatchAlias)
+	require.NoError(t, err)
+	for i, want := range []string{
+		`{"from":"own","new":{"a":1.0},"to":{"alias":["a"]},"body":{"platform":"all","to":"?"}}`,
+		`{"from":"f","new":{"a":1.0},"request_id":"r","to":{"alias":["b"]},"body":{"options":{"new":1e400}}}`,
+	} {
+		body, err := items[i].Document.For(Request{})
+		require.NoError(t, err)
+		require.Equal(t, parse(t, want).Members(), parse(t, string(body)).Members())
+	}
+}
+
+func TestTimeToLiveInAnySpelling(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		`60`: time.Minute, `"60"`: time.Minute, `60.0`: time.Minute, `6e1`: time.Minute, `" 60 "`: time.Minute, `0`: 0,
+		`null`: DefaultTimeToLive, `1.5`: -1, `1e400`: -1, `-1`: -1, `"soon"`: -1, `1e300`: -1, `true`: -1, `"NaN"`: -1, `"Inf"`: -1,
+	} {
+		document := parse(t, `{"to":"all","body":{"message":{},"options":{"time_to_live":`+text+`}}}`)
+		if want < 0 {
+			require.Error(t, document.Validate(), text)
+			continue
+		}
+		require.NoError(t, document.Validate(), text)
+		require.Equal(t, want, document.TimeToLive(), text)
 	}
 }
 
@@ -194,7 +263,7 @@ func FuzzParseDocument(f *testing.F) {
 		document.Platforms()
 		document.Extras()
 		document.CallbackURLs()
-		_, err = document.WithoutOwn().For(Request{CID: "c", RegistrationIDs: []string{"a"}})
+		_, err = document.For(Request{CID: "c", RegistrationIDs: []string{"a"}})
 		require.NoError(t, err)
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -15,7 +14,7 @@ import (
 func TestMatches(t *testing.T) {
 	push := policy.Attributes{
 		App: "app1", PlanID: "news", RequestID: "r-1", Platform: []string{"android", "ios"},
-		CustomArgs: map[string]any{"kind": "promo", "n": json.Number("3"), "deep": map[string]any{"x": true}},
+		CustomArgs: map[string]any{"kind": "promo", "n": json.Number("3"), "big": json.Number("9007199254740993"), "huge": json.Number("1e400"), "deep": map[string]any{"x": true}},
 		Extras:     map[string]any{"campaign": "c1", "n": json.Number("2.5")},
 	}
 	text := policy.Attributes{CustomArgs: "campaign-7"}
@@ -28,6 +27,9 @@ func TestMatches(t *testing.T) {
 		{match: `app == "app1" && plan_id == "news" && request_id.startsWith("r-")`, push: push, want: true},
 		{match: `"ios" in platform && platform.exists(p, p == "android")`, push: push, want: true},
 		{match: `custom_args.kind == "promo" && custom_args.n > 2 && custom_args.deep.x == true`, push: push, want: true},
+		{match: `custom_args.big == 9007199254740993`, push: push, want: true},
+		{match: `custom_args.big == 9007199254740992`, push: push, want: false},
+		{match: `custom_args.huge > 7`, push: push, fails: true},
 		{match: `extras.campaign.matches("^c[0-9]$") && extras.n < 3.0`, push: push, want: true},
 		{match: `has(custom_args.other) && custom_args.other == 1`, push: push, want: false},
 		{match: `custom_args == "campaign-7"`, push: text, want: true},
@@ -59,11 +61,9 @@ func TestMatchCostIsBounded(t *testing.T) {
 	p.Match = fmt.Sprintf("%[1]s.all(a, %[1]s.all(b, %[1]s.all(c, a+b+c >= 0)))", list)
 	compiled, err := policy.Compile(p)
 	require.NoError(t, err)
-	began := time.Now()
 	matched, err := compiled.Matches(policy.Attributes{})
 	require.False(t, matched)
 	require.ErrorContains(t, err, "cost limit")
-	require.Less(t, time.Since(began), 2*time.Second)
 }
 
 func BenchmarkMatch(b *testing.B) {

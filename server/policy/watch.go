@@ -156,8 +156,8 @@ func (s *Store) load(ctx context.Context) error {
 		more = page.More
 	}
 	s.forgetBroken(seen)
-	s.publish(newSnapshot(revision, byID))
 	s.metrics.reloads.Inc()
+	s.publish(newSnapshot(revision, byID))
 	s.logger.InfoContext(ctx, "policies loaded", "revision", revision, "policies", len(byID))
 	return nil
 }
@@ -187,10 +187,12 @@ func (s *Store) compile(kv *mvccpb.KeyValue, last *Compiled) *Compiled {
 	return c
 }
 
-// publish swaps the snapshot and wakes all who wait.
+// publish swaps the snapshot and wakes all who wait. Whoever sees a snapshot sees its metrics too.
 func (s *Store) publish(next *Snapshot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.metrics.policies.Set(float64(len(next.list)))
+	s.metrics.applied.Set(float64(next.Revision))
 	first := s.snapshot.Load().Revision == 0
 	s.snapshot.Store(next)
 	s.applied = next.Revision
@@ -199,8 +201,6 @@ func (s *Store) publish(next *Snapshot) {
 	if first {
 		close(s.loaded)
 	}
-	s.metrics.policies.Set(float64(len(next.list)))
-	s.metrics.applied.Set(float64(s.applied))
 }
 
 // connected notes a sign of life. The revision is one up to which no event is outstanding.

@@ -18,6 +18,9 @@ import (
 
 const (
 	patience = 20 * time.Second
+	// shortTTL lets a lease lapse within a test; longTTL lets none, so that what happens within patience has another cause.
+	shortTTL = 2 * time.Second
+	longTTL  = time.Minute
 	prefix   = "/test/election"
 )
 
@@ -37,10 +40,10 @@ type candidate struct {
 }
 
 // stand adds a candidate whose leaderships go to the channel. Each lasts until its context ends or it resigns.
-func stand(t *testing.T, client *clientv3.Client, name string, elected chan<- leadership) *candidate {
+func stand(t *testing.T, client *clientv3.Client, name string, ttl time.Duration, elected chan<- leadership) *candidate {
 	t.Helper()
 	c := &candidate{client: client, Election: schedule.New(schedule.ElectionOptions{
-		Client: client, Prefix: prefix, Candidate: name, TTL: 2 * time.Second, Logger: slog.New(slog.DiscardHandler),
+		Client: client, Prefix: prefix, Candidate: name, TTL: ttl, Logger: slog.New(slog.DiscardHandler),
 	})}
 	ctx, cancel := context.WithCancel(t.Context())
 	var leading atomic.Int32
@@ -83,7 +86,7 @@ func next(t *testing.T, elected <-chan leadership) leadership {
 func TestHandoverOnResignation(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	elected := make(chan leadership, 10)
-	one, two := stand(t, etcd.Client(), "one", elected), stand(t, etcd.Client(), "two", elected)
+	one, two := stand(t, etcd.Client(), "one", longTTL, elected), stand(t, etcd.Client(), "two", longTTL, elected)
 	last := next(t, elected)
 	for range 5 {
 		for _, c := range []*candidate{one, two} {
@@ -93,10 +96,8 @@ func TestHandoverOnResignation(t *testing.T) {
 			}, patience, time.Millisecond, "both know who leads")
 		}
 		require.NoError(t, last.ctx.Err())
-		began := time.Now()
 		last.resign()
 		successor := next(t, elected)
-		require.Less(t, time.Since(began), time.Second, "at once, not when the lease lapses")
 		require.NotEqual(t, last.candidate, successor.candidate, "the one that waited is next")
 		require.Greater(t, successor.term, last.term)
 		require.Error(t, last.ctx.Err())
@@ -107,25 +108,23 @@ func TestHandoverOnResignation(t *testing.T) {
 func TestHandoverOnStop(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	elected := make(chan leadership, 10)
-	one := stand(t, etcd.Client(), "one", elected)
+	one := stand(t, etcd.Client(), "one", longTTL, elected)
 	first := next(t, elected)
-	two := stand(t, etcd.Client(), "two", elected)
+	two := stand(t, etcd.Client(), "two", longTTL, elected)
 	require.Eventually(t, func() bool { _, known := two.Leader(); return known }, patience, time.Millisecond)
-	began := time.Now()
 	one.stop()
 	_, known := one.Leader()
 	require.False(t, known)
 	second := next(t, elected)
-	require.Less(t, time.Since(began), time.Second)
 	require.Greater(t, second.term, first.term)
 }
 
 func TestHandoverOnLostLease(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	elected := make(chan leadership, 10)
-	stand(t, etcd.Client(), "one", elected)
+	stand(t, etcd.Client(), "one", shortTTL, elected)
 	first := next(t, elected)
-	two := stand(t, etcd.Client(), "two", elected)
+	two := stand(t, etcd.Client(), "two", shortTTL, elected)
 	require.Eventually(t, func() bool { return candidates(t, two.client) == 2 }, patience, time.Millisecond)
 
 	keys, err := two.client.Get(t.Context(), prefix, clientv3.WithFirstCreate()...)
@@ -149,7 +148,7 @@ func TestHandoverOnLostLease(t *testing.T) {
 func TestLeaderDoubtsWithoutEtcd(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	elected := make(chan leadership, 10)
-	one := stand(t, etcd.Client(), "one", elected)
+	one := stand(t, etcd.Client(), "one", shortTTL, elected)
 	first := next(t, elected)
 	require.Eventually(t, func() bool { _, known := one.Leader(); return known }, patience, time.Millisecond)
 	etcd.Stop()
@@ -169,9 +168,9 @@ func TestLeaderDoubtsWithoutEtcd(t *testing.T) {
 func TestStopWithoutEtcd(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	elected := make(chan leadership, 10)
-	one := stand(t, etcd.Client(), "one", elected)
+	one := stand(t, etcd.Client(), "one", shortTTL, elected)
 	next(t, elected)
-	two := stand(t, etcd.Client(), "two", elected)
+	two := stand(t, etcd.Client(), "two", shortTTL, elected)
 	require.Eventually(t, func() bool { return candidates(t, two.client) == 2 }, patience, time.Millisecond)
 	etcd.Stop()
 	began := time.Now()

@@ -22,8 +22,8 @@ const (
 )
 
 // ErrorReason is what a client branches on. Each error of Susul's own carries one, the ends of a call's deadline and of
-// its caller's patience excepted, in `google.rpc.ErrorInfo.reason`, by its name
-// without the prefix `ERROR_REASON_`, with the domain `susul.dev`. The text of an error is for people and may change.
+// its caller's patience excepted, in `google.rpc.ErrorInfo.reason`, by its name without the prefix `ERROR_REASON_`, with the
+// domain `susul.dev`. The text of an error is for people and may change.
 //
 // Faults of a request's fields come with `google.rpc.BadRequest`, all of them at once; errors that a retry may cure
 // come with `google.rpc.RetryInfo`.
@@ -38,7 +38,7 @@ const (
 	ErrorReason_ERROR_REASON_UNAUTHENTICATED ErrorReason = 2
 	// PERMISSION_DENIED / 403. The credentials are good, but not for this app or call.
 	ErrorReason_ERROR_REASON_PERMISSION_DENIED ErrorReason = 3
-	// NOT_FOUND / 404. Metadata: `resource`, what was asked for, if that has a name.
+	// NOT_FOUND / 404. Metadata: `resource`, the name of what was asked for.
 	ErrorReason_ERROR_REASON_NOT_FOUND ErrorReason = 4
 	// ALREADY_EXISTS / 409. A resend policy of this name exists.
 	ErrorReason_ERROR_REASON_ALREADY_EXISTS ErrorReason = 5

@@ -36,7 +36,7 @@ const (
 	PushState_PUSH_STATE_ACTIVE PushState = 1
 	// EngageLab refused it for good; nothing was sent and nothing will be.
 	PushState_PUSH_STATE_REJECTED PushState = 2
-	// Its time to live ended before EngageLab could take it; nothing was sent and nothing will be.
+	// Its time to live ended before EngageLab was known to have taken it; nothing more will be sent.
 	PushState_PUSH_STATE_EXPIRED PushState = 5
 	// Withdrawn here; EngageLab has not confirmed that it took back what was sent.
 	PushState_PUSH_STATE_WITHDRAWING PushState = 3

@@ -333,8 +333,8 @@ type UpdateResendPolicyRequest struct {
 	// The policy with its new values; `name` says which. With `etag`, the change is made only if it is still the policy's;
 	// without, in any case. The rules hold for the policy as it becomes, not for the part of it that is given here.
 	ResendPolicy *ResendPolicy `protobuf:"bytes,1,opt,name=resend_policy,json=resendPolicy,proto3" json:"resend_policy,omitempty"`
-	// The fields to change, for example `paused` or `trigger.within`; `steps` changes as a whole. Absent or `*`: all that
-	// can be changed.
+	// The fields to change, for example `paused` or `trigger.within`; `steps` changes as a whole. Absent: those that are set
+	// in `resend_policy`. `*`: all that can be changed.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -32,7 +32,8 @@ type Config struct {
 // Callback is where the Sandbox reports to, besides a push's own callback_url, and as whom it signs: every callback is
 // signed if Username and Secret are set.
 type Callback struct {
-	URL              string // none if empty
+	// URL is none if empty. {app_key} in it stands for the app's key, since at EngageLab each app has an address of its own.
+	URL              string
 	Username, Secret string
 }
 

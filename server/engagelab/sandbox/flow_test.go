@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -304,6 +305,21 @@ func TestRequestLogIsBounded(t *testing.T) {
 func TestRunsOnce(t *testing.T) {
 	b := newBench(t, Config{})
 	b.settle()
-	require.Eventually(t, b.started.Load, time.Second, time.Millisecond)
+	require.Eventually(t, b.started.Load, 10*time.Second, time.Millisecond)
 	require.ErrorIs(t, b.Run(context.Background()), ErrRunning)
+}
+
+func TestEachAppReportsToAnAddressOfItsOwn(t *testing.T) {
+	r := newReceiver(t, nil)
+	base, _, _ := strings.Cut(r.url, "/callbacks")
+	b := newBench(t, Config{
+		Apps:     map[string]string{"app": "secret", "a/b": "secret2"},
+		Callback: Callback{URL: base + "/v1/apps/{app_key}/callbacks"},
+	})
+	b.ok("POST", "/v4/push", pushBody)
+	b.advance(time.Hour, time.Minute)
+	require.Equal(t, []string{"/v1/apps/app/callbacks"}, r.addresses())
+	require.Equal(t, http.StatusOK, b.as("a/b", "secret2", "POST", "/v4/push", pushBody).status)
+	b.advance(time.Hour, time.Minute)
+	require.Equal(t, []string{"/v1/apps/a%2Fb/callbacks", "/v1/apps/app/callbacks"}, r.addresses())
 }

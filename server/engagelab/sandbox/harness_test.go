@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -129,7 +131,7 @@ func (b *bench) quiet() bool {
 	defer b.mu.Unlock()
 	poke(b.wake)
 	now := b.clock.Now()
-	if len(b.agenda) > 0 && b.agenda[0].due() <= now.UnixNano() {
+	if len(b.agenda) > 0 && b.agenda[0].due() <= now.UnixNano() || len(b.firings) > 0 && b.firings[0].due() <= now.UnixNano() {
 		return false
 	}
 	for _, o := range b.outboxes {
@@ -153,12 +155,13 @@ type receiver struct {
 	sizes  []int
 	echoes int
 	sigs   []string
+	paths  map[string]bool
 	answer func(echo string) int // what to answer; 200 if nil
 }
 
 func newReceiver(t *testing.T, answer func(echo string) int) *receiver {
 	t.Helper()
-	r := &receiver{answer: answer}
+	r := &receiver{answer: answer, paths: map[string]bool{}}
 	server := httptest.NewServer(r)
 	r.url = server.URL + "/callbacks?token=x"
 	t.Cleanup(server.Close)
@@ -181,6 +184,7 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		r.echoes++
 	} else if status < 300 {
 		r.rows = append(r.rows, batch.Rows...)
+		r.paths[request.URL.EscapedPath()] = true
 		r.sizes = append(r.sizes, batch.Total)
 		r.sigs = append(r.sigs, request.Header.Get(engagelab.SignatureHeader))
 	}
@@ -188,6 +192,13 @@ func (r *receiver) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	if status == http.StatusOK {
 		_, _ = io.WriteString(w, batch.EchoStr)
 	}
+}
+
+// addresses returns the paths that rows came to, sorted.
+func (r *receiver) addresses() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.paths))
 }
 
 // statuses returns each device's statuses in the order of their arrival.

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,6 +31,9 @@ const (
 	callbackTimeout = 3 * time.Second // real time, as the network is
 	maxEcho         = 4 << 10         // bytes of an answer that are looked at
 )
+
+// appKeyPlaceholder stands for the app key in the configured callback address.
+const appKeyPlaceholder = "{app_key}"
 
 // retryAfter is how long the clock runs before each repeat of a callback that failed.
 func retryAfter() []time.Duration {
@@ -73,12 +77,12 @@ func newCallbackClient() *http.Client {
 	}
 }
 
-// outboxesFor returns the outboxes of a push: one for each different address, the configured one among them. The caller
-// holds the lock.
-func (s *Sandbox) outboxesFor(addresses []string) ([]*outbox, error) {
+// outboxesFor returns the outboxes of an app's push: one for each different address, the app's configured one among them.
+// The caller holds the lock.
+func (s *Sandbox) outboxesFor(a *app, addresses []string) ([]*outbox, error) {
 	addresses = slices.Clone(addresses)
 	if s.cfg.Callback.URL != "" {
-		addresses = append(addresses, s.cfg.Callback.URL)
+		addresses = append(addresses, strings.ReplaceAll(s.cfg.Callback.URL, appKeyPlaceholder, url.PathEscape(a.key)))
 	}
 	slices.Sort(addresses)
 	addresses = slices.Compact(addresses)

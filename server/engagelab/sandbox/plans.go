@@ -18,6 +18,12 @@ const (
 	maxPlansAsked   = 1_000
 )
 
+// What send_source may ask for. The sandbox has no console, so no plan was made in it.
+const (
+	madeByAPI     = 0
+	madeByConsole = 1
+)
+
 // plan is a push plan: a name under which pushes are counted together.
 type plan struct {
 	id, description   string
@@ -60,28 +66,28 @@ func (s *Sandbox) setPlan(a *app, _ *http.Request, body []byte) (any, error) {
 }
 
 func (s *Sandbox) listPlans(a *app, r *http.Request, _ []byte) (any, error) {
-	page, size := 1, maxPlanPage
-	for name, to := range map[string]*int{"page_index": &page, "page_size": &size} {
+	page, size, source := 1, maxPlanPage, madeByAPI
+	for name, to := range map[string]*int{"page_index": &page, "page_size": &size, "send_source": &source} {
 		if err := number(r, name, to); err != nil {
 			return nil, err
 		}
 	}
-	if page < 1 || size < 1 || size > maxPlanPage {
-		return nil, badRequest("page_index must be 1 or more, page_size 1 to %d", maxPlanPage)
+	if page < 1 || size < 1 || size > maxPlanPage || source < madeByAPI || source > madeByConsole {
+		return nil, badRequest("page_index must be 1 or more, page_size 1 to %d, send_source 0 or 1", maxPlanPage)
 	}
 	search := r.URL.Query().Get("search_description")
 	infos := []map[string]any{}
 	for _, id := range slices.Sorted(maps.Keys(a.plans)) {
 		p := a.plans[id]
-		if !strings.Contains(p.id, search) && !strings.Contains(p.description, search) {
+		if source == madeByConsole || !strings.Contains(p.id, search) && !strings.Contains(p.description, search) {
 			continue
 		}
 		info := map[string]any{
 			"plan_id": p.id, "push_id": p.id, "plan_description": p.description, "count": len(p.messages),
-			"create_time": p.created.Unix(),
+			"create_time": p.created.UnixMilli(),
 		}
 		if !p.lastUsed.IsZero() {
-			info["last_used_time"] = p.lastUsed.Unix()
+			info["last_used_time"] = p.lastUsed.UnixMilli()
 		}
 		infos = append(infos, info)
 	}

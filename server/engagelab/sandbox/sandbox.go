@@ -178,7 +178,7 @@ func (s *Sandbox) acceptLocked(a *app, p push, recipients []string) (string, err
 	if id, known := a.known(p.cid); known {
 		return strconv.FormatInt(id, 10), nil
 	}
-	outboxes, err := s.outboxesFor(p.callbackURLs)
+	outboxes, err := s.outboxesFor(a, p.callbackURLs)
 	if err != nil {
 		return "", err
 	}

@@ -152,6 +152,10 @@ func TestPlans(t *testing.T) {
 	list := b.ok("GET", "/v4/push_plan/list?page_index=1&page_size=10&search_description=sal", "")
 	require.Contains(t, list, `"count":1`)
 	require.Contains(t, list, `"total":1`)
+	require.Contains(t, list, `"create_time":1772438400000`, "milliseconds")
+	require.Contains(t, list, `"last_used_time":1772438400000`)
+	require.Equal(t, list, b.ok("GET", "/v4/push_plan/list?send_source=0", ""))
+	require.JSONEq(t, `{"push_plan_info":[],"total":0}`, b.ok("GET", "/v4/push_plan/list?send_source=1", ""), "the console makes none here")
 	require.JSONEq(t, `{"spring":{"msg_ids":["`+id+`"]}}`,
 		b.ok("GET", "/v4/status/plan/msg/?plan_ids=spring,none&start_date=2026-03-01&end_date=2026-03-02", ""))
 	require.JSONEq(t, `{"spring":{"msg_ids":[]}}`, b.ok("GET", "/v4/status/plan/msg/?plan_ids=spring&start_date=2026-03-03&end_date=2026-03-04", ""))
@@ -218,6 +222,7 @@ func TestRefusedCalls(t *testing.T) {
 		{"POST", "/v4/schedules", `{"name":"x","trigger":{"single":{"time":"2026-03-03 00:00:00"}},"push":{}}`},
 		{"POST", "/v4/schedules", `{"name":"x","trigger":{"periodical":{"time_unit":"week"}},"push":` + pushBody + `}`},
 		{"POST", "/v4/push_plan", `{}`}, {"DELETE", "/v4/push_plan/none", ""}, {"GET", "/v4/push_plan/list?page_size=101", ""},
+		{"GET", "/v4/push_plan/list?send_source=2", ""},
 		{"GET", "/v4/status/plan/msg/?plan_ids=a&start_date=x", ""}, {"GET", "/v4/status/plan/detail", ""},
 		{"GET", "/v4/status/users?time_unit=DAY&start=x&duration=1", ""}, {"GET", "/v4/status/users?time_unit=YEAR", ""},
 		{"GET", "/v4/status/batch/message", ""}, {"POST", "/v4/voices", `{}`}, {"GET", "/v4/voices/none", ""}, {"POST", "/v4/image/oppo", `{}`},
