@@ -205,6 +205,8 @@ func (c caller) requireCutOff(t *testing.T) {
 // flood posts a signed body many times at once, and announces its length unless that is -1. The node may answer, and end
 // the connection, before all of it was sent: some callers then miss the answer.
 func (n *node) flood(length int, body []byte, encoding string, want ...int) error {
+	// Honest callers must not be handed a connection that ends so.
+	web := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	var group errgroup.Group
 	for range floods {
 		group.Go(func() error {
@@ -215,7 +217,7 @@ func (n *node) flood(length int, body []byte, encoding string, want ...int) erro
 			req.ContentLength = int64(length)
 			req.Header.Set(engagelab.SignatureHeader, sign())
 			req.Header.Set("Content-Encoding", encoding)
-			got, err := n.web.Do(req)
+			got, err := web.Do(req)
 			if err != nil {
 				return nil //nolint:nilerr // see above
 			}
