@@ -24,6 +24,7 @@ bench-ingest:
 # What happens when three times as many callbacks come as can be taken, for a minute.
 bench-overload:
 	go run ./bench/ingest --case overload --seconds 60
+
 # EngageLab's own Java SDK against serve and sandbox; needs Java 17 and Maven.
 conformance: build
 	mvn -q -B -f conformance/engagelab-java/pom.xml test

@@ -26,14 +26,9 @@ import (
 	"susul.dev/susul/server/config"
 )
 
-// Bounds on connections, in real time.
 const (
-	readHeaderTimeout = 5 * time.Second
-	readTimeout       = 60 * time.Second
-	idleTimeout       = 2 * time.Minute
-	maxHeaderBytes    = 64 << 10
-	pipeBytes         = 1 << 20
-	maxAnswerBytes    = 32 << 20 // of one RPC, to the gateway
+	pipeBytes      = 1 << 20
+	maxAnswerBytes = 32 << 20 // of one RPC, to the gateway
 
 	// workStop bounds the end of the work, once callers are gone: its requests to EngageLab, the resignation, etcd.
 	workStop = 15 * time.Second
@@ -128,17 +123,19 @@ func (s *Server) listen(ctx context.Context) (err error) {
 	for _, l := range []struct {
 		key     string
 		address string
+		percent int // of the connections
 		secure  *tls.Config
 		to      *net.Listener
 	}{
-		{"grpc.listen", s.config.GRPC.Listen, secure, &s.grpcListener},
-		{"http.listen", s.config.HTTP.Listen, secure, &s.httpListener},
-		{"ops.listen", s.config.Ops.Listen, nil, &s.opsListener},
+		{"grpc.listen", s.config.GRPC.Listen, 20, secure, &s.grpcListener},
+		{"http.listen", s.config.HTTP.Listen, 75, secure, &s.httpListener},
+		{"ops.listen", s.config.Ops.Listen, 5, nil, &s.opsListener},
 	} {
 		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", l.address)
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.key, err)
 		}
+		listener = limitConnections(listener, l.percent)
 		if l.secure != nil {
 			listener = tls.NewListener(listener, l.secure)
 		}
@@ -159,6 +156,7 @@ func (s *Server) buildServers(ctx context.Context) error {
 	var err error
 	s.grpc, err = s.api.NewGRPCServer(
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idleTimeout, Time: time.Minute}),
+		grpc.ConnectionTimeout(readHeaderTimeout), grpc.MaxHeaderListSize(maxHeaderBytes), grpc.MaxConcurrentStreams(maxStreams),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 10 * time.Second, PermitWithoutStream: true}),
 	)
 	if err != nil {
@@ -188,14 +186,6 @@ func (s *Server) setServing(status healthv1.HealthCheckResponse_ServingStatus) {
 	s.health.SetServingStatus("", status)
 	for name := range s.grpc.GetServiceInfo() {
 		s.health.SetServingStatus(name, status)
-	}
-}
-
-func newHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 

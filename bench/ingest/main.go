@@ -34,7 +34,7 @@ func scenarios(measure time.Duration) []scenario {
 		{name: "batch-10", pushes: 1, recipients: million, active: 16, minBatch: 10, maxBatch: 10},
 		{name: "batch-1-200", pushes: 1, recipients: million, active: 16, minBatch: 1, maxBatch: 200},
 		{name: overloadCase, pushes: 1, recipients: million, active: 16, minBatch: 100, maxBatch: 100,
-			overload: 3, connections: 512},
+			overload: 3, connections: 4096},
 	}
 	for i := range all {
 		all[i].measure = measure

@@ -23,6 +23,7 @@ const (
 // told when to come back, and memory stays flat.
 func (r result) judge(say io.Writer) error {
 	o := r.outcome
+	fmt.Fprintf(say, "%s: %.0f rows/s were offered and %.0f taken\n", r.Case, r.Offered, r.RowsPerSecond)
 	fmt.Fprintf(say, "%s: accepted %d requests, p50 %.1f, p99 %.1f, max %.1f ms; refused %d, p50 %.1f, p99 %.1f, max %.1f ms\n",
 		r.Case, o.Accepted.Count, o.Accepted.P50, o.Accepted.P99, o.Accepted.Max,
 		o.Refused.Count, o.Refused.P50, o.Refused.P99, o.Refused.Max)

@@ -54,6 +54,7 @@ type result struct {
 	Recipients     int     `json:"recipients"`
 	Rows           int     `json:"rows_verified"`
 	LoadCPU        float64 `json:"load_cpu_us_per_row"`
+	Offered        float64 `json:"offered_rows_per_second,omitempty"` // more than were taken, under overload
 	Refused        int     `json:"refused_requests,omitempty"`
 	Failures       int     `json:"failures,omitempty"`
 
@@ -153,7 +154,7 @@ func (m measurement) result(c scenario, w *world) result {
 		RSS: megabytes(m.after.rss), PeakRSS: megabytes(m.after.peak),
 		RSSPerMillion: round(megabytes(m.after.rss)/(float64(w.total())/1e6), 1),
 		Pushes:        len(w.made), Recipients: w.total(), Rows: o.Next,
-		LoadCPU: round(o.CPU*1e6/float64(o.Rows), 2), Refused: o.Refused.Count, Failures: o.Failures,
+		LoadCPU: round(o.CPU*1e6/float64(o.Rows), 2), Offered: math.Round(float64(o.Offered) / m.elapsed.Seconds()), Refused: o.Refused.Count, Failures: o.Failures,
 		outcome: o, rss: m.rss,
 	}
 }

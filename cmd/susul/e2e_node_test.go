@@ -159,10 +159,16 @@ func (n *node) postCallbacks(rows []engagelab.CallbackRow) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	signed := engagelab.Signature{Timestamp: strconv.FormatInt(time.Now().Unix(), 10), Nonce: rand.Text(), Username: testCallbackUser}
+	return n.try(http.MethodPost, callbacksPath, body, http.Header{engagelab.SignatureHeader: {sign()}})
+}
+
+// sign returns a signature header as EngageLab makes it, with a nonce of its own.
+func sign() string {
+	signed := engagelab.Signature{
+		Timestamp: strconv.FormatInt(time.Now().Unix(), 10), Nonce: rand.Text(), Username: testCallbackUser,
+	}
 	signed.Signature = engagelab.Sign(testCallbackSecret, signed.Timestamp, signed.Nonce, signed.Username)
-	return n.try(http.MethodPost, "/v1/apps/"+testApp+"/callbacks", body,
-		http.Header{engagelab.SignatureHeader: {signed.Header()}})
+	return signed.Header()
 }
 
 // callbackRow is one row as EngageLab writes it.

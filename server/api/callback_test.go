@@ -124,8 +124,11 @@ func (w world) TestCallbackDoor(t *testing.T) {
 		"enormous": {`{"rows":[` + strings.Repeat(" ", 20<<20) + `]}`, http.StatusRequestEntityTooLarge},
 	} {
 		t.Run(name, func(t *testing.T) {
-			requireCallbackError(t, w.postCallbacks(t, c.body, "Content-Encoding", "gzip"), c.status)
+			requireCallbackError(t, w.postCallbacks(t, c.body), c.status)
 		})
+	}
+	for _, encoding := range []string{"gzip", "br", "identity, gzip"} {
+		requireCallbackError(t, w.postCallbacks(t, packed.String(), "Content-Encoding", encoding), http.StatusUnsupportedMediaType)
 	}
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
 		resp := w.Do(t, method, path, nil, "X-CALLBACK-ID", good)

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -45,7 +47,7 @@ func (a *API) NewHTTPHandler(ctx context.Context, conn *grpc.ClientConn) (http.H
 		}
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/v1/", http.MaxBytesHandler(gateway, maxRequestBytes))
+	mux.Handle("/v1/", a.admit(gateway))
 	mux.Handle("/v1/apps/{app_key}/callbacks", a.withHTTPRecovery(callbackFault, a.serveCallbacks))
 	a.routeV4(mux)
 	elsewhere := a.withHTTPRecovery(v4Fault, a.serveElsewhere)
@@ -98,6 +100,27 @@ func leadsToField(message protoreflect.MessageDescriptor, path string) bool {
 		message = field.Message()
 	}
 	return true
+}
+
+// admit lets callers with credentials through to the gateway, with bodies that are read under bounds: the gateway itself
+// would read every stranger's body before anybody asks who calls.
+func (a *API) admit(gateway *runtime.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, err := a.auth.authenticate(r.Header.Get("Authorization"))
+		if err == nil {
+			var body []byte
+			var done func()
+			if body, done, err = a.bodies.read(w, r, maxRequestBytes); err == nil {
+				defer done()
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				gateway.ServeHTTP(w, r)
+				return
+			}
+		}
+		_, marshaler := runtime.MarshalerForRequest(gateway, r)
+		fault := faultOf(err)
+		runtime.HTTPError(r.Context(), gateway, marshaler, w, r, &runtime.HTTPStatusError{HTTPStatus: httpStatus(fault), Err: toStatus(fault)})
+	})
 }
 
 // statusHeaders adds the headers that go with a status, whichever face answers.

@@ -174,7 +174,7 @@ func (w world) TestTooLarge(t *testing.T) {
 
 	body := []byte(`{"from":"` + text(32<<20) + `"}`)
 	resp := w.Do(t, http.MethodPost, "/v1/"+app+"/pushes", body, "Authorization", asApp)
-	require.Equal(t, http.StatusBadRequest, resp.Status, resp.Body)
+	require.Equal(t, http.StatusRequestEntityTooLarge, resp.Status, resp.Body)
 	resp = w.Do(t, http.MethodPost, "/v4/push", body, "Authorization", asApp)
 	requireV4Error(t, resp, http.StatusRequestEntityTooLarge, 21005)
 	_, outcome = w.grpc(t, asApp, &susulv1.CreatePushRequest{Parent: app, Push: &susulv1.Push{From: text(32 << 20)}})
