@@ -113,7 +113,7 @@ func generate(ctx context.Context, in io.Reader, out io.Writer) error {
 	senders := make([]*sender, g.Connections)
 	group, groupCtx := errgroup.WithContext(ctx)
 	for i := range senders {
-		senders[i] = &sender{generator: g, conn: conn{address: g.Address}, random: rand.New(rand.NewPCG(3, uint64(i)))}
+		senders[i] = &sender{generator: g, conn: conn{address: g.Address}, random: rand.New(rand.NewPCG(rand.Uint64(), uint64(i)))}
 		group.Go(func() error { return senders[i].run(groupCtx) })
 	}
 	err := group.Wait()

@@ -24,11 +24,11 @@ type audience struct {
 
 	used    atomic.Int64 // the fold round in which it was last needed
 	lookups atomic.Int64 // ids that were looked up on disk since it came into memory
-	loading atomic.Bool  // somebody is reading the index
 
-	mu    sync.RWMutex    // guards the fields below against the writer
-	index *index          // nil: not in memory
-	pages []*progressPage // nil: as the page on disk is
+	mu      sync.RWMutex    // guards the fields below against the writer
+	index   *index          // nil: not in memory
+	loading chan struct{}   // closed when who reads the index has done so; nil: nobody does
+	pages   []*progressPage // nil: as the page on disk is
 
 	// The rest is the writer's own.
 	gone  bool                        // evicted: another may stand for the push by now
@@ -112,7 +112,7 @@ func (x *index) bytes() int {
 func (a *audience) find(id string) (ordinal uint32, ok, loaded bool) {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
-	if a.index == nil || a.loading.Load() {
+	if a.index == nil || a.loading != nil {
 		return 0, false, false
 	}
 	ordinal, ok = a.index.find(id)
@@ -312,7 +312,7 @@ func (a *audience) clean() bool {
 // worthLoading reports whether an index should be read into memory: it is read into memory once so many ids were looked up on disk that reading it all pays off, but
 // not if it alone would take half of the memory that there is.
 func (l *live) worthLoading(a *audience, size int) bool {
-	return a.lookups.Add(1) > int64(size/256) && size*indexBytes <= l.budget/2
+	return a.lookups.Add(1) > int64(size/1024) && size*indexBytes <= l.budget/2
 }
 
 // progressOf returns a recipient's word from a page that is in memory.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 
 	"susul.dev/susul/storage"
 	"susul.dev/susul/storage/sqlite/layout"
@@ -15,13 +16,17 @@ func errDamaged(table string, key int64) error {
 	return fmt.Errorf("the database is damaged: %s has no row %d", table, key)
 }
 
-// loadIndex reads a push's index. What the writer publishes meanwhile goes into the empty index first, so that none is
-// missed: the snapshot begins after that is there.
+// loadIndex reads a push's index into memory, or waits until another caller has.
 func (s *Store) loadIndex(ctx context.Context, a *audience, size int) error {
-	gathering := newIndex(0)
-	a.mu.Lock()
-	a.index = gathering
-	a.mu.Unlock()
+	loading, mine := a.beginLoading()
+	if !mine {
+		select {
+		case <-loading:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	whole := newIndex(size)
 	_, err := read(ctx, s, func(q querier) (struct{}, error) {
 		return struct{}{}, eachPage(ctx, q, a.push, 0, func(page int, ids layout.Recipients) (bool, error) {
@@ -29,20 +34,41 @@ func (s *Store) loadIndex(ctx context.Context, a *audience, size int) error {
 			return true, nil
 		})
 	})
+	a.endLoading(whole, err == nil)
+	return err
+}
+
+// beginLoading makes the caller the one who reads the index, unless there is one. What the writer publishes meanwhile
+// goes into an empty index, so that none is missed: the snapshot that is read begins after that is there.
+func (a *audience) beginLoading() (loading chan struct{}, mine bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err != nil {
-		a.index = nil
-		return err
+	switch {
+	case a.loading != nil:
+		return a.loading, false
+	case a.index != nil: // somebody has just done so
+		done := make(chan struct{})
+		close(done)
+		return done, false
 	}
-	for p, ordinal := range gathering.packed {
-		whole.packed[p] = ordinal
+	a.loading, a.index = make(chan struct{}), newIndex(0)
+	return a.loading, true
+}
+
+func (a *audience) endLoading(whole *index, complete bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	published := a.index
+	a.index = nil
+	if complete {
+		maps.Copy(whole.packed, published.packed)
+		for id, ordinal := range published.texts {
+			whole.add(id, ordinal)
+		}
+		a.index = whole
 	}
-	for id, ordinal := range gathering.texts {
-		whole.add(id, ordinal)
-	}
-	a.index = whole
-	return nil
+	close(a.loading)
+	a.loading = nil
 }
 
 // memberOf finds an id among the first size recipients of a push: in the full blocks by their buckets, in what follows

@@ -148,14 +148,19 @@ func (r *resolver) lookUp(a *audience, id string) (ordinal uint32, ok bool, err 
 	if err != nil {
 		return 0, false, err
 	}
-	if !r.store.live.worthLoading(a, size) || !a.loading.CompareAndSwap(false, true) {
-		return memberOf(r.ctx, q, a.push, size, id)
+	if r.store.live.worthLoading(a, size) {
+		r.release() // who reads an index needs a snapshot of its own: nobody may wait for one and hold another
+		if err := r.store.loadIndex(r.ctx, a, size); err != nil {
+			return 0, false, err
+		}
+		if ordinal, ok, loaded := a.find(id); loaded {
+			return ordinal, ok, nil
+		}
+		if q, err = r.disk(); err != nil { // it was dropped again meanwhile
+			return 0, false, err
+		}
 	}
-	r.release() // who reads an index needs a snapshot of its own: nobody may wait for one and hold another
-	err = r.store.loadIndex(r.ctx, a, size)
-	a.loading.Store(false)
-	ordinal, ok, _ = a.find(id)
-	return ordinal, ok, err
+	return memberOf(r.ctx, q, a.push, size, id)
 }
 
 // findMessage finds what an upstream id stands for.
