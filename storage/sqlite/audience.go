@@ -185,6 +185,8 @@ type live struct {
 	mu        sync.RWMutex
 	audiences map[int64]*audience
 	targets   map[upstream]target
+
+	tail tail
 }
 
 func newLive(budget int) *live {

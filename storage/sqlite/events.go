@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"math"
 	"slices"
 	"time"
 
@@ -13,13 +14,23 @@ import (
 
 // ListEvents implements storage.Callbacks.
 func (s *Store) ListEvents(ctx context.Context, query storage.EventQuery) ([]storage.Event, error) {
+	r := eventReader{store: s, ctx: ctx, query: query, limit: page(query.Limit)}
+	r.through, r.end = s.live.tail.get()
 	return read(ctx, s, func(q querier) ([]storage.Event, error) {
-		r := eventReader{store: s, ctx: ctx, q: q, query: query, limit: page(query.Limit)}
-		if query.RegistrationID != "" {
+		r.q = q
+		switch {
+		case query.RegistrationID != "":
 			return r.ofDevice()
+		case query.PushID != 0:
+			err := r.walkPush(query.PushID, nil)
+			return r.events, err
+		case query.App != "":
+			err := r.walkApp()
+			return r.events, err
+		default:
+			err := r.walkLog(math.MaxInt64)
+			return r.events, err
 		}
-		err := r.walk(query.PushID, nil)
-		return r.events, err
 	})
 }
 
@@ -39,11 +50,13 @@ func (s *Store) SubscribeEvents() (signal <-chan struct{}, cancel func()) {
 
 // eventReader reads the log for one query.
 type eventReader struct {
-	store *Store
-	ctx   context.Context
-	q     querier
-	query storage.EventQuery
-	limit int
+	store   *Store
+	ctx     context.Context
+	q       querier
+	query   storage.EventQuery
+	limit   int
+	through int64        // up to which the log's indexes are complete
+	end     []segmentRef // what comes after
 
 	events    []storage.Event
 	apps      map[int64]string
@@ -56,63 +69,120 @@ type recipientPlace struct {
 	page int
 }
 
-// The log is read in these ways: all of it, an app's, a push's, or a push's around one recipient. Segments that end
-// before the query begins, in time or in sequence, are passed over by what stands in the indexes.
 const (
-	readSegments = `SELECT sequence, push_id, app_id, receive_time, body FROM segment WHERE sequence > ?1 AND last_time >= ?2 `
-	orderLog     = ` ORDER BY sequence LIMIT ?3`
-	ofApp        = `AND app_id = ?4`
-	ofPush       = `AND push_id = ?4`
-	ofRecipient  = ofPush + ` AND low <= ?5 AND high >= ?5`
+	segmentColumns = `SELECT s.sequence, s.push_id, s.app_id, s.last_time, s.receive_time, s.body FROM `
+	readSegments   = segmentColumns + `segment s WHERE s.sequence > ? `
+
+	// Segments that end before the query begins, in time, are passed over.
+	logSegments  = readSegments + `AND s.sequence <= ? AND s.last_time >= ? ORDER BY s.sequence LIMIT ?`
+	oneSegment   = segmentColumns + `segment s WHERE s.sequence = ?`
+	pushSegments = segmentColumns + `segment_of_push i CROSS JOIN segment s ON s.sequence = i.sequence
+		WHERE i.push_id = ? AND i.sequence > ? AND i.sequence <= ? AND i.low <= ? AND i.high >= ? AND s.last_time >= ?
+		ORDER BY i.sequence LIMIT ?`
+	segmentsPerRead = segmentsAtOnce / 4
 )
 
 type loggedSegment struct {
 	sequence, push, app, received int64
+	lastTime                      uint32
 	layout.Segment
 }
 
-func scanLogged(rows *sql.Rows) (s loggedSegment, err error) {
+func scanSegment(rows *sql.Rows) (s loggedSegment, err error) {
 	var body []byte
-	if err = rows.Scan(&s.sequence, &s.push, &s.app, &s.received, &body); err != nil {
+	if err = rows.Scan(&s.sequence, &s.push, &s.app, &s.lastTime, &s.received, &body); err != nil {
 		return s, err
 	}
 	s.Segment, err = layout.ReadSegment(body)
 	return s, err
 }
 
-// walk reads the query's events of all pushes or of one, of everybody or of one recipient, until there are enough.
-func (r *eventReader) walk(push int64, ordinal *uint32) error {
-	after := r.query.After - layout.MaxEvents
+func (s loggedSegment) ref() segmentRef {
+	n := s.Len()
+	return segmentRef{sequence: s.sequence, last: s.sequence + int64(n) - 1, app: s.app, push: s.push,
+		low: s.Event(0).Ordinal, high: s.Event(n - 1).Ordinal, lastTime: s.lastTime}
+}
+
+// after returns the sequence after which segments begin that may have events of the query: one may have begun before.
+func (r *eventReader) after() int64 { return r.query.After - layout.MaxEvents }
+
+func (r *eventReader) since() uint32 {
 	since, _ := seconds(r.query.StartTime)
-	text, args := readSegments, []any{nil, since, segmentsAtOnce / 4}
-	switch {
-	case ordinal != nil:
-		text, args = text+ofRecipient, append(args, push, *ordinal)
-	case push != 0:
-		text, args = text+ofPush, append(args, push)
-	case r.query.App != "":
-		id, err := appID(r.ctx, r.q, r.query.App)
-		if err != nil || id == 0 {
-			return err
-		}
-		text, args = text+ofApp, append(args, id)
-	}
+	return since
+}
+
+func (r *eventReader) full() bool { return len(r.events) >= r.limit }
+
+// walkLog reads all segments that begin up to a sequence, until there are enough events.
+func (r *eventReader) walkLog(last int64) error {
+	return r.walk(r.after(), func(after int64) ([]loggedSegment, error) {
+		return collect(r.ctx, r.q, scanSegment, logSegments, after, last, r.since(), segmentsPerRead)
+	}, nil)
+}
+
+// walk reads segments until there are enough events.
+func (r *eventReader) walk(after int64, next func(after int64) ([]loggedSegment, error), ordinal *uint32) error {
 	for {
-		args[0] = after
-		segments, err := collect(r.ctx, r.q, scanLogged, text+orderLog, args...)
+		segments, err := next(after)
 		if err != nil {
 			return err
 		}
 		for _, s := range segments {
-			if err := r.read(s, ordinal); err != nil || len(r.events) >= r.limit {
+			if err := r.read(s, ordinal); err != nil || r.full() {
 				return err
 			}
 			after = s.sequence
 		}
-		if len(segments) < segmentsAtOnce/4 {
+		if len(segments) < segmentsPerRead {
 			return nil
 		}
 	}
+}
+
+// walkApp reads the spans of an app.
+func (r *eventReader) walkApp() error {
+	app, err := appID(r.ctx, r.q, r.query.App)
+	if err != nil || app == 0 {
+		return err
+	}
+	all, err := spans(r.ctx, r.q, app, r.query.After, r.through, r.since(), r.end)
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
+		err := r.walk(max(r.after(), s.first-1), func(after int64) ([]loggedSegment, error) {
+			return collect(r.ctx, r.q, scanSegment, logSegments, after, s.last, r.since(), segmentsPerRead)
+		}, nil)
+		if err != nil || r.full() {
+			return err
+		}
+	}
+	return nil
+}
+
+// walkPush reads the segments of a push, those that may have a recipient if one is given: by the index, then at the end of
+// the log, which that does not have yet.
+func (r *eventReader) walkPush(push int64, ordinal *uint32) error {
+	low, high := uint32(math.MaxUint32), uint32(0)
+	if ordinal != nil {
+		low, high = *ordinal, *ordinal
+	}
+	err := r.walk(r.after(), func(after int64) ([]loggedSegment, error) {
+		return collect(r.ctx, r.q, scanSegment, pushSegments, push, after, r.through, low, high, r.since(), segmentsPerRead)
+	}, ordinal)
+	for _, ref := range r.end {
+		if err != nil || r.full() {
+			return err
+		}
+		if ref.push != push || ref.last <= r.query.After || ref.low > low || ref.high < high || ref.lastTime < r.since() {
+			continue
+		}
+		var s loggedSegment
+		if s, err = first(r.ctx, r.q, scanSegment, oneSegment, ref.sequence); err == nil {
+			err = r.read(s, ordinal)
+		}
+	}
+	return err
 }
 
 // read takes what the query asks for from a segment.
@@ -246,7 +316,7 @@ func (r *eventReader) ofDevice() ([]storage.Event, error) {
 		}
 		one := *r
 		one.events = nil
-		if err := one.walk(push.id, &ordinal); err != nil {
+		if err := one.walkPush(push.id, &ordinal); err != nil {
 			return nil, err
 		}
 		r.events = append(r.events, one.events...)

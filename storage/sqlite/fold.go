@@ -2,18 +2,20 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
+	"slices"
 	"time"
 
 	"susul.dev/susul/storage"
 	"susul.dev/susul/storage/sqlite/layout"
 )
 
-// A transaction folds foldAtOnce pieces beside its other work, foldIdle when it has none.
+// A transaction folds foldAtOnce pieces beside its other work, foldIdle when it has none; of the log's indexes, so many
+// more rows as they are smaller.
 const (
-	foldAtOnce = 64
-	foldIdle   = 1024
+	foldAtOnce   = 64
+	foldIdle     = 1024
+	refsPerPiece = 16
 )
 
 // piece is a part of what is in memory, as the disk keeps it: a page of progress, or a mark.
@@ -23,52 +25,72 @@ type piece struct {
 	mark     *markKey
 }
 
-// fold carries progress from memory to disk behind the log, in rounds. When a round ends, the disk has every event of the
-// log as it was when the round began; replaying what came later sets bits that are perhaps set already, which does no
-// harm. It belongs to the writer.
+// fold carries progress from memory to disk behind the log, and brings the log's indexes up to date, in rounds. When a
+// round ends, the disk has all of the log as it was when the round began; replaying what came later sets bits that are
+// perhaps set already, which does no harm. It belongs to the writer.
 type fold struct {
-	dirty   []piece // for the next round
-	round   []piece // what is left of this one
-	through int64   // the log's end when the round began
-	pause   time.Duration
-	ended   time.Time
+	dirty []piece // for the next round
+	round *round  // nil: none is under way
+	pause time.Duration
+	ended time.Time
+}
+
+// round is what is left of a fold.
+type round struct {
+	pieces  []piece
+	refs    []segmentRef
+	spans   []span
+	through int64 // the log's end when the round began
 }
 
 func (f *fold) add(p piece) { f.dirty = append(f.dirty, p) }
 
 // due reports whether there is something to fold now.
 func (f *fold) due(now time.Time) bool {
-	return len(f.round) > 0 || len(f.dirty) > 0 && now.Sub(f.ended) >= f.pause
+	return f.round != nil || len(f.dirty) > 0 && now.Sub(f.ended) >= f.pause
 }
 
-// foldSome writes some pieces of a round, which it begins if there is none. It comes last in a transaction.
-func (t *tx) foldSome(most int) error {
+// foldSome writes some of a round, which it begins if there is none. It comes last in a transaction.
+func (t *tx) foldSome(pieces, refs int) error {
 	f := &t.writer.fold
-	if len(f.round) == 0 {
-		f.round, f.dirty = f.dirty, nil
-		f.through, t.beganRound = t.sequence, true
+	if f.round == nil {
+		_, end := t.writer.live.tail.get()
+		end = append(slices.Clone(end), t.journal.refs...)
+		f.round = &round{pieces: f.dirty, refs: sortedByPush(end), spans: spansOf(end), through: t.sequence}
+		f.dirty, t.beganRound = nil, true
 	}
-	t.folded = f.round[:min(most, len(f.round))]
+	r := f.round
+	t.folded, t.indexed = r.pieces[:min(pieces, len(r.pieces))], r.refs[:min(refs, len(r.refs))]
 	if err := t.writePieces(t.folded); err != nil {
 		return err
 	}
-	if len(t.folded) < len(f.round) {
+	if err := t.index(t.indexed); err != nil {
+		return err
+	}
+	if len(t.folded) < len(r.pieces) || len(t.indexed) < len(r.refs) {
 		return nil
 	}
-	_, err := t.exec(`UPDATE fold SET sequence = ?`, f.through)
+	if err := t.writeSpans(r.spans); err != nil {
+		return err
+	}
+	_, err := t.exec(`UPDATE fold SET sequence = ?`, r.through)
 	return err
 }
 
 // rolledBack takes back a round that began in a transaction which failed: its sequences will be others' events.
 func (f *fold) rolledBack(began bool) {
 	if began {
-		f.dirty, f.round = append(f.round, f.dirty...), nil
+		f.dirty, f.round = append(f.round.pieces, f.dirty...), nil
 	}
 }
 
-// committed ends what was folded by a transaction. The next round's pieces are those that changed since they were
+// foldCommitted ends what was folded by a transaction. The next round's pieces are those that changed since they were
 // written, by transactions to come.
-func (f *fold) committed(folded []piece) {
+func (w *writer) foldCommitted(folded []piece, indexed []segmentRef) {
+	r := w.fold.round
+	if r == nil {
+		return
+	}
 	for _, p := range folded {
 		if p.mark != nil {
 			delete(p.audience.dirty, *p.mark)
@@ -76,9 +98,10 @@ func (f *fold) committed(folded []piece) {
 			p.audience.pages[p.page].dirty = false
 		}
 	}
-	f.round = f.round[len(folded):]
-	if len(folded) > 0 && len(f.round) == 0 {
-		f.ended = time.Now()
+	r.pieces, r.refs = r.pieces[len(folded):], r.refs[len(indexed):]
+	if len(r.pieces) == 0 && len(r.refs) == 0 {
+		w.fold.round, w.fold.ended = nil, time.Now()
+		w.live.tail.reset(r.through)
 	}
 }
 
@@ -145,9 +168,9 @@ func (t *tx) recover() error {
 		return err
 	}
 	t.sequence = through
-	for after := through - layout.MaxEvents; ; {
-		segments, err := collect(t.ctx, t, scanStoredSegment, `SELECT sequence, push_id, body FROM segment
-			WHERE sequence > ? ORDER BY sequence LIMIT ?`, after, segmentsAtOnce)
+	w.live.tail = tail{through: through}
+	for {
+		segments, err := collect(t.ctx, t, scanSegment, readSegments+`ORDER BY sequence LIMIT ?`, t.sequence, segmentsAtOnce)
 		if err != nil {
 			return err
 		}
@@ -155,8 +178,8 @@ func (t *tx) recover() error {
 			if err := t.replay(s); err != nil {
 				return err
 			}
-			after = s.sequence
-			t.sequence = max(t.sequence, s.sequence+int64(s.Len())-1)
+			t.sequence = s.sequence + int64(s.Len()) - 1
+			w.live.tail.refs = append(w.live.tail.refs, s.ref())
 		}
 		if len(segments) < segmentsAtOnce {
 			break
@@ -169,22 +192,8 @@ func (t *tx) recover() error {
 // segmentsAtOnce is how many segments are held in memory while the log is read.
 const segmentsAtOnce = 256
 
-type storedSegment struct {
-	sequence, push int64
-	layout.Segment
-}
-
-func scanStoredSegment(rows *sql.Rows) (s storedSegment, err error) {
-	var body []byte
-	if err = rows.Scan(&s.sequence, &s.push, &body); err != nil {
-		return s, err
-	}
-	s.Segment, err = layout.ReadSegment(body)
-	return s, err
-}
-
 // replay sets the bits of a segment's events.
-func (t *tx) replay(s storedSegment) error {
+func (t *tx) replay(s loggedSegment) error {
 	a, err := t.writer.live.audience(t.ctx, t, s.push)
 	if err != nil {
 		return err

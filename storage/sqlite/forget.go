@@ -50,8 +50,14 @@ func (t *tx) forgetEvents(before int64) (int64, error) {
 	if err != nil || last == 0 {
 		return 0, err
 	}
-	if _, err := t.exec(`DELETE FROM event_detail WHERE sequence < (SELECT sequence + events FROM segment WHERE sequence = ?)`, last); err != nil {
-		return 0, err
+	for _, statement := range []string{
+		`DELETE FROM event_detail WHERE sequence < (SELECT sequence + events FROM segment WHERE sequence = ?1)`,
+		`DELETE FROM span_of_app WHERE app_id IN (SELECT id FROM app) AND last < (SELECT sequence + events FROM segment WHERE sequence = ?1)`,
+		`DELETE FROM segment_of_push WHERE (push_id, sequence) IN (SELECT push_id, sequence FROM segment WHERE sequence <= ?1)`,
+	} {
+		if _, err := t.exec(statement, last); err != nil {
+			return 0, err
+		}
 	}
 	return t.exec(`DELETE FROM segment WHERE sequence <= ?`, last)
 }
@@ -70,7 +76,7 @@ const (
 
 	// Pushes come in the order of the index's rowids, the oldest first.
 	toBeForgotten = `SELECT id FROM push p WHERE p.forgotten = 0 AND p.forgotten < 2 AND p.create_time < ? AND ` + visible + `
-		AND NOT EXISTS (SELECT 1 FROM segment s WHERE s.push_id = p.id)
+		AND NOT EXISTS (SELECT 1 FROM segment_of_push s WHERE s.push_id = p.id)
 		AND NOT EXISTS (SELECT 1 FROM step s WHERE s.push_id = p.id AND s.state IN ('WAITING', 'SCHEDULED'))
 		AND NOT EXISTS (SELECT 1 FROM dispatch d WHERE d.push_id = p.id AND (d.ready_time IS NOT NULL OR d.state = 'BLOCKED'))
 		LIMIT 1`

@@ -8,7 +8,8 @@ type journal struct {
 	words []wordChange
 	marks []markChange
 	grown []growth
-	apps  []string // that were given a number
+	apps  []string     // that were given a number
+	refs  []segmentRef // of the segments that were written
 }
 
 type wordChange struct {
@@ -29,17 +30,17 @@ type growth struct {
 
 // emptied returns an empty journal that uses the memory of an earlier one.
 func (j *journal) emptied() journal {
-	return journal{words: j.words[:0], marks: j.marks[:0], grown: j.grown[:0], apps: j.apps[:0]}
+	return journal{words: j.words[:0], marks: j.marks[:0], grown: j.grown[:0], apps: j.apps[:0], refs: j.refs[:0]}
 }
 
 // place is a point of a transaction to which it can go back.
 type place struct {
-	words, marks, grown, apps, kinds int
+	words, marks, grown, apps, refs, kinds int
 }
 
 func (t *tx) place() place {
 	j := &t.journal
-	return place{len(j.words), len(j.marks), len(j.grown), len(j.apps), len(t.writer.kinds.rows)}
+	return place{len(j.words), len(j.marks), len(j.grown), len(j.apps), len(j.refs), len(t.writer.kinds.rows)}
 }
 
 // undo takes back what was changed in memory since a place, at which nothing was on stage.
@@ -62,6 +63,7 @@ func (t *tx) undo(to place) {
 		delete(t.writer.apps, app)
 	}
 	j.words, j.marks, j.grown, j.apps = j.words[:to.words], j.marks[:to.marks], j.grown[:to.grown], j.apps[:to.apps]
+	j.refs = j.refs[:to.refs]
 	t.writer.kinds.truncate(to.kinds)
 	for _, a := range t.touched {
 		a.stage.clear()
@@ -79,6 +81,7 @@ func (t *tx) committed() {
 	}
 	t.writer.kinds.publish(t.began.kinds)
 	t.writer.sequence = t.sequence
-	t.writer.fold.committed(t.folded)
+	t.writer.live.tail.add(t.journal.refs)
+	t.writer.foldCommitted(t.folded, t.indexed)
 	t.writer.journal = t.journal
 }

@@ -99,10 +99,9 @@ func (t *tx) flush() error {
 
 // segmentRow is a segment to be written.
 type segmentRow struct {
-	sequence, app, push, received  int64
-	events                         int
-	low, high, firstTime, lastTime uint32
-	body                           []byte
+	segmentRef
+	received int64
+	body     []byte
 }
 
 // detailRow is what an event has of its own.
@@ -116,7 +115,7 @@ func (t *tx) cut(a *audience, app int64, segments []segmentRow, details []detail
 	events := a.stage.events
 	for len(events) > 0 {
 		n := receivedTogether(events)
-		segments, details = t.cutSorted(segmentRow{app: app, push: a.push}, events[:n], segments, details)
+		segments, details = t.cutSorted(segmentRow{segmentRef: segmentRef{app: app, push: a.push}}, events[:n], segments, details)
 		events = events[n:]
 	}
 	return segments, details
@@ -148,9 +147,9 @@ func (t *tx) cutSorted(head segmentRow, events []stagedEvent, segments []segment
 	w := &t.writer.segment
 	var row segmentRow
 	end := func() {
-		row.events, row.body = w.Len(), w.Append(nil)
-		segments = append(segments, row)
 		t.sequence += int64(w.Len())
+		row.last, row.body = t.sequence, w.Append(nil)
+		segments = append(segments, row)
 		w.Reset()
 	}
 	w.Reset()
@@ -163,9 +162,9 @@ func (t *tx) cutSorted(head segmentRow, events []stagedEvent, segments []segment
 		}
 		if w.Len() == 1 {
 			row = head
-			row.sequence, row.low, row.firstTime, row.lastTime = t.sequence+1, e.ordinal, e.time, e.time
+			row.sequence, row.low = t.sequence+1, e.ordinal
 		}
-		row.high, row.firstTime, row.lastTime = e.ordinal, min(row.firstTime, e.time), max(row.lastTime, e.time)
+		row.high, row.lastTime = e.ordinal, max(row.lastTime, e.time)
 		if e.kind == 0 {
 			details = append(details, detailRow{t.sequence + int64(w.Len()), e.detail})
 		}
@@ -175,7 +174,7 @@ func (t *tx) cutSorted(head segmentRow, events []stagedEvent, segments []segment
 }
 
 var (
-	insertSegments = bulk{`INSERT INTO segment (sequence, app_id, push_id, events, low, high, first_time, last_time, receive_time, body)`, 10, ``}
+	insertSegments = bulk{`INSERT INTO segment (sequence, app_id, push_id, events, last_time, receive_time, body)`, 7, ``}
 	insertDetails  = bulk{`INSERT INTO event_detail (sequence, milestone, status, time, error_code, error_message, channel,
 		loss_source, raw)`, 9, ``}
 	upsertCounters = bulk{`INSERT INTO counter (push_id, step, sent, delivered, displayed, clicked, failed)`, 7,
@@ -186,7 +185,8 @@ var (
 func (t *tx) writeSegments(segments []segmentRow, details []detailRow) error {
 	if _, err := insertSegments.exec(t, len(segments), func(args []any, i int) []any {
 		s := &segments[i]
-		return append(args, s.sequence, s.app, s.push, s.events, s.low, s.high, s.firstTime, s.lastTime, s.received, s.body)
+		t.journal.refs = append(t.journal.refs, s.segmentRef)
+		return append(args, s.sequence, s.app, s.push, s.last-s.sequence+1, s.lastTime, s.received, s.body)
 	}); err != nil {
 		return err
 	}

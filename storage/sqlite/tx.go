@@ -88,7 +88,8 @@ type tx struct {
 	held     []heldRow
 	began    place
 	journal  journal
-	folded   []piece // what this transaction folds
+	folded   []piece      // what this transaction folds
+	indexed  []segmentRef // likewise
 
 	beganRound bool // of folding
 }

@@ -342,11 +342,11 @@ func (t *tx) foldBeside() error {
 	if !w.fold.due(time.Now()) {
 		return nil
 	}
-	most := foldAtOnce
+	pieces := foldAtOnce
 	if w.idle {
-		most = foldIdle
+		pieces = foldIdle
 	}
-	return unavailable(t.foldSome(most))
+	return unavailable(t.foldSome(pieces, pieces*refsPerPiece))
 }
 
 // errMerged says that batches could not be stored together. It stays within the writer.

@@ -61,23 +61,34 @@ CREATE TABLE mark (
 ) STRICT;
 
 -- The log: events of one push each, with the sequences that begin at sequence, in ascending order of ordinal. body is
--- layout.SegmentWriter's. low and high are the first and last ordinal, first_time and last_time the times' range, in
--- seconds.
+-- layout.SegmentWriter's; last_time is the latest event's, in seconds.
 CREATE TABLE segment (
     sequence     INTEGER PRIMARY KEY,
     app_id       INTEGER NOT NULL,
     push_id      INTEGER NOT NULL,
     events       INTEGER NOT NULL,
-    low          INTEGER NOT NULL,
-    high         INTEGER NOT NULL,
-    first_time   INTEGER NOT NULL,
     last_time    INTEGER NOT NULL,
     receive_time INTEGER NOT NULL,
     body         BLOB    NOT NULL
 ) STRICT;
 
-CREATE INDEX segment_push ON segment (push_id, sequence, low, high);
-CREATE INDEX segment_app ON segment (app_id, sequence, last_time);
+-- The segments of a push, with their first and last ordinal; and the spans of the log that have segments of an app. Both
+-- are as of fold.sequence or later: kept up to date with each commit, they would cost more than all else.
+CREATE TABLE segment_of_push (
+    push_id  INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    low      INTEGER NOT NULL,
+    high     INTEGER NOT NULL,
+    PRIMARY KEY (push_id, sequence)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE span_of_app (
+    app_id    INTEGER NOT NULL,
+    first     INTEGER NOT NULL,
+    last      INTEGER NOT NULL,
+    last_time INTEGER NOT NULL,
+    PRIMARY KEY (app_id, first)
+) STRICT, WITHOUT ROWID;
 
 -- What many events have in common.
 CREATE TABLE event_kind (
@@ -115,7 +126,7 @@ CREATE TABLE counter (
     PRIMARY KEY (push_id, step)
 ) STRICT, WITHOUT ROWID;
 
--- The sequence up to which progress_page and mark surely have every event of the log.
+-- The sequence up to which progress_page, mark, segment_of_push and span_of_app surely have every event of the log.
 CREATE TABLE fold (
     one      INTEGER PRIMARY KEY CHECK (one = 1),
     sequence INTEGER NOT NULL
