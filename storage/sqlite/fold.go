@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -29,45 +30,64 @@ type piece struct {
 // round ends, the disk has all of the log as it was when the round began; replaying what came later sets bits that are
 // perhaps set already, which does no harm. It belongs to the writer.
 type fold struct {
-	dirty []piece // for the next round
-	round *round  // nil: none is under way
+	next  round
+	round *round // nil: none is under way
 	pause time.Duration
 	ended time.Time
 }
 
-// round is what is left of a fold.
+// round is what is to be folded.
 type round struct {
 	pieces  []piece
-	refs    []segmentRef
+	refs    map[int64][]segmentRef // by push
+	pushes  []int64                // that refs are left of, in order
 	spans   []span
 	through int64 // the log's end when the round began
 }
 
-func (f *fold) add(p piece) { f.dirty = append(f.dirty, p) }
+func (r *round) empty() bool { return len(r.pieces) == 0 && len(r.pushes) == 0 }
 
-// due reports whether there is something to fold now.
-func (f *fold) due(now time.Time) bool {
-	return f.round != nil || len(f.dirty) > 0 && now.Sub(f.ended) >= f.pause
+// add notes a piece that is no longer as the disk has it.
+func (f *fold) add(p piece) { f.next.pieces = append(f.next.pieces, p) }
+
+// logged notes segments that were committed.
+func (f *fold) logged(refs []segmentRef) {
+	if f.next.refs == nil {
+		f.next.refs = map[int64][]segmentRef{}
+	}
+	for _, r := range refs {
+		f.next.refs[r.push] = append(f.next.refs[r.push], r)
+		f.next.spans = appendSpan(f.next.spans, r)
+	}
 }
 
-// foldSome writes some of a round, which it begins if there is none. It comes last in a transaction.
+// begin begins a round, if it is time and there is something to fold. It comes after a commit, when the log ends with
+// sequence. It reports whether a round is under way.
+func (f *fold) begin(now time.Time, sequence int64) bool {
+	if f.round == nil && len(f.next.pieces) > 0 && now.Sub(f.ended) >= f.pause {
+		r := f.next
+		r.through, r.pushes = sequence, slices.Sorted(maps.Keys(r.refs))
+		f.round, f.next = &r, round{}
+	}
+	return f.round != nil
+}
+
+// foldSome writes some of a round. It comes last in a transaction.
 func (t *tx) foldSome(pieces, refs int) error {
-	f := &t.writer.fold
-	if f.round == nil {
-		_, end := t.writer.live.tail.get()
-		end = append(slices.Clone(end), t.journal.refs...)
-		f.round = &round{pieces: f.dirty, refs: sortedByPush(end), spans: spansOf(end), through: t.sequence}
-		f.dirty, t.beganRound = nil, true
-	}
-	r := f.round
-	t.folded, t.indexed = r.pieces[:min(pieces, len(r.pieces))], r.refs[:min(refs, len(r.refs))]
-	if err := t.writePieces(t.folded); err != nil {
+	r := t.writer.fold.round
+	t.folded = min(pieces, len(r.pieces))
+	if err := t.writePieces(r.pieces[:t.folded]); err != nil {
 		return err
 	}
-	if err := t.index(t.indexed); err != nil {
+	var some []segmentRef
+	for len(some) < refs && t.indexed < len(r.pushes) {
+		some = append(some, r.refs[r.pushes[t.indexed]]...)
+		t.indexed++
+	}
+	if err := t.index(some); err != nil {
 		return err
 	}
-	if len(t.folded) < len(r.pieces) || len(t.indexed) < len(r.refs) {
+	if t.folded < len(r.pieces) || t.indexed < len(r.pushes) {
 		return nil
 	}
 	if err := t.writeSpans(r.spans); err != nil {
@@ -77,29 +97,21 @@ func (t *tx) foldSome(pieces, refs int) error {
 	return err
 }
 
-// rolledBack takes back a round that began in a transaction which failed: its sequences will be others' events.
-func (f *fold) rolledBack(began bool) {
-	if began {
-		f.dirty, f.round = append(f.round.pieces, f.dirty...), nil
-	}
-}
-
-// foldCommitted ends what was folded by a transaction. The next round's pieces are those that changed since they were
-// written, by transactions to come.
-func (w *writer) foldCommitted(folded []piece, indexed []segmentRef) {
+// folded ends what was folded by a transaction that is committed. Pieces that change from now on are the next round's.
+func (w *writer) folded(pieces, pushes int) {
 	r := w.fold.round
 	if r == nil {
 		return
 	}
-	for _, p := range folded {
+	for _, p := range r.pieces[:pieces] {
 		if p.mark != nil {
 			delete(p.audience.dirty, *p.mark)
 		} else {
 			p.audience.pages[p.page].dirty = false
 		}
 	}
-	r.pieces, r.refs = r.pieces[len(folded):], r.refs[len(indexed):]
-	if len(r.pieces) == 0 && len(r.refs) == 0 {
+	r.pieces, r.pushes = r.pieces[pieces:], r.pushes[pushes:]
+	if r.empty() {
 		w.fold.round, w.fold.ended = nil, time.Now()
 		w.live.tail.reset(r.through)
 	}
@@ -168,7 +180,7 @@ func (t *tx) recover() error {
 		return err
 	}
 	t.sequence = through
-	w.live.tail = tail{through: through}
+	var refs []segmentRef
 	for {
 		segments, err := collect(t.ctx, t, scanSegment, readSegments+`ORDER BY sequence LIMIT ?`, t.sequence, segmentsAtOnce)
 		if err != nil {
@@ -179,12 +191,14 @@ func (t *tx) recover() error {
 				return err
 			}
 			t.sequence = s.sequence + int64(s.Len()) - 1
-			w.live.tail.refs = append(w.live.tail.refs, s.ref())
+			refs = append(refs, s.ref())
 		}
 		if len(segments) < segmentsAtOnce {
 			break
 		}
 	}
+	w.live.tail = tail{through: through, refs: refs}
+	w.fold.logged(refs)
 	t.journal, w.sequence = journal{}, t.sequence
 	return nil
 }

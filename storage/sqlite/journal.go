@@ -1,6 +1,10 @@
 package sqlite
 
-import "github.com/RoaringBitmap/roaring/v2"
+import (
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
 
 // journal is what a transaction has changed in memory. What SQLite rolls back is undone here, so that memory and disk
 // never part.
@@ -81,7 +85,10 @@ func (t *tx) committed() {
 	}
 	t.writer.kinds.publish(t.began.kinds)
 	t.writer.sequence = t.sequence
-	t.writer.live.tail.add(t.journal.refs)
-	t.writer.foldCommitted(t.folded, t.indexed)
-	t.writer.journal = t.journal
+	w := t.writer
+	w.live.tail.add(t.journal.refs)
+	w.fold.logged(t.journal.refs)
+	w.folded(t.folded, t.indexed)
+	w.fold.begin(time.Now(), w.sequence)
+	w.journal = t.journal
 }

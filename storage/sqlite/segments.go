@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -71,15 +70,13 @@ func (s *span) joined(next span) bool {
 	return true
 }
 
-// spansOf puts segments together.
-func spansOf(refs []segmentRef) (spans []span) {
-	for _, r := range refs {
-		next := span{r.app, r.sequence, r.last, r.lastTime}
-		if len(spans) == 0 || !spans[len(spans)-1].joined(next) {
-			spans = append(spans, next)
-		}
+// appendSpan puts a segment behind spans.
+func appendSpan(spans []span, r segmentRef) []span {
+	next := span{r.app, r.sequence, r.last, r.lastTime}
+	if len(spans) > 0 && spans[len(spans)-1].joined(next) {
+		return spans
 	}
-	return spans
+	return append(spans, next)
 }
 
 var (
@@ -120,13 +117,6 @@ func (t *tx) writeSpans(spans []span) error {
 	return nil
 }
 
-// sortedByPush is the order of the index.
-func sortedByPush(refs []segmentRef) []segmentRef {
-	return slices.SortedFunc(slices.Values(refs), func(a, b segmentRef) int {
-		return cmp.Or(cmp.Compare(a.push, b.push), cmp.Compare(a.sequence, b.sequence))
-	})
-}
-
 // spans returns the spans of an app that have something later than a sequence and not all earlier than a time.
 func spans(ctx context.Context, q querier, app, after, through int64, since uint32, end []segmentRef) ([]span, error) {
 	stored, err := collect(ctx, q, scanSpan, selectSpans, app, after, through, since)
@@ -136,9 +126,9 @@ func spans(ctx context.Context, q querier, app, after, through int64, since uint
 	for i := range stored {
 		stored[i].last = min(stored[i].last, through) // it may have been extended since; what follows is in end
 	}
-	for _, s := range spansOf(slices.DeleteFunc(slices.Clone(end), func(r segmentRef) bool { return r.app != app })) {
-		if s.last > after && s.lastTime >= since {
-			stored = append(stored, s)
+	for _, r := range end {
+		if r.app == app && r.last > after && r.lastTime >= since {
+			stored = appendSpan(stored, r)
 		}
 	}
 	return stored, nil

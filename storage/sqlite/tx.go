@@ -88,10 +88,8 @@ type tx struct {
 	held     []heldRow
 	began    place
 	journal  journal
-	folded   []piece      // what this transaction folds
-	indexed  []segmentRef // likewise
-
-	beganRound bool // of folding
+	folded   int // pieces of the round that this transaction folds
+	indexed  int // likewise, pushes whose segments it indexes
 }
 
 func (t *tx) stmt(query string) (*sql.Stmt, error) {

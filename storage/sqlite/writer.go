@@ -188,10 +188,11 @@ func (w *writer) loop() {
 				w.foldAll()
 				return
 			}
+			w.idle = false
 			w.serve(w.drain(first))
 		case <-tick.C:
 			w.idle = len(w.queue) == 0
-			for w.idle && w.fold.due(time.Now()) && w.serve(nil) {
+			for w.idle && w.fold.begin(time.Now(), w.sequence) && w.serve(nil) {
 				w.idle = len(w.queue) == 0
 			}
 			w.live.round.Add(1)
@@ -221,7 +222,7 @@ func (w *writer) serve(jobs []*job) bool {
 // foldAll leaves nothing to be replayed, if it can.
 func (w *writer) foldAll() {
 	w.idle, w.fold.pause = true, 0
-	for w.fold.due(time.Now()) && w.serve(nil) {
+	for w.fold.begin(time.Now(), w.sequence) && w.serve(nil) {
 	}
 }
 
@@ -273,7 +274,6 @@ func (w *writer) attempt(jobs []*job, apart bool) (events bool, err error) {
 			return
 		}
 		t.undo(t.began)
-		w.fold.rolledBack(t.beganRound)
 		if !errors.Is(err, errMerged) {
 			w.failed.Store(time.Now().UnixNano())
 		}
@@ -339,7 +339,7 @@ func (t *tx) runAll(jobs []*job) error {
 // foldBeside folds a little beside the jobs, or more if there are none.
 func (t *tx) foldBeside() error {
 	w := t.writer
-	if !w.fold.due(time.Now()) {
+	if w.fold.round == nil {
 		return nil
 	}
 	pieces := foldAtOnce
