@@ -58,7 +58,7 @@ func TestParseCallbacks(t *testing.T) {
 				{MessageID: "1", To: "1", Channel: "1"}, {MessageID: "2", To: "1"}, {MessageID: "1", Channel: "1"},
 			}},
 		},
-		"rows is not a list": {`{"rows":{"a":1}}`, engagelab.CallbackBatch{}},
+		"no rows": {`{"rows":null}`, engagelab.CallbackBatch{}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := engagelab.ParseCallbacks([]byte(c.body))
@@ -91,7 +91,7 @@ func TestABatchIsReadInTheMemoryOfAnother(t *testing.T) {
 
 func TestParseCallbacksRefuses(t *testing.T) {
 	for _, body := range []string{
-		"", "null", "[]", `"x"`, `{`, `{"rows":[{]}`, `{"rows":[`, documented + "x", documented + documented, `{}"`, `{}{`, `{}1`, `{} nul`,
+		"", "null", "[]", `"x"`, `{`, `{"rows":[{]}`, `{"rows":[`, documented + "x", documented + documented, `{"rows":{"a":1}}`, `{"rows":5}`, `{}"`, `{}{`, `{}1`, `{} nul`,
 		`{"custom":` + strings.Repeat("[", 100_000),
 	} {
 		_, err := engagelab.ParseCallbacks([]byte(body))
