@@ -96,14 +96,14 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	db, err := openPool(opts.Path, "immediate", 1,
 		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "temp_store(MEMORY)",
-		"cache_size(-65536)", "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", walLimit/2))
+		"cache_size(-32768)", "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", walLimit/2))
 	if err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, db, opts.Logger); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	readers, err := openPool(opts.Path, "deferred", opts.Readers, "query_only(1)", "cache_size(-16384)")
+	readers, err := openPool(opts.Path, "deferred", opts.Readers, "query_only(1)", "cache_size(-8192)")
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
