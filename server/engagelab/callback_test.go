@@ -86,7 +86,7 @@ func TestABatchIsReadInTheMemoryOfAnother(t *testing.T) {
 	require.NoError(t, batch.Parse([]byte(`{"rows":[{"to":"b"}]}`)))
 	require.Equal(t, []engagelab.CallbackRow{{To: "b"}}, batch.Rows)
 	require.Zero(t, batch.Total)
-	require.Equal(t, `{"to":"b"}`, string(batch.Raw(0)))
+	require.JSONEq(t, `{"to":"b"}`, string(batch.Raw(0)))
 }
 
 func TestParseCallbacksRefuses(t *testing.T) {
@@ -142,7 +142,7 @@ func FuzzParseCallbacks(f *testing.F) {
 		if reference == nil {
 			require.Equal(t, want.Total, batch.Total)
 			require.Equal(t, want.EchoStr, batch.EchoStr)
-			require.Equal(t, len(want.Rows), len(batch.Rows))
+			require.Len(t, batch.Rows, len(want.Rows))
 			for i, row := range batch.Rows {
 				want := want.Rows[i]
 				want.From, want.Server, want.CustomArgs, want.Status.StatusData = "", "", nil, nil
