@@ -102,8 +102,10 @@ func (a *audience) publish() {
 	clear(a.grown)
 }
 
-// bytes is what it takes in memory, about.
+// bytes is what it takes in memory, about. It is the writer's to call.
 func (a *audience) bytes() int {
+	a.mu.RLock() // callers bring the index in
+	defer a.mu.RUnlock()
 	n := otherBytes + a.index.bytes() + 8*len(a.pages)
 	for _, page := range a.pages {
 		if page != nil {
