@@ -2,13 +2,80 @@ package sqlite
 
 import (
 	"context"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
 
 	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
 )
+
+// callback is a row that reports a milestone of a recipient, for the dispatch that sendAll numbered.
+func callback(dispatch, recipient int, m storage.Milestone) storage.Callback {
+	return storage.Callback{UpstreamID: upstreamID(dispatch), RegistrationID: benchID(recipient), Milestone: m,
+		Status: m.String(), Time: time.Now()}
+}
+
+func recorded(t *testing.T, s *Store, rows ...storage.Callback) storage.CallbackSummary {
+	t.Helper()
+	summary, err := s.RecordCallbacks(t.Context(), benchApp, time.Now(), rows)
+	require.NoError(t, err)
+	return summary
+}
+
+// folded returns up to which sequence the disk has everything in its place.
+func folded(t *testing.T, s *Store) int64 {
+	t.Helper()
+	through, err := read(t.Context(), s, func(q querier) (int64, error) {
+		return first(t.Context(), q, value[int64], `SELECT sequence FROM fold`)
+	})
+	require.NoError(t, err)
+	return through
+}
+
+// reopened closes a store, which folds all there is, and opens it anew.
+func reopened(t *testing.T, s *Store, path string) *Store {
+	t.Helper()
+	require.NoError(t, s.Close())
+	s, err := Open(t.Context(), Options{Path: path, foldPause: time.Hour})
+	require.NoError(t, err)
+	return s
+}
+
+func forgetAll(t *testing.T, s *Store, before time.Time) {
+	t.Helper()
+	for more := true; more; {
+		var err error
+		more, err = s.Forget(t.Context(), before)
+		require.NoError(t, err)
+	}
+}
+
+// TestQuietLogIsFoldedToItsEnd changes a page that a round has yet to fold: the round takes the change along, and nothing
+// but a segment is left for the next.
+func TestQuietLogIsFoldedToItsEnd(t *testing.T) {
+	const pages = 3 * foldAtOnce
+	path := filepath.Join(t.TempDir(), "susul.db")
+	s, err := Open(t.Context(), Options{Path: path, foldPause: time.Hour})
+	require.NoError(t, err)
+	createListed(t, s, 1, pages*layout.PageSize)
+	sendAll(t, s)
+	var rows []storage.Callback
+	for page := range pages {
+		rows = append(rows, callback(1, page*layout.PageSize, storage.Sent))
+	}
+	recorded(t, s, rows...)
+	require.Equal(t, storage.CallbackSummary{New: 1}, recorded(t, s, callback(1, (pages-1)*layout.PageSize+1, storage.Sent)))
+	s = reopened(t, s, path)
+	defer func() { require.NoError(t, s.Close()) }()
+	last, err := s.LastSequence(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, pages+1, last)
+	require.Equal(t, last, folded(t, s))
+}
 
 // TestIndexIsReadWhileRoomIsMade lets callers read an index again and again that the writer drops.
 func TestIndexIsReadWhileRoomIsMade(t *testing.T) {

@@ -40,12 +40,15 @@ type fold struct {
 type round struct {
 	pieces  []piece
 	refs    map[int64][]segmentRef // by push
-	pushes  []int64                // that refs are left of, in order
+	runs    [][]segmentRef         // those of refs that are left, in order of pushes
 	spans   []span
 	through int64 // the log's end when the round began
 }
 
-func (r *round) empty() bool { return len(r.pieces) == 0 && len(r.pushes) == 0 }
+// maxRun is how many segments a run has at most.
+const maxRun = 256
+
+func (r *round) empty() bool { return len(r.pieces) == 0 && len(r.runs) == 0 }
 
 // add notes a piece that is no longer as the disk has it.
 func (f *fold) add(p piece) { f.next.pieces = append(f.next.pieces, p) }
@@ -64,9 +67,14 @@ func (f *fold) logged(refs []segmentRef) {
 // begin begins a round, if it is time and there is something to fold. It comes after a commit, when the log ends with
 // sequence. It reports whether a round is under way.
 func (f *fold) begin(now time.Time, sequence int64) bool {
-	if f.round == nil && len(f.next.pieces) > 0 && now.Sub(f.ended) >= f.pause {
+	// A page that changed before an earlier round came to it is on disk already; its segments are not in the indexes.
+	something := len(f.next.pieces) > 0 || len(f.next.refs) > 0
+	if f.round == nil && something && now.Sub(f.ended) >= f.pause {
 		r := f.next
-		r.through, r.pushes = sequence, slices.Sorted(maps.Keys(r.refs))
+		r.through = sequence
+		for _, push := range slices.Sorted(maps.Keys(r.refs)) {
+			r.runs = slices.AppendSeq(r.runs, slices.Chunk(r.refs[push], maxRun))
+		}
 		f.round, f.next = &r, round{}
 	}
 	return f.round != nil
@@ -80,14 +88,14 @@ func (t *tx) foldSome(pieces, refs int) error {
 		return err
 	}
 	var some []segmentRef
-	for len(some) < refs && t.indexed < len(r.pushes) {
-		some = append(some, r.refs[r.pushes[t.indexed]]...)
+	for len(some) < refs && t.indexed < len(r.runs) {
+		some = append(some, r.runs[t.indexed]...)
 		t.indexed++
 	}
 	if err := t.index(some); err != nil {
 		return err
 	}
-	if t.folded < len(r.pieces) || t.indexed < len(r.pushes) {
+	if t.folded < len(r.pieces) || t.indexed < len(r.runs) {
 		return nil
 	}
 	if err := t.writeSpans(r.spans); err != nil {
@@ -98,7 +106,7 @@ func (t *tx) foldSome(pieces, refs int) error {
 }
 
 // folded ends what was folded by a transaction that is committed. Pieces that change from now on are the next round's.
-func (w *writer) folded(pieces, pushes int) {
+func (w *writer) folded(pieces, runs int) {
 	r := w.fold.round
 	if r == nil {
 		return
@@ -110,7 +118,7 @@ func (w *writer) folded(pieces, pushes int) {
 			p.audience.pages[p.page].dirty = false
 		}
 	}
-	r.pieces, r.pushes = r.pieces[pieces:], r.pushes[pushes:]
+	r.pieces, r.runs = r.pieces[pieces:], r.runs[runs:]
 	if r.empty() {
 		w.fold.round, w.fold.ended = nil, time.Now()
 		w.live.tail.reset(r.through)
