@@ -266,7 +266,7 @@ func (r *eventReader) upstream(dispatch int64) (string, error) {
 	})
 }
 
-// registrationID returns a recipient's id; it is empty when the recipients of the push were forgotten before its events.
+// registrationID returns a recipient's id. A push's recipients are not forgotten before its events.
 func (r *eventReader) registrationID(push int64, ordinal uint32) (string, error) {
 	place := recipientPlace{push, int(ordinal / layout.PageSize)}
 	ids, err := remembered(&r.pages, place, func() (layout.Recipients, error) {

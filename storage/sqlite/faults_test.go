@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"math"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -24,6 +25,21 @@ func recorded(t *testing.T, s *Store, rows ...storage.Callback) storage.Callback
 	summary, err := s.RecordCallbacks(t.Context(), benchApp, time.Now(), rows)
 	require.NoError(t, err)
 	return summary
+}
+
+// beginLog records a first callback and has it folded: what comes later in the fold's pause is in the log and in memory.
+func beginLog(t *testing.T, s *Store) {
+	t.Helper()
+	recorded(t, s, callback(1, 0, storage.Sent))
+	require.NoError(t, s.Ping(t.Context()))
+}
+
+func progressOf(t *testing.T, s *Store, push int64, recipient int) storage.Progress {
+	t.Helper()
+	found, err := s.FindRecipients(t.Context(), push, []string{benchID(recipient)})
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	return found[0].Progress
 }
 
 // folded returns up to which sequence the disk has everything in its place.
@@ -52,6 +68,42 @@ func forgetAll(t *testing.T, s *Store, before time.Time) {
 		more, err = s.Forget(t.Context(), before)
 		require.NoError(t, err)
 	}
+}
+
+// TestOldPushKeepsRecipientsWhileItsEventsAreYoung forgets while the log's indexes don't have the push's events yet.
+func TestOldPushKeepsRecipientsWhileItsEventsAreYoung(t *testing.T) {
+	s := fresh(t, Options{foldPause: time.Hour})
+	createListed(t, s, 1, 10)
+	sendAll(t, s)
+	created := time.Now()
+	beginLog(t, s)
+	_, err := s.RecordCallbacks(t.Context(), benchApp, created.Add(time.Hour), []storage.Callback{callback(1, 3, storage.Sent)})
+	require.NoError(t, err)
+	forgetAll(t, s, created.Add(time.Minute))
+	events, err := s.ListEvents(t.Context(), storage.EventQuery{})
+	require.NoError(t, err)
+	require.Len(t, events, 1)
+	require.NotZero(t, progressOf(t, s, 1, 3))
+}
+
+// TestOldPushKeepsRecipientsOfTheSameTransaction forgets along with a callback that comes at last.
+func TestOldPushKeepsRecipientsOfTheSameTransaction(t *testing.T) {
+	s := fresh(t, Options{})
+	createListed(t, s, 1, 10)
+	sendAll(t, s)
+	release := occupy(t, s)
+	late := resolved(t, s, callback(1, 0, storage.Sent))
+	require.NoError(t, s.writer.enqueue(late))
+	forget := queue(t, s, func(t *tx) error {
+		_, err := t.forgetRecipients(math.MaxInt64)
+		return err
+	})
+	release()
+	require.NoError(t, <-late.done)
+	require.NoError(t, forget())
+	require.Equal(t, storage.CallbackSummary{New: 1}, late.batch.summary)
+	require.NotZero(t, progressOf(t, s, 1, 0))
+	require.Equal(t, storage.CallbackSummary{Repeated: 1}, recorded(t, s, callback(1, 0, storage.Sent)))
 }
 
 // TestQuietLogIsFoldedToItsEnd changes a page that a round has yet to fold: the round takes the change along, and nothing

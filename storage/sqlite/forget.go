@@ -3,7 +3,10 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"susul.dev/susul/storage"
@@ -74,8 +77,10 @@ func (t *tx) forgetHeld(before int64) (int64, error) {
 const (
 	beingForgotten = `SELECT id FROM push WHERE forgotten = 1 AND forgotten < 2 LIMIT 1`
 
-	// Pushes come in the order of the index's rowids, the oldest first.
+	// Pushes come in the order of the index's rowids, the oldest first. The index of segments lacks those that are yet to be
+	// folded.
 	toBeForgotten = `SELECT id FROM push p WHERE p.forgotten = 0 AND p.forgotten < 2 AND p.create_time < ? AND ` + visible + `
+		AND p.id NOT IN (SELECT value FROM json_each(?))
 		AND NOT EXISTS (SELECT 1 FROM segment_of_push s WHERE s.push_id = p.id)
 		AND NOT EXISTS (SELECT 1 FROM step s WHERE s.push_id = p.id AND s.state IN ('WAITING', 'SCHEDULED'))
 		AND NOT EXISTS (SELECT 1 FROM dispatch d WHERE d.push_id = p.id AND (d.ready_time IS NOT NULL OR d.state = 'BLOCKED'))
@@ -91,7 +96,11 @@ func (t *tx) forgetRecipients(before int64) (int64, error) {
 	case !errors.Is(err, storage.ErrNotFound):
 		return 0, err
 	}
-	id, err = first(t.ctx, t, value[int64], toBeForgotten, before)
+	unfolded, err := json.Marshal(t.unfolded())
+	if err != nil {
+		return 0, err
+	}
+	id, err = first(t.ctx, t, value[int64], toBeForgotten, before, string(unfolded))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return 0, nil
@@ -100,6 +109,19 @@ func (t *tx) forgetRecipients(before int64) (int64, error) {
 	}
 	t.writer.live.forget(id)
 	return t.exec(`UPDATE push SET forgotten = 1 WHERE id = ?`, id)
+}
+
+// unfolded returns the pushes of which the disk may lack something.
+func (t *tx) unfolded() []int64 {
+	f := &t.writer.fold
+	pushes := slices.AppendSeq([]int64{}, maps.Keys(f.next.refs))
+	if f.round != nil {
+		pushes = slices.AppendSeq(pushes, maps.Keys(f.round.refs))
+	}
+	for _, r := range t.journal.refs {
+		pushes = append(pushes, r.push)
+	}
+	return pushes
 }
 
 func (t *tx) forgetSlice(id int64) error {
