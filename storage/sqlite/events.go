@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -178,7 +179,11 @@ func (r *eventReader) walkPush(push int64, ordinal *uint32) error {
 			continue
 		}
 		var s loggedSegment
-		if s, err = first(r.ctx, r.q, scanSegment, oneSegment, ref.sequence); err == nil {
+		s, err = first(r.ctx, r.q, scanSegment, oneSegment, ref.sequence)
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			err = nil // it was forgotten since
+		case err == nil:
 			err = r.read(s, ordinal)
 		}
 	}

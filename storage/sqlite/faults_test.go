@@ -106,6 +106,38 @@ func TestOldPushKeepsRecipientsOfTheSameTransaction(t *testing.T) {
 	require.Equal(t, storage.CallbackSummary{Repeated: 1}, recorded(t, s, callback(1, 0, storage.Sent)))
 }
 
+// TestYoungEventOutlivesTheOldInItsSegment records events that are received on both sides of a boundary together.
+func TestYoungEventOutlivesTheOldInItsSegment(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "susul.db")
+	s := open(t, path)
+	createListed(t, s, 1, 10)
+	sendAll(t, s)
+	release := occupy(t, s)
+	begin := time.Now()
+	var jobs []*job
+	for i, received := range []time.Time{begin, begin.Add(time.Minute)} {
+		b, err := s.resolve(t.Context(), benchApp, received, []storage.Callback{callback(1, i, storage.Sent)})
+		require.NoError(t, err)
+		j := &job{ctx: t.Context(), batch: b, done: make(chan error, 1)}
+		require.NoError(t, s.writer.enqueue(j))
+		jobs = append(jobs, j)
+	}
+	release()
+	for _, j := range jobs {
+		require.NoError(t, <-j.done)
+	}
+	s = reopened(t, s, path)
+	defer func() { require.NoError(t, s.Close()) }()
+	forgetAll(t, s, begin.Add(30*time.Second))
+	events, err := s.ListEvents(t.Context(), storage.EventQuery{RegistrationID: benchID(1)})
+	require.NoError(t, err)
+	require.Len(t, events, 1, "it was received later")
+	forgetAll(t, s, begin.Add(2*time.Minute))
+	events, err = s.ListEvents(t.Context(), storage.EventQuery{})
+	require.NoError(t, err)
+	require.Empty(t, events)
+}
+
 // TestQuietLogIsFoldedToItsEnd changes a page that a round has yet to fold: the round takes the change along, and nothing
 // but a segment is left for the next.
 func TestQuietLogIsFoldedToItsEnd(t *testing.T) {
@@ -127,6 +159,29 @@ func TestQuietLogIsFoldedToItsEnd(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, pages+1, last)
 	require.Equal(t, last, folded(t, s))
+}
+
+// TestListWhileTheEndOfTheLogIsForgotten reads with the end of the log as it was before all of it was folded and forgotten.
+func TestListWhileTheEndOfTheLogIsForgotten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "susul.db")
+	s, err := Open(t.Context(), Options{Path: path, foldPause: time.Hour})
+	require.NoError(t, err)
+	createListed(t, s, 1, 10)
+	sendAll(t, s)
+	recorded(t, s, callback(1, 0, storage.Sent))
+	r := eventReader{ctx: t.Context(), query: storage.EventQuery{PushID: 1}, limit: 10}
+	r.through, r.end = s.live.tail.get()
+	require.Len(t, r.end, 1)
+	s = reopened(t, s, path)
+	defer func() { require.NoError(t, s.Close()) }()
+	forgetAll(t, s, time.Now().Add(time.Hour))
+	r.store = s
+	_, err = read(t.Context(), s, func(q querier) (struct{}, error) {
+		r.q = q
+		return struct{}{}, r.walkPush(1, nil)
+	})
+	require.NoError(t, err)
+	require.Empty(t, r.events)
 }
 
 // TestIndexIsReadWhileRoomIsMade lets callers read an index again and again that the writer drops.

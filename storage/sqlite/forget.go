@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
 )
 
 // forgetRows is how many rows of the log, or held callbacks, one call of Forget deletes.
@@ -34,9 +35,27 @@ func scanOld(rows *sql.Rows) (o oldRow, err error) {
 	return o, err
 }
 
+// scanLatest scans a segment by the latest of its events, for all of them go at once.
+func scanLatest(rows *sql.Rows) (o oldRow, err error) {
+	var body []byte
+	if err = rows.Scan(&o.id, &o.received, &body); err != nil {
+		return o, err
+	}
+	segment, err := layout.ReadSegment(body)
+	if err != nil {
+		return o, err
+	}
+	later := uint16(0)
+	for i := range segment.Len() {
+		later = max(later, segment.Event(i).Later)
+	}
+	o.received += int64(later)
+	return o, nil
+}
+
 // lastOld returns the last of the first rows that are all old; 0 when the first is not.
-func (t *tx) lastOld(query string, before int64) (last int64, err error) {
-	rows, err := collect(t.ctx, t, scanOld, query, forgetRows)
+func (t *tx) lastOld(scan func(*sql.Rows) (oldRow, error), query string, before int64) (last int64, err error) {
+	rows, err := collect(t.ctx, t, scan, query, forgetRows)
 	for _, row := range rows {
 		if row.received >= before {
 			break
@@ -48,7 +67,7 @@ func (t *tx) lastOld(query string, before int64) (last int64, err error) {
 
 // forgetEvents deletes the beginning of the log, as far as it is folded.
 func (t *tx) forgetEvents(before int64) (int64, error) {
-	last, err := t.lastOld(`SELECT sequence, receive_time FROM segment
+	last, err := t.lastOld(scanLatest, `SELECT sequence, receive_time, body FROM segment
 		WHERE sequence + events - 1 <= (SELECT sequence FROM fold) ORDER BY sequence LIMIT ?`, before)
 	if err != nil || last == 0 {
 		return 0, err
@@ -66,7 +85,7 @@ func (t *tx) forgetEvents(before int64) (int64, error) {
 }
 
 func (t *tx) forgetHeld(before int64) (int64, error) {
-	last, err := t.lastOld(`SELECT id, receive_time FROM held_callback ORDER BY id LIMIT ?`, before)
+	last, err := t.lastOld(scanOld, `SELECT id, receive_time FROM held_callback ORDER BY id LIMIT ?`, before)
 	if err != nil || last == 0 {
 		return 0, err
 	}
