@@ -171,52 +171,67 @@ func readProgress(ctx context.Context, q querier, push int64, page int) (words [
 	return words, layout.ReadProgress(stored, words[:])
 }
 
-// recover brings memory to where the log ends: it forgets all that there is, then sets the bits of the events that were
-// not folded when the file was left. The next fold writes them.
-func (t *tx) recover() error {
+// recover brings memory to where the log ends: beside what there is, it sets the bits of the events that were not folded
+// when the file was left, then puts that in its place. So readers miss nothing meanwhile, and a recovery that fails
+// changes nothing. The next fold writes what was set.
+func (t *tx) recover() (err error) {
 	w := t.writer
-	w.live.reset()
-	w.fold = fold{pause: w.fold.pause}
-	clear(w.apps)
-	clear(w.held)
+	l, f := newLive(w.live.budget), w.fold
+	w.fold = fold{pause: f.pause}
+	defer func() {
+		t.journal = journal{}
+		if err != nil {
+			w.fold = f
+		}
+	}()
 	if err := w.kinds.load(t.ctx, t); err != nil {
 		return err
 	}
-	t.began.kinds = len(w.kinds.rows)
 	through, err := first(t.ctx, t, value[int64], `SELECT sequence FROM fold`)
 	if err != nil {
 		return err
 	}
-	t.sequence = through
+	last, refs, err := t.replayAfter(through, l)
+	if err != nil {
+		return err
+	}
+	w.fold.logged(refs)
+	w.live.replace(l.audiences)
+	w.live.tail.set(through, refs)
+	clear(w.apps)
+	clear(w.held)
+	t.began.kinds = len(w.kinds.rows)
+	t.sequence, w.sequence = last, last
+	return nil
+}
+
+// replayAfter replays the log after a sequence, and returns the last sequence and where the segments are.
+func (t *tx) replayAfter(last int64, l *live) (int64, []segmentRef, error) {
 	var refs []segmentRef
 	for {
-		segments, err := collect(t.ctx, t, scanSegment, readSegments+`ORDER BY sequence LIMIT ?`, t.sequence, segmentsAtOnce)
+		segments, err := collect(t.ctx, t, scanSegment, readSegments+`ORDER BY sequence LIMIT ?`, last, segmentsAtOnce)
 		if err != nil {
-			return err
+			return 0, nil, err
 		}
 		for _, s := range segments {
-			if err := t.replay(s); err != nil {
-				return err
+			if err := t.replay(l, s); err != nil {
+				return 0, nil, err
 			}
-			t.sequence = s.sequence + int64(s.Len()) - 1
+			last = s.sequence + int64(s.Len()) - 1
 			refs = append(refs, s.ref())
 		}
 		if len(segments) < segmentsAtOnce {
-			break
+			return last, refs, nil
 		}
 	}
-	w.live.tail = tail{through: through, refs: refs}
-	w.fold.logged(refs)
-	t.journal, w.sequence = journal{}, t.sequence
-	return nil
 }
 
 // segmentsAtOnce is how many segments are held in memory while the log is read.
 const segmentsAtOnce = 256
 
 // replay sets the bits of a segment's events.
-func (t *tx) replay(s loggedSegment) error {
-	a, err := t.writer.live.audience(t.ctx, t, s.push)
+func (t *tx) replay(l *live, s loggedSegment) error {
+	a, err := l.audience(t.ctx, t, s.push)
 	if err != nil {
 		return err
 	}
