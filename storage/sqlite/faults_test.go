@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +39,36 @@ func progressOf(t *testing.T, s *Store, push int64, recipient int) storage.Progr
 	require.NoError(t, err)
 	require.Len(t, found, 1)
 	return found[0].Progress
+}
+
+// folded returns up to which sequence the disk has everything in its place.
+func folded(t *testing.T, s *Store) int64 {
+	t.Helper()
+	through, err := read(t.Context(), s, func(q querier) (int64, error) {
+		return first(t.Context(), q, value[int64], `SELECT sequence FROM fold`)
+	})
+	require.NoError(t, err)
+	return through
+}
+
+// TestStoreThatMayNotLeadLeavesTheFileAlone closes a store that read the end of the log while its owner goes on.
+func TestStoreThatMayNotLeadLeavesTheFileAlone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "susul.db")
+	owner, err := Open(t.Context(), Options{Path: path, foldPause: time.Hour})
+	require.NoError(t, err)
+	require.NoError(t, owner.Lead(t.Context(), 5))
+	createListed(t, owner, 1, 10)
+	sendAll(t, owner)
+	beginLog(t, owner)
+	recorded(t, owner, callback(1, 1, storage.Sent))
+	other, err := Open(t.Context(), Options{Path: path, foldPause: time.Millisecond})
+	require.NoError(t, err)
+	require.ErrorIs(t, other.Lead(t.Context(), 4), storage.ErrFenced)
+	recorded(t, owner, callback(1, 2, storage.Sent))
+	before := folded(t, owner)
+	require.NoError(t, other.Close())
+	require.Equal(t, before, folded(t, owner))
+	require.NoError(t, owner.Close())
 }
 
 // TestLeadThatCannotReadTheLogChangesNothing breaks a segment while a store becomes the leader.

@@ -34,6 +34,7 @@ type fold struct {
 	round *round // nil: none is under way
 	pause time.Duration
 	ended time.Time
+	ours  bool // this store led, or stored events: until then the file may be another's
 }
 
 // round is what is to be folded.
@@ -69,7 +70,7 @@ func (f *fold) logged(refs []segmentRef) {
 func (f *fold) begin(now time.Time, sequence int64) bool {
 	// A page that changed before an earlier round came to it is on disk already; its segments are not in the indexes.
 	something := len(f.next.pieces) > 0 || len(f.next.refs) > 0
-	if f.round == nil && something && now.Sub(f.ended) >= f.pause {
+	if f.round == nil && f.ours && something && now.Sub(f.ended) >= f.pause {
 		r := f.next
 		r.through = sequence
 		for _, push := range slices.Sorted(maps.Keys(r.refs)) {
@@ -177,7 +178,8 @@ func readProgress(ctx context.Context, q querier, push int64, page int) (words [
 func (t *tx) recover() (err error) {
 	w := t.writer
 	l, f := newLive(w.live.budget), w.fold
-	w.fold = fold{pause: f.pause}
+	l.round.Store(w.live.round.Load())
+	w.fold = fold{pause: f.pause, ours: f.ours}
 	defer func() {
 		t.journal = journal{}
 		if err != nil {
