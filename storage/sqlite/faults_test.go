@@ -127,3 +127,27 @@ func TestReadersSeeAllWhileALeaderReloads(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// TestFailedBatchMakesTheStoreUnready fills the disk for a batch, not for what Ping writes.
+func TestFailedBatchMakesTheStoreUnready(t *testing.T) {
+	s := fresh(t, Options{})
+	pages := func(limit string) {
+		require.NoError(t, queue(t, s, func(t *tx) error {
+			_, err := collect(t.ctx, t, value[int64], `PRAGMA max_page_count = `+limit)
+			return err
+		})())
+	}
+	pages("1")
+	rows := make([]storage.Callback, 2000)
+	for i := range rows {
+		rows[i] = callback(1, i, storage.Sent)
+	}
+	_, err := s.RecordCallbacks(t.Context(), benchApp, time.Now(), rows)
+	require.ErrorIs(t, err, storage.ErrUnavailable)
+	require.ErrorIs(t, s.Ping(t.Context()), storage.ErrUnavailable)
+	pages("1000000")
+	createListed(t, s, 1, 10)
+	sendAll(t, s)
+	recorded(t, s, callback(1, 0, storage.Sent))
+	require.NoError(t, s.Ping(t.Context()))
+}

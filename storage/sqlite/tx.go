@@ -136,14 +136,21 @@ func (t *tx) control(query string) error {
 
 // unavailable wraps an error with which SQLite says that it can't work now.
 func unavailable(err error) error {
-	var fault *sqlite.Error
-	if !errors.As(err, &fault) || errors.Is(err, storage.ErrUnavailable) {
+	if errors.Is(err, storage.ErrUnavailable) || !cannotWork(err) {
 		return err
+	}
+	return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+}
+
+func cannotWork(err error) bool {
+	var fault *sqlite.Error
+	if !errors.As(err, &fault) {
+		return false
 	}
 	switch fault.Code() & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
 		sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL:
-		return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
+		return true
 	}
-	return err
+	return false
 }

@@ -50,7 +50,7 @@ type writer struct {
 	rows    atomic.Int64 // callbacks in the queue
 	maxRows int64
 	maxHeld int
-	failed  atomic.Int64 // when a transaction failed last, in nanoseconds since the epoch; 0 once one with events did not
+	failed  atomic.Int64 // when the disk failed last, in nanoseconds since the epoch; 0 once events were stored since
 
 	live        *live
 	kinds       *kinds
@@ -411,7 +411,10 @@ func (t *tx) shield(fn func() error) (err error) {
 			err = fmt.Errorf("panic in a write: %v", p)
 		}
 	}()
-	return unavailable(fn())
+	if err = fn(); cannotWork(err) {
+		t.writer.failed.Store(time.Now().UnixNano())
+	}
+	return unavailable(err)
 }
 
 // fenced reports whether a leader with a later term has taken over. A store that never led is not fenced.
