@@ -102,8 +102,10 @@ func (a *audience) publish() {
 	clear(a.grown)
 }
 
-// bytes is what it takes in memory, about.
+// bytes is what it takes in memory, about. It is the writer's to call.
 func (a *audience) bytes() int {
+	a.mu.RLock() // callers bring the index in
+	defer a.mu.RUnlock()
 	n := otherBytes + a.index.bytes() + 8*len(a.pages)
 	for _, page := range a.pages {
 		if page != nil {
@@ -219,14 +221,14 @@ func (l *live) forget(push int64) {
 	}
 }
 
-// reset drops all from memory. It is the writer's to call.
-func (l *live) reset() {
+// replace drops all from memory, and puts others in its place. It is the writer's to call.
+func (l *live) replace(audiences map[int64]*audience) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, a := range l.audiences {
 		a.gone = true
 	}
-	clear(l.audiences)
+	l.audiences = audiences
 	clear(l.targets)
 }
 

@@ -336,7 +336,9 @@ func (t *tx) runAll(jobs []*job) error {
 		return err
 	}
 	if fenced {
-		t.writer.fold = fold{pause: t.writer.fold.pause} // the later leader's log goes on without what is in memory here
+		// The later leader's log goes on without what is in memory here.
+		t.writer.fold = fold{pause: t.writer.fold.pause}
+		t.writer.live.replace(map[int64]*audience{})
 		for _, j := range append(batches, others...) {
 			j.err = storage.ErrFenced
 		}
