@@ -24,14 +24,14 @@ type SegmentContent struct {
 	FirstTime   time.Time         `json:"first_time,omitzero"`
 	LastTime    time.Time         `json:"last_time"`
 	ReceiveTime time.Time         `json:"receive_time"` // of the first that came
-	Dispatches  []DispatchContent `json:"dispatches"`
+	Dispatches  []SegmentDispatch `json:"dispatches"`
 	Bytes       int               `json:"bytes"`
 	// Damage says why the fields above can't all be told; empty if they can.
 	Damage string `json:"damage,omitempty"`
 }
 
-// DispatchContent is a dispatch as a segment names it.
-type DispatchContent struct {
+// SegmentDispatch is a dispatch as a segment names it.
+type SegmentDispatch struct {
 	ID   int64 `json:"id"`
 	Step uint8 `json:"step"`
 }
@@ -130,7 +130,7 @@ func (r *eventReader) segmentContent(s inspectedSegment) (c SegmentContent, err 
 		return c, err
 	}
 	for _, d := range s.row.Dispatches() {
-		c.Dispatches = append(c.Dispatches, DispatchContent{d.ID, d.Step})
+		c.Dispatches = append(c.Dispatches, SegmentDispatch{d.ID, d.Step})
 	}
 	n := s.row.Len()
 	if n != c.Events {
@@ -281,4 +281,3 @@ func paged[T any](limit int, begin func() (next func() (page []T, more bool, err
 		}
 	}
 }
-
