@@ -36,6 +36,6 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServeCommand(), newSandboxCommand(), newDemoCommand())
+	root.AddCommand(newServeCommand(), newSandboxCommand(), newDemoCommand(), newInspectCommand())
 	return root
 }

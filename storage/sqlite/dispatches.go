@@ -45,11 +45,12 @@ func (t *tx) dispatch(id int64) (storage.Dispatch, error) {
 	return first(t.ctx, t, scanDispatch, `SELECT `+dispatchColumns+` FROM dispatch WHERE id = ?`, id)
 }
 
+const selectDispatches = `SELECT ` + dispatchColumns + ` FROM dispatch WHERE push_id = ? AND id > ? ORDER BY id LIMIT ?`
+
 // ListDispatches implements storage.Pushes.
 func (s *Store) ListDispatches(ctx context.Context, id int64, after int64, limit int) ([]storage.Dispatch, error) {
 	return readOf(ctx, s, id, func(q querier) ([]storage.Dispatch, error) {
-		return collect(ctx, q, scanDispatch, `SELECT `+dispatchColumns+` FROM dispatch
-			WHERE push_id = ? AND id > ? ORDER BY id LIMIT ?`, id, after, page(limit))
+		return collect(ctx, q, scanDispatch, selectDispatches, id, after, page(limit))
 	})
 }
 

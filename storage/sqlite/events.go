@@ -71,7 +71,7 @@ type recipientPlace struct {
 }
 
 const (
-	segmentColumns = `SELECT s.sequence, s.push_id, s.app_id, s.last_time, s.receive_time, s.body FROM `
+	segmentColumns = `SELECT s.sequence, s.push_id, s.app_id, s.last_time, s.receive_time, s.events, s.body FROM `
 	readSegments   = segmentColumns + `segment s WHERE s.sequence > ? `
 
 	// Segments that end before the query begins, in time, are passed over.
@@ -86,14 +86,16 @@ const (
 type loggedSegment struct {
 	sequence, push, app, received int64
 	lastTime                      uint32
+	events, bytes                 int // as the row says, and of its body
 	layout.Segment
 }
 
 func scanSegment(rows *sql.Rows) (s loggedSegment, err error) {
 	var body []byte
-	if err = rows.Scan(&s.sequence, &s.push, &s.app, &s.lastTime, &s.received, &body); err != nil {
+	if err = rows.Scan(&s.sequence, &s.push, &s.app, &s.lastTime, &s.received, &s.events, &body); err != nil {
 		return s, err
 	}
+	s.bytes = len(body)
 	s.Segment, err = layout.ReadSegment(body)
 	return s, err
 }
@@ -223,25 +225,28 @@ func (r *eventReader) event(s loggedSegment, packed layout.Event, sequence int64
 	dispatch := s.DispatchOf(packed)
 	e = storage.Event{Sequence: sequence, PushID: s.push, Step: int(dispatch.Step),
 		ReceiveTime: time.UnixMilli(s.received + int64(packed.Later)).UTC()}
-	if packed.Kind != 0 {
-		k, err := r.store.kindRow(r.ctx, r.q, packed.Kind)
-		if err != nil {
-			return e, err
-		}
-		e.Callback = storage.Callback{Milestone: k.milestone, Status: k.status, Time: time.Unix(int64(packed.Time), 0).UTC(),
-			ErrorCode: k.errorCode, ErrorMessage: k.errorMessage, Channel: k.channel, LossSource: k.lossSource}
-	} else {
-		detail, err := first(r.ctx, r.q, scanDetail, selectDetails+`sequence = ?`, sequence)
-		if err != nil {
-			return e, err
-		}
-		e.Callback = detail.callback
+	if e.Callback, err = r.callback(packed, sequence); err != nil {
+		return e, err
 	}
 	if e.UpstreamID, err = r.upstream(dispatch.ID); err != nil {
 		return e, err
 	}
 	e.RegistrationID, err = r.registrationID(s.push, packed.Ordinal)
 	return e, err
+}
+
+// callback puts together what was reported, without whom it is about.
+func (r *eventReader) callback(packed layout.Event, sequence int64) (storage.Callback, error) {
+	if packed.Kind == 0 {
+		detail, err := first(r.ctx, r.q, scanDetail, selectDetails+`sequence = ?`, sequence)
+		return detail.callback, err
+	}
+	k, err := r.store.kindRow(r.ctx, r.q, packed.Kind)
+	if err != nil {
+		return storage.Callback{}, err
+	}
+	return storage.Callback{Milestone: k.milestone, Status: k.status, Time: time.Unix(int64(packed.Time), 0).UTC(),
+		ErrorCode: k.errorCode, ErrorMessage: k.errorMessage, Channel: k.channel, LossSource: k.lossSource}, nil
 }
 
 const selectDetails = `SELECT sequence, milestone, status, time, error_code, error_message, channel, loss_source, raw

@@ -20,20 +20,9 @@ var migrations embed.FS
 
 // migrate applies the migrations that the file does not have yet.
 func migrate(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
-	files, err := fs.Sub(migrations, "migrations")
+	provider, current, target, err := schemaVersions(ctx, db)
 	if err != nil {
 		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
-	}
-	current, target, err := provider.GetVersions(ctx)
-	if err != nil {
-		return fmt.Errorf("read the schema's version: %w", err)
-	}
-	if current > target {
-		return fmt.Errorf("%w: it has version %d, this program knows %d", ErrSchemaTooNew, current, target)
 	}
 	applied, err := provider.Up(ctx)
 	if err != nil {
@@ -43,4 +32,24 @@ func migrate(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
 		logger.InfoContext(ctx, "migration applied", "version", m.Source.Version, "duration", m.Duration)
 	}
 	return nil
+}
+
+// schemaVersions returns the version that the file's schema has, and the one that this program knows, which is no older.
+func schemaVersions(ctx context.Context, db *sql.DB) (provider *goose.Provider, current, target int64, err error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	provider, err = goose.NewProvider(goose.DialectSQLite3, db, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return nil, 0, 0, fmt.Errorf("read the migrations: %w", err)
+	}
+	current, target, err = provider.GetVersions(ctx)
+	if err != nil {
+		return nil, 0, 0, fmt.Errorf("read the schema's version: %w", err)
+	}
+	if current > target {
+		return nil, 0, 0, fmt.Errorf("%w: it has version %d, this program knows %d", ErrSchemaTooNew, current, target)
+	}
+	return provider, current, target, nil
 }

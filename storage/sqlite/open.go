@@ -126,11 +126,16 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 
 // openPool returns a pool of connections that all wait up to five seconds for a lock of another process.
 func openPool(path, txlock string, size int, pragmas ...string) (*sql.DB, error) {
+	return openWith(path, size, url.Values{"_txlock": {txlock}}, pragmas...)
+}
+
+// openWith returns a pool like openPool's, with parameters of SQLite's or the driver's.
+func openWith(path string, size int, query url.Values, pragmas ...string) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open %q: %w", path, err)
 	}
-	query := url.Values{"_txlock": {txlock}, "_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
+	query["_pragma"] = append([]string{"busy_timeout(5000)"}, pragmas...)
 	dsn := url.URL{Scheme: "file", Opaque: (&url.URL{Path: abs}).EscapedPath(), RawQuery: query.Encode()}
 	connector, err := sqlite.NewConnector(dsn.String())
 	if err != nil {
