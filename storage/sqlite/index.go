@@ -15,13 +15,14 @@ type index struct {
 	seed   maphash.Seed
 	shift  int // of a hash, to the number of its table
 	tables []idTable
-	ids    []*[idsPerChunk]layout.PackedID // by ordinal; nil for chunks of which no id is known
-	texts  map[string]uint32               // ids of another shape
+	ids    [][]layout.PackedID // by ordinal, in chunks; those of which no id is known are nil
+	texts  map[string]uint32   // ids of another shape
+	size   int                 // how many ids were expected
 	packed int
-	chunks int
+	held   int // ids that the chunks have room for
 }
 
-// idTable holds ordinals + 1, and 0 in the slots that are free. Its size is a power of two.
+// idTable holds ordinals + 1, and 0 in the slots that are free. Its size is a power of two, or 0 at first.
 type idTable struct {
 	slots []uint32
 	used  int
@@ -46,9 +47,11 @@ func newIndex(size int) *index {
 	if size > 0 {
 		tables = 1 << bits.Len(uint((size-1)/idsPerTable))
 	}
-	x := &index{seed: maphash.MakeSeed(), shift: 64 - bits.Len(uint(tables-1)), tables: make([]idTable, tables)}
+	x := &index{seed: maphash.MakeSeed(), shift: 64 - bits.Len(uint(tables-1)), tables: make([]idTable, tables), size: size}
 	for i := range x.tables {
-		x.tables[i].resize(size / tables)
+		if size > 0 {
+			x.tables[i].resize(size / tables)
+		}
 	}
 	return x
 }
@@ -86,7 +89,11 @@ func (x *index) find(id string) (ordinal uint32, ok bool) {
 		return ordinal, ok
 	}
 	hash := x.hash(p)
-	slot := *x.slot(x.table(hash), p, hash)
+	t := x.table(hash)
+	if t.used == 0 {
+		return 0, false
+	}
+	slot := *x.slot(t, p, hash)
 	return slot - 1, slot != 0
 }
 
@@ -104,25 +111,31 @@ func (x *index) add(id string, ordinal uint32) {
 func (x *index) addPacked(p layout.PackedID, ordinal uint32) {
 	hash := x.hash(p)
 	t := x.table(hash)
+	if t.full() {
+		x.grow(t)
+	}
 	slot := x.slot(t, p, hash)
 	if *slot == 0 {
-		if t.full() {
-			x.grow(t)
-			slot = x.slot(t, p, hash)
-		}
 		t.used++
 		x.packed++
 	}
 	*slot = ordinal + 1
-	chunk := int(ordinal / idsPerChunk)
-	if missing := chunk + 1 - len(x.ids); missing > 0 {
-		x.ids = append(x.ids, make([]*[idsPerChunk]layout.PackedID, missing)...)
+	*x.place(ordinal) = p
+}
+
+// place returns where the id of an ordinal stands, and makes room for it.
+func (x *index) place(ordinal uint32) *layout.PackedID {
+	n, at := int(ordinal/idsPerChunk), int(ordinal%idsPerChunk)
+	if missing := n + 1 - len(x.ids); missing > 0 {
+		x.ids = append(x.ids, make([][]layout.PackedID, missing)...)
 	}
-	if x.ids[chunk] == nil {
-		x.ids[chunk] = new([idsPerChunk]layout.PackedID)
-		x.chunks++
+	if chunk := x.ids[n]; at >= len(chunk) {
+		room := min(max(2*len(chunk), at+1, x.size-n*idsPerChunk), idsPerChunk)
+		x.ids[n] = make([]layout.PackedID, room)
+		copy(x.ids[n], chunk)
+		x.held += room - len(chunk)
 	}
-	x.ids[chunk][ordinal%idsPerChunk] = p
+	return &x.ids[n][at]
 }
 
 // grow makes a table anew, for twice as many ids.
@@ -169,7 +182,7 @@ func (x *index) bytes() int {
 	if x == nil {
 		return 0
 	}
-	n := len(x.texts)*textBytes + 8*len(x.ids) + x.chunks*idsPerChunk*len(layout.PackedID{})
+	n := len(x.texts)*textBytes + 24*len(x.ids) + x.held*len(layout.PackedID{})
 	for _, t := range x.tables {
 		n += 4 * len(t.slots)
 	}

@@ -51,6 +51,14 @@ func TestIndexTakesLittleMemory(t *testing.T) {
 	}
 }
 
+func TestASmallIndexTakesAsLittle(t *testing.T) {
+	for _, size := range []int{0, 1} {
+		x := newIndex(size)
+		x.add(benchID(0), 0)
+		require.Less(t, x.bytes(), 700)
+	}
+}
+
 func BenchmarkIndex(b *testing.B) {
 	for _, n := range []int{1000, 1_000_000} {
 		x, ids := newIndex(n), make([]string, n)
