@@ -17,10 +17,11 @@ import (
 // audience is what is in memory of one push's recipients. Callers look up ordinals and read progress; the writer alone
 // changes anything.
 type audience struct {
-	push      int64
-	app       string
-	listed    bool // gains no recipients
-	forgotten bool // has none any more
+	push   int64
+	app    string
+	listed bool // gains no recipients
+
+	forgotten atomic.Bool // has none any more; a caller's snapshot may have been too old to say so, the writer's is not
 
 	used    atomic.Int64 // the fold round in which it was last needed
 	lookups atomic.Int64 // ids that were looked up on disk since it came into memory
@@ -32,7 +33,7 @@ type audience struct {
 
 	// The rest is the writer's own.
 	gone  bool                        // evicted: another may stand for the push by now
-	sized bool                        // size was read
+	known bool                        // size was read, and forgotten again
 	size  uint32                      // recipients known, with those of the current transaction
 	grown map[string]uint32           // those of the current transaction
 	fresh []string                    // those of them whose pages are yet to be written
@@ -160,8 +161,10 @@ func (l *live) audience(ctx context.Context, q querier, push int64) (*audience, 
 		return a, nil
 	}
 	a, err := first(ctx, q, func(rows *sql.Rows) (*audience, error) {
-		a := &audience{push: push}
-		return a, rows.Scan(&a.app, &a.listed, &a.forgotten)
+		a, forgotten := &audience{push: push}, false
+		err := rows.Scan(&a.app, &a.listed, &forgotten)
+		a.forgotten.Store(forgotten)
+		return a, err
 	}, `SELECT app, listed, forgotten > 0 FROM push WHERE id = ?`, push)
 	if err != nil {
 		return nil, err

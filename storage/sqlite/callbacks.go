@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"time"
 
@@ -91,8 +92,8 @@ func (t *tx) settle(app string, e *entry, odd *storage.Callback) (known bool, er
 			return false, err
 		}
 	}
-	if e.audience.forgotten {
-		return false, nil
+	if err = t.know(e.audience); err != nil || e.audience.forgotten.Load() {
+		return false, err
 	}
 	if !e.member {
 		if odd.RegistrationID == "" {
@@ -110,16 +111,26 @@ func (t *tx) settle(app string, e *entry, odd *storage.Callback) (known bool, er
 	return true, err
 }
 
+// know reads what a caller's snapshot may have been too old for.
+func (t *tx) know(a *audience) error {
+	if a.known {
+		return nil
+	}
+	forgotten, err := first(t.ctx, t, func(rows *sql.Rows) (forgotten bool, err error) {
+		err = rows.Scan(&a.size, &forgotten)
+		return forgotten, err
+	}, `SELECT recipients, forgotten > 0 FROM push WHERE id = ?`, a.push)
+	if err == nil {
+		a.known = true
+		a.forgotten.Store(forgotten)
+	}
+	return err
+}
+
 // member returns a recipient's ordinal. A push that is not listed gains those whom it did not know.
 func (t *tx) member(a *audience, id string) (ordinal uint32, ok bool, err error) {
 	if ordinal, ok = a.grown[id]; ok {
 		return ordinal, true, nil
-	}
-	if !a.sized {
-		if a.size, err = first(t.ctx, t, value[uint32], `SELECT recipients FROM push WHERE id = ?`, a.push); err != nil {
-			return 0, false, err
-		}
-		a.sized = true
 	}
 	var loaded bool
 	if ordinal, ok, loaded = a.find(id); !loaded {

@@ -26,6 +26,15 @@ func recorded(t *testing.T, s *Store, rows ...storage.Callback) storage.Callback
 	return summary
 }
 
+// createUnlisted stores a push whose recipients become known by their callbacks, and sends it.
+func createUnlisted(t *testing.T, s *Store, id int64) {
+	t.Helper()
+	_, _, err := s.CreatePush(t.Context(), storage.PushDraft{Push: storage.Push{ID: id, App: benchApp, CreateTime: time.Now()},
+		Dispatches: []storage.DispatchDraft{{DueTime: time.Now()}}})
+	require.NoError(t, err)
+	sendAll(t, s)
+}
+
 // beginLog records a first callback and has it folded: what comes later in the fold's pause is in the log and in memory.
 func beginLog(t *testing.T, s *Store) {
 	t.Helper()
@@ -49,6 +58,24 @@ func folded(t *testing.T, s *Store) int64 {
 	})
 	require.NoError(t, err)
 	return through
+}
+
+// reopened closes a store, which folds all there is, and opens it anew.
+func reopened(t *testing.T, s *Store, path string) *Store {
+	t.Helper()
+	require.NoError(t, s.Close())
+	s, err := Open(t.Context(), Options{Path: path, foldPause: time.Hour})
+	require.NoError(t, err)
+	return s
+}
+
+func forgetAll(t *testing.T, s *Store, before time.Time) {
+	t.Helper()
+	for more := true; more; {
+		var err error
+		more, err = s.Forget(t.Context(), before)
+		require.NoError(t, err)
+	}
 }
 
 // TestStoreThatMayNotLeadLeavesTheFileAlone closes a store that read the end of the log while its owner goes on.
@@ -150,4 +177,35 @@ func TestFailedBatchMakesTheStoreUnready(t *testing.T) {
 	sendAll(t, s)
 	recorded(t, s, callback(1, 0, storage.Sent))
 	require.NoError(t, s.Ping(t.Context()))
+}
+
+// TestSnapshotFromBeforeAPushWasForgotten lets a caller find a push in a snapshot that is older than Forget.
+func TestSnapshotFromBeforeAPushWasForgotten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "susul.db")
+	s := open(t, path)
+	createUnlisted(t, s, 1)
+	recorded(t, s, callback(1, 0, storage.Sent))
+	s = reopened(t, s, path)
+	defer func() { require.NoError(t, s.Close()) }()
+	snapshot, err := s.begin(t.Context())
+	require.NoError(t, err)
+	_, err = first(t.Context(), snapshot, value[int64], `SELECT id FROM push`)
+	require.NoError(t, err)
+	newcomer := resolved(t, s, callback(1, 1, storage.Sent))
+	member := resolved(t, s, callback(1, 0, storage.Sent))
+	forgetAll(t, s, time.Now().Add(time.Hour))
+	_, err = s.live.audience(t.Context(), snapshot, 1)
+	require.NoError(t, err)
+	require.NoError(t, snapshot.Rollback())
+
+	for _, j := range []*job{newcomer, member} {
+		require.NoError(t, s.writer.enqueue(j))
+		require.NoError(t, <-j.done)
+		require.Equal(t, storage.CallbackSummary{Dropped: 1}, j.batch.summary, "what the row said is not known any more")
+	}
+	require.Equal(t, storage.CallbackSummary{Held: 2}, recorded(t, s, callback(1, 0, storage.Sent), callback(1, 1, storage.Sent)))
+	require.Equal(t, map[string]int{heldMessage: 0, heldRecipient: 2}, heldReasons(t, s))
+	recipients, err := s.ScanRecipients(t.Context(), 1, 0, 10)
+	require.NoError(t, err)
+	require.Empty(t, recipients)
 }

@@ -23,7 +23,7 @@ var insertHeld = bulk{`INSERT INTO held_callback (app, upstream_id, registration
 // hold puts a row that can't be applied on stage, unless there are as many as there may be: those of unknown recipients
 // can never be applied, and are dropped; those of unknown messages are to come again.
 func (t *tx) hold(b *batch, c *storage.Callback, knownMessage bool) error {
-	if c == nil { // the push was forgotten while the row was on its way
+	if c == nil || knownMessage && c.UpstreamID == "" { // not kept: the push was forgotten while the row was on its way
 		b.summary.Dropped++
 		return nil
 	}

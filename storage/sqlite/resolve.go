@@ -78,7 +78,7 @@ func (r *resolver) row(e *entry, c *storage.Callback, at int) error {
 		return err
 	}
 	switch {
-	case e.audience == nil || !e.member && e.audience.listed || e.audience.forgotten || e.kind == 0:
+	case e.audience == nil || !e.member && e.audience.listed || e.audience.forgotten.Load() || e.kind == 0:
 		raw := c.Raw
 		if raw == nil && c.Source != nil {
 			raw = c.Source.Raw(at)

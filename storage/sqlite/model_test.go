@@ -1,0 +1,334 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
+)
+
+// machine is a store, and what it must hold in a few maps. Its listed push 1 and its open push 2 are spread over pages.
+type machine struct {
+	t       *testing.T
+	path    string
+	store   *Store
+	term    int64
+	members map[int]map[string]bool             // by push
+	words   map[int]map[string]storage.Progress // likewise
+	events  map[string]bool
+	last    int64 // sequence of the latest event seen
+}
+
+// modelDevices are recipients of the listed push, on a few pages; the last is nobody's.
+var modelDevices = []int{0, 1, 399, 400, 1199, 1200}
+
+func eventKey(push int, c storage.Callback) string {
+	name := c.Milestone.String()
+	if c.Milestone == storage.Failed || c.Milestone == storage.MilestoneUnknown {
+		name += " " + c.Status
+	}
+	return fmt.Sprint(push, " ", c.RegistrationID, " ", name)
+}
+
+// TestStoreAgreesWithAModelThroughFailures fails batches, jobs, folds and commits, kills and reopens the store, leads anew,
+// makes room and folds, in any order, and compares all that can be read with a model after each step.
+func TestStoreAgreesWithAModelThroughFailures(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp(t.TempDir(), "")
+		require.NoError(rt, err)
+		m := &machine{t: t, path: filepath.Join(dir, "susul.db"), events: map[string]bool{},
+			members: map[int]map[string]bool{1: {}, 2: {}}, words: map[int]map[string]storage.Progress{1: {}, 2: {}}}
+		m.open(rt)
+		defer func() { require.NoError(rt, m.store.Close()) }()
+		createListed(t, m.store, 1, 1200)
+		createUnlisted(t, m.store, 2)
+		for _, device := range modelDevices[:len(modelDevices)-1] {
+			m.members[1][benchID(device)] = true
+		}
+		rt.Repeat(map[string]func(*rapid.T){
+			"record":        m.record,
+			"fail a batch":  m.failBatch,
+			"fail a commit": m.failCommit,
+			"fail a fold":   m.failFold,
+			"fold":          m.fold,
+			"make room":     m.makeRoom,
+			"lead":          m.lead,
+			"kill":          m.kill,
+			"close":         m.close,
+			"":              m.check,
+		})
+	})
+}
+
+func (m *machine) open(rt *rapid.T) {
+	// Nothing happens by itself: every fold and eviction is one of the machine's steps.
+	s, err := Open(context.Background(), Options{Path: m.path, foldPause: time.Hour})
+	require.NoError(rt, err)
+	m.store = s
+}
+
+// batch draws rows, and what must come of them.
+func (m *machine) batch(rt *rapid.T) (rows []storage.Callback, pushes []int) {
+	for range rapid.IntRange(1, 10).Draw(rt, "rows") {
+		push := rapid.IntRange(1, 2).Draw(rt, "push")
+		milestone := storage.Milestone(rapid.IntRange(0, int(storage.Failed)).Draw(rt, "milestone"))
+		// Dispatches are numbered through: the listed push has two.
+		dispatch := 1
+		if push == 2 {
+			dispatch = 3
+		}
+		row := callback(dispatch, rapid.SampledFrom(modelDevices).Draw(rt, "device"), milestone)
+		row.Status = fmt.Sprint(milestone, rapid.IntRange(0, 2).Draw(rt, "spelling"))
+		if rapid.IntRange(0, 9).Draw(rt, "odd time") == 0 {
+			row.Time = time.Unix(-1, 0)
+		}
+		rows, pushes = append(rows, row), append(pushes, push)
+	}
+	return rows, pushes
+}
+
+func (m *machine) apply(rows []storage.Callback, pushes []int) (want storage.CallbackSummary) {
+	for i, row := range rows {
+		push := pushes[i]
+		if push == 1 && !m.members[1][row.RegistrationID] {
+			want.Held++
+			continue
+		}
+		m.members[push][row.RegistrationID] = true
+		m.words[push][row.RegistrationID] = m.words[push][row.RegistrationID].With(0, row.Milestone)
+		if key := eventKey(push, row); m.events[key] {
+			want.Repeated++
+		} else {
+			m.events[key] = true
+			want.New++
+		}
+	}
+	return want
+}
+
+func (m *machine) record(rt *rapid.T) {
+	rows, pushes := m.batch(rt)
+	got, err := m.store.RecordCallbacks(context.Background(), benchApp, time.Now(), rows)
+	require.NoError(rt, err)
+	require.Equal(rt, m.apply(rows, pushes), got)
+}
+
+var errDrawn = errors.New("drawn")
+
+// together runs a good batch, and beside it jobs, in one transaction.
+func (m *machine) together(rt *rapid.T, runs ...func(*tx) error) (rows []storage.Callback, pushes []int, good *job, others []*job) {
+	rows, pushes = m.batch(rt) // a draw may end the run, and must not leave the writer occupied
+	release := occupy(m.t, m.store)
+	good = resolved(m.t, m.store, rows...)
+	for _, run := range runs {
+		others = append(others, &job{ctx: context.Background(), run: run, done: make(chan error, 1)})
+	}
+	for _, j := range append([]*job{good}, others...) {
+		require.NoError(rt, m.store.writer.enqueue(j))
+	}
+	release()
+	return rows, pushes, good, others
+}
+
+// failBatch records a batch, then a job that records another and fails, then one that succeeds.
+func (m *machine) failBatch(rt *rapid.T) {
+	bad, _ := m.batch(rt)
+	b := resolved(m.t, m.store, bad...)
+	late, latePushes := m.batch(rt)
+	l := resolved(m.t, m.store, late...)
+	flush := rapid.Bool().Draw(rt, "flushed")
+	rows, pushes, good, others := m.together(rt, func(t *tx) error {
+		for _, e := range b.batch.entries {
+			if err := t.take(b.batch, e); err != nil {
+				return err
+			}
+		}
+		if flush {
+			if err := t.flush(); err != nil {
+				return err
+			}
+		}
+		return errDrawn
+	}, func(t *tx) error { return t.record([]*job{l}) })
+	require.NoError(rt, <-good.done)
+	require.ErrorIs(rt, <-others[0].done, errDrawn)
+	require.NoError(rt, <-others[1].done)
+	require.Equal(rt, m.apply(rows, pushes), good.batch.summary)
+	require.Equal(rt, m.apply(late, latePushes), l.batch.summary)
+}
+
+// failCommit fails a transaction at its very end.
+func (m *machine) failCommit(rt *rapid.T) {
+	_, _, good, others := m.together(rt, func(t *tx) error {
+		if _, err := t.exec(`PRAGMA defer_foreign_keys = 1`); err != nil {
+			return err
+		}
+		_, err := t.exec(`INSERT INTO step (push_id, number, state, offset_ms, next_ordinal, cancel_reason)
+			VALUES (404, 1, '', 0, 0, '')`)
+		return err
+	})
+	require.Error(rt, <-good.done)
+	require.Error(rt, <-others[0].done)
+}
+
+// failFold has a trigger fail a table that callbacks or folds write to, for two transactions.
+func (m *machine) failFold(rt *rapid.T) {
+	table := rapid.SampledFrom([]string{"progress_page", "mark", "segment", "segment_of_push", "span_of_app", "counter",
+		"event_detail", "event_kind", "recipient_page"}).Draw(rt, "table")
+	rows, pushes := m.batch(rt)
+	m.hurry(rt)
+	// The writer itself may be held up by the trigger: another connection makes and drops it.
+	exec := func(query string) {
+		_, err := m.store.checkpoints.db.ExecContext(context.Background(), query)
+		require.NoError(rt, err)
+	}
+	exec(`CREATE TRIGGER broken BEFORE INSERT ON ` + table + ` BEGIN SELECT RAISE(ABORT, 'broken'); END`)
+	got, err := m.store.RecordCallbacks(context.Background(), benchApp, time.Now(), rows)
+	if err == nil {
+		require.Equal(rt, m.apply(rows, pushes), got)
+	}
+	_ = m.idle() // it folds what the batch left, or fails at it
+	exec(`DROP TRIGGER broken`)
+}
+
+// idle runs a transaction with nothing to do but to fold.
+func (m *machine) idle() error { return queue(m.t, m.store, func(*tx) error { return nil })() }
+
+// hurry lets the next commit begin a round.
+func (m *machine) hurry(rt *rapid.T) {
+	require.NoError(rt, queue(m.t, m.store, func(t *tx) error {
+		t.writer.fold.ended = time.Time{}
+		return nil
+	})())
+}
+
+// fold begins a round, and perhaps ends it.
+func (m *machine) fold(rt *rapid.T) {
+	m.hurry(rt)
+	for range rapid.IntRange(0, 3).Draw(rt, "transactions") {
+		require.NoError(rt, m.idle())
+	}
+}
+
+func (m *machine) makeRoom(rt *rapid.T) {
+	require.NoError(rt, queue(m.t, m.store, func(t *tx) error {
+		l := t.writer.live
+		l.round.Add(1)
+		defer func(budget int) { l.budget = budget }(l.budget)
+		l.budget = 1
+		l.evict()
+		return nil
+	})())
+}
+
+func (m *machine) lead(rt *rapid.T) {
+	m.term++
+	require.NoError(rt, m.store.Lead(context.Background(), m.term))
+}
+
+// kill goes on with a copy of the files, as a killed process leaves them.
+func (m *machine) kill(rt *rapid.T) {
+	dir := filepath.Dir(m.path)
+	next, err := os.MkdirTemp(filepath.Dir(dir), "")
+	require.NoError(rt, err)
+	for _, suffix := range []string{"", "-wal"} {
+		content, err := os.ReadFile(m.path + suffix)
+		require.NoError(rt, err)
+		require.NoError(rt, os.WriteFile(filepath.Join(next, "susul.db"+suffix), content, 0o600))
+	}
+	require.NoError(rt, m.store.Close())
+	m.path = filepath.Join(next, "susul.db")
+	m.open(rt)
+}
+
+func (m *machine) close(rt *rapid.T) {
+	m.lead(rt) // so that the store may fold what it did not record itself
+	require.NoError(rt, m.store.Close())
+	m.open(rt)
+	last, err := m.store.LastSequence(context.Background())
+	require.NoError(rt, err)
+	require.Equal(rt, last, folded(m.t, m.store))
+}
+
+func (m *machine) check(rt *rapid.T) {
+	ctx := context.Background()
+	require.Empty(rt, m.store.writer.rows.Load())
+	for push := 1; push <= 2; push++ {
+		var ids []string
+		for _, device := range modelDevices {
+			ids = append(ids, benchID(device))
+		}
+		found, err := m.store.FindRecipients(ctx, int64(push), ids)
+		require.NoError(rt, err)
+		got, members := map[string]storage.Progress{}, map[string]bool{}
+		for _, r := range found {
+			members[r.RegistrationID] = true
+			if r.Progress != 0 {
+				got[r.RegistrationID] = r.Progress
+			}
+		}
+		want := maps.Clone(m.words[push])
+		maps.DeleteFunc(want, func(_ string, p storage.Progress) bool { return p == 0 })
+		require.Equal(rt, want, got)
+		require.Equal(rt, m.members[push], members)
+		scanned, err := m.store.ScanRecipients(ctx, int64(push), 0, 2*layout.PageSize)
+		require.NoError(rt, err)
+		for _, r := range scanned {
+			require.Equal(rt, m.words[push][r.RegistrationID], r.Progress)
+		}
+		if push == 2 {
+			require.Len(rt, scanned, len(m.members[2]))
+		}
+		var counts storage.Counts
+		for _, p := range m.words[push] {
+			for c := storage.Sent; c <= storage.Failed; c++ {
+				if p.At(0).Has(c) {
+					counts.Add(c, 1)
+				}
+			}
+		}
+		report, err := m.store.Report(ctx, benchApp, int64(push))
+		require.NoError(rt, err)
+		report.Total.Targets = 0
+		require.Equal(rt, counts, report.Total)
+	}
+	m.checkEvents(rt)
+}
+
+// checkEvents reads the log in every way.
+func (m *machine) checkEvents(rt *rapid.T) {
+	keys := func(q storage.EventQuery) []string {
+		events, err := m.store.ListEvents(context.Background(), q)
+		require.NoError(rt, err)
+		var keys []string
+		last := q.After
+		for _, e := range events {
+			require.Greater(rt, e.Sequence, last)
+			last = e.Sequence
+			keys = append(keys, eventKey(int(e.PushID), e.Callback))
+		}
+		slices.Sort(keys)
+		return keys
+	}
+	all := slices.Sorted(maps.Keys(m.events))
+	require.Equal(rt, all, keys(storage.EventQuery{}))
+	require.Equal(rt, all, keys(storage.EventQuery{App: benchApp}))
+	require.Equal(rt, all, slices.Sorted(slices.Values(append(keys(storage.EventQuery{PushID: 1}), keys(storage.EventQuery{PushID: 2})...))))
+	var devices []string
+	for _, device := range modelDevices {
+		devices = append(devices, keys(storage.EventQuery{RegistrationID: benchID(device)})...)
+	}
+	slices.Sort(devices)
+	require.Equal(rt, all, devices)
+}
