@@ -223,7 +223,10 @@ func (n *node) lead(ctx context.Context, term int64, policies *policy.Store, loc
 }
 
 func (n *node) openStore(ctx context.Context, term int64) (storage.Store, error) {
-	store, err := sqlite.Open(ctx, sqlite.Options{Path: n.server.config.Storage.DSN, Logger: n.server.log})
+	store, err := sqlite.Open(ctx, sqlite.Options{
+		Path: n.server.config.Storage.DSN, Logger: n.server.log, Memory: n.server.config.Storage.Memory << 20,
+		MaxHeld: n.server.config.Callbacks.HeldRows,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open storage: %w", err)
 	}
@@ -251,9 +254,18 @@ func (n *node) newService(store storage.Store, policies *policy.Store) *delivery
 	}
 	return delivery.New(delivery.Options{
 		Store: store, Policies: policies, Apps: apps, Groups: groups, Clock: n.server.clock, Logger: n.server.log,
-		Metrics: n.metrics, Statuses: cfg.Callbacks.Statuses,
-		ClaimLease: time.Duration(float64(claimLease) * max(cfg.Clock.Speed, 1)),
+		Metrics: n.metrics, Statuses: cfg.Callbacks.Statuses, Retention: cfg.Storage.Retention,
+		ExternalPushes: externalPushes(cfg),
+		ClaimLease:     time.Duration(float64(claimLease) * max(cfg.Clock.Speed, 1)),
 	})
+}
+
+// externalPushes turns the configuration's none into delivery's.
+func externalPushes(cfg config.Config) int {
+	if cfg.Callbacks.ExternalPushes == 0 {
+		return -1
+	}
+	return cfg.Callbacks.ExternalPushes
 }
 
 // callbackURL is where EngageLab is told to report an app's pushes; empty if the console says where.

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/reflection"
 
@@ -60,7 +61,8 @@ type API struct {
 	bodies   bodies
 	proxy    *proxy
 
-	callbackMemory sync.Pool // of *callbackMemory
+	callbackMemory  sync.Pool // of *callbackMemory
+	callbacksAtWork *semaphore.Weighted
 }
 
 // New returns an API.
@@ -68,8 +70,9 @@ func New(o Options) *API {
 	return &API{
 		backend: o.Backend, apps: o.Apps, log: o.Logger, registry: o.Registry, guards: newGuards(o),
 		auth: newAuthenticator(o.Apps, o.Groups, o.AdminTokens), bodies: newBodies(),
-		proxy:          newProxy(o.Apps, o.Logger),
-		callbackMemory: sync.Pool{New: func() any { return new(callbackMemory) }},
+		proxy:           newProxy(o.Apps, o.Logger),
+		callbackMemory:  sync.Pool{New: func() any { return new(callbackMemory) }},
+		callbacksAtWork: semaphore.NewWeighted(maxCallbacksAtWork),
 	}
 }
 

@@ -16,6 +16,10 @@ const (
 	// maxCallbackBytes bounds the body of a callback; EngageLab's batches are far smaller.
 	maxCallbackBytes = 8 << 20
 
+	// maxCallbacksAtWork is how many requests are read and stored at the same time. What comes beyond is refused before it
+	// costs anything: it could not be stored within EngageLab's 3 seconds anyway.
+	maxCallbacksAtWork = 1024
+
 	// callbackErrorCode is the code in EngageLab's example of a failed callback.
 	callbackErrorCode = 2002
 )
@@ -48,6 +52,10 @@ func (a *API) serveCallbacks(w http.ResponseWriter, r *http.Request) error {
 	if err := visit.bring(body); err != nil {
 		return err
 	}
+	if !a.callbacksAtWork.TryAcquire(1) {
+		return errOverloaded
+	}
+	defer a.callbacksAtWork.Release(1)
 	memory := a.callbackMemory.Get().(*callbackMemory)
 	defer a.callbackMemory.Put(memory)
 	batch := &memory.batch
@@ -69,6 +77,12 @@ func (a *API) serveCallbacks(w http.ResponseWriter, r *http.Request) error {
 type callbackMemory struct {
 	batch engagelab.CallbackBatch
 	rows  []storage.Callback
+}
+
+// errOverloaded makes EngageLab come back.
+var errOverloaded = &Fault{
+	Code: codes.Unavailable, Reason: susulv1.ErrorReason_ERROR_REASON_OVERLOADED, Retry: true,
+	Message: "more callbacks come than can be stored: try again",
 }
 
 // callbackFault writes the shape that EngageLab documents for failed callbacks.

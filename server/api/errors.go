@@ -131,6 +131,8 @@ var sentinels = []struct {
 		"the push's state does not allow this: read it again"},
 	{storage.ErrUnavailable, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_STORAGE_UNAVAILABLE, true,
 		"the store can't take this now: try again"},
+	{storage.ErrHeldFull, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_OVERLOADED, true,
+		"as many callbacks of unknown messages are held as may be, the others were stored: send the batch again later"},
 	{storage.ErrFenced, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_STANDBY, true,
 		"another node has taken over: try again"},
 	{errStreamEnded, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_STANDBY, true,

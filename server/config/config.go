@@ -93,6 +93,12 @@ type Storage struct {
 	Driver string `koanf:"driver"`
 	// DSN is the path of the database. Default: susul.db in DataDir.
 	DSN string `koanf:"dsn"`
+	// Memory is how many MiB the recipients of pushes under way may take in memory, about; above 0. Default 1024: a
+	// million of them takes about 30 MiB. What was not needed for the longest gives way.
+	Memory int `koanf:"memory"`
+	// Retention is how long events, held callbacks and pushes' recipients are kept, in the clock's time; 0 for ever.
+	// Default 2160h, 90 days. Pushes keep their reports.
+	Retention time.Duration `koanf:"retention"`
 }
 
 // Etcd names a cluster.
@@ -157,6 +163,12 @@ type Callbacks struct {
 	// Nonces is how many signatures are remembered for each app, so that none is used for a second body. 0: none.
 	// Default 1,000,000.
 	Nonces int `koanf:"nonces"`
+	// HeldRows is how many rows are held for each app and reason, about; above 0. Default 1,000,000. Beyond it, rows of
+	// unknown recipients are dropped, and with rows of unknown messages EngageLab is told to come again.
+	HeldRows int `koanf:"held_rows"`
+	// ExternalPushes is how many pushes that were made elsewhere are recorded for each app in an hour of the clock's,
+	// about. Default 10,000. The callbacks of further ones are held until their turn comes.
+	ExternalPushes int `koanf:"external_pushes"`
 	// Statuses maps EngageLab's status names to milestones; it extends the built-in table and wins over it.
 	Statuses map[string]storage.Milestone `koanf:"statuses"`
 }

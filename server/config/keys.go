@@ -99,6 +99,8 @@ func keys() []key {
 		{"tls.key_file", text, "", "PEM file with the certificate's private key; needs tls.cert_file"},
 		{"storage.driver", text, DriverSQLite, "where pushes and events are kept: sqlite"},
 		{"storage.dsn", text, "", "path of the database; empty: susul.db in data_dir"},
+		{"storage.memory", count, "1024", "MiB that recipients of pushes under way may take in memory, about"},
+		{"storage.retention", duration, "2160h", "how long events, held callbacks and recipients are kept; 0s: for ever"},
 		{"etcd.endpoints", list, "", "etcd's URLs or host:port, comma separated; empty: an embedded etcd in data_dir"},
 		{"admin.tokens", list, "", "administrators' bearer tokens, comma separated, each of at least 16 characters; " +
 			"other users of the machine can see flags, so prefer the file or the environment"},
@@ -119,6 +121,10 @@ func keys() []key {
 		{"callbacks.max_ahead", duration, "5m", "how far the signature of a callback may be ahead of this machine's clock"},
 		{"callbacks.nonces", count, "1000000", "signatures of callbacks that are remembered for each app, in about 40 bytes " +
 			"each, so that none is used for a second body; 0: none"},
+		{"callbacks.held_rows", count, "1000000", "rows of unknown messages, and as many of unknown recipients, that are held for " +
+			"each app, about"},
+		{"callbacks.external_pushes", count, "10000", "pushes made elsewhere that are recorded for each app in an hour, about; " +
+			"callbacks of further ones are held"},
 		{"callbacks.statuses", statuses, "", "milestones for EngageLab's status names, over the built-in table"},
 		{"relay.allow_private_networks", truth, "false", "let events go to loopback and private addresses"},
 		{"clock.speed", number, "1", "seconds that pass in one real second"},

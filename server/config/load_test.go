@@ -37,13 +37,14 @@ func sources(t *testing.T, content string, environ, args []string) Sources {
 
 func minimal() Config {
 	return Config{
-		DataDir:   "data",
-		GRPC:      Listener{"127.0.0.1:7070"},
-		HTTP:      HTTP{Listen: "127.0.0.1:7080"},
-		Ops:       Listener{"127.0.0.1:7090"},
-		Storage:   Storage{Driver: DriverSQLite, DSN: filepath.Join("data", "susul.db")},
+		DataDir: "data",
+		GRPC:    Listener{"127.0.0.1:7070"},
+		HTTP:    HTTP{Listen: "127.0.0.1:7080"},
+		Ops:     Listener{"127.0.0.1:7090"},
+		Storage: Storage{Driver: DriverSQLite, DSN: filepath.Join("data", "susul.db"), Memory: 1024,
+			Retention: 90 * 24 * time.Hour},
 		Apps:      []App{anApp()},
-		Callbacks: Callbacks{MaxAge: 2 * time.Hour, MaxAhead: 5 * time.Minute, Nonces: 1_000_000},
+		Callbacks: Callbacks{MaxAge: 2 * time.Hour, MaxAhead: 5 * time.Minute, Nonces: 1_000_000, HeldRows: 1_000_000, ExternalPushes: 10_000},
 		Clock:     Clock{Speed: 1},
 		Log:       Log{Level: slog.LevelInfo, Format: FormatJSON},
 		Shutdown:  Shutdown{Timeout: 20 * time.Second},
@@ -86,6 +87,10 @@ func TestLoadReadsEveryKeyFromEverySource(t *testing.T) {
 		}},
 		{"callbacks.max_age", "callbacks: {max_age: 0s}", "0", func(c *Config) { c.Callbacks.MaxAge = 0 }},
 		{"callbacks.max_ahead", "callbacks: {max_ahead: 1m}", "1m", func(c *Config) { c.Callbacks.MaxAhead = time.Minute }},
+		{"storage.memory", "storage: {memory: 64}", "64", func(c *Config) { c.Storage.Memory = 64 }},
+		{"storage.retention", "storage: {retention: 24h}", "24h", func(c *Config) { c.Storage.Retention = 24 * time.Hour }},
+		{"callbacks.held_rows", "callbacks: {held_rows: 7}", "7", func(c *Config) { c.Callbacks.HeldRows = 7 }},
+		{"callbacks.external_pushes", "callbacks: {external_pushes: 0}", "0", func(c *Config) { c.Callbacks.ExternalPushes = 0 }},
 		{"callbacks.nonces", "callbacks: {nonces: 5}", "5", func(c *Config) { c.Callbacks.Nonces = 5 }},
 		{"relay.allow_private_networks", "relay: {allow_private_networks: true}", "true", func(c *Config) {
 			c.Relay.AllowPrivateNetworks = true

@@ -39,6 +39,9 @@ func (l *loader) validate(c Config) {
 	}
 	l.validateApps(c.Apps)
 	l.validateGroups(c.Groups)
+	l.require(c.Storage.Memory > 0, "storage.memory", "must be above 0")
+	l.require(c.Storage.Retention >= 0, "storage.retention", "must be 0s or more")
+	l.require(c.Callbacks.HeldRows > 0, "callbacks.held_rows", "must be above 0")
 	l.require(c.Callbacks.MaxAge >= 0, "callbacks.max_age", "must be 0s or more")
 	l.require(c.Callbacks.MaxAhead >= 0, "callbacks.max_ahead", "must be 0s or more")
 	l.require(positive(c.Clock.Speed), "clock.speed", "must be above 0")

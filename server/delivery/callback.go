@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -53,14 +54,14 @@ func (s *Service) RecordCallbacks(ctx context.Context, app string, rows []storag
 		s.normalise(&rows[i], now, &named)
 	}
 	summary, err := s.Store.RecordCallbacks(ctx, app, now, rows)
-	if err != nil {
+	if err != nil && !errors.Is(err, storage.ErrHeldFull) {
 		return storage.CallbackSummary{}, err
 	}
 	s.Metrics.callbacksRecorded(app, summary)
 	if summary.Held > 0 {
 		wake(s.strays)
 	}
-	return summary, nil
+	return summary, err
 }
 
 // naming is what a status was found to mean, for the next row that has it too.

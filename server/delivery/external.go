@@ -102,6 +102,10 @@ func (s *Service) adoptStrays(ctx context.Context, app string) error {
 		}
 		adopted := 0
 		for _, message := range messages {
+			if !s.external[app].AllowN(s.Clock.Now(), 1) {
+				s.Logger.Warn("too many external pushes for now; the callbacks of more are held", "app", app)
+				return nil
+			}
 			if err := s.adoptStray(ctx, app, message); err != nil {
 				if errors.Is(err, storage.ErrFenced) || errors.Is(err, storage.ErrUnavailable) || ctx.Err() != nil {
 					return err

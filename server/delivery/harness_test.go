@@ -152,6 +152,8 @@ type house struct {
 	policies  *policy.Store
 	engageLab *engageLab
 	senders   int
+	retention time.Duration
+	external  int
 	service   *delivery.Service
 	stop      func()
 
@@ -206,7 +208,7 @@ func (h *house) start() {
 		Store: h.store, Policies: h.policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
 		Apps:         map[string]delivery.App{app: {Sender: h.engageLab, CallbackURL: "https://susul.example/cb"}},
 		Metrics:      delivery.NewMetrics(prometheus.NewRegistry()),
-		AnswerWithin: patience, SendersPerApp: h.senders,
+		AnswerWithin: patience, SendersPerApp: h.senders, Retention: h.retention, ExternalPushes: h.external,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -47,4 +47,5 @@ func (m *Metrics) callbacksRecorded(app string, summary storage.CallbackSummary)
 	m.callbacks.WithLabelValues(app, "new").Add(float64(summary.New))
 	m.callbacks.WithLabelValues(app, "repeated").Add(float64(summary.Repeated))
 	m.callbacks.WithLabelValues(app, "held").Add(float64(summary.Held))
+	m.callbacks.WithLabelValues(app, "dropped").Add(float64(summary.Dropped))
 }

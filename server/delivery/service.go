@@ -13,6 +13,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
 
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/server/policy"
@@ -61,6 +62,11 @@ type Options struct {
 	ClaimLease time.Duration
 	// AnswerWithin is how long CreatePush waits for EngageLab's answer, in real time. Default 3 s.
 	AnswerWithin time.Duration
+	// Retention is how long events, held callbacks and recipients are kept, in the clock's time; 0 for ever.
+	Retention time.Duration
+	// ExternalPushes is how many pushes that were made elsewhere are recorded for each app in an hour of the clock's, about.
+	// Default 10,000; negative for none.
+	ExternalPushes int
 	// SendersPerApp bounds the requests to EngageLab in flight. Default 32.
 	SendersPerApp int
 }
@@ -69,7 +75,8 @@ type Options struct {
 type Service struct {
 	Options
 	statuses map[string]storage.Milestone
-	outbox   map[string]*dispatcher // by app key; fixed
+	outbox   map[string]*dispatcher   // by app key; fixed
+	external map[string]*rate.Limiter // likewise; of the pushes that are recorded, in the clock's time
 	waiting  waiters
 	compiled compiledPolicies
 	// stepsDue gets a signal when steps may have become due earlier than was known.
@@ -83,15 +90,19 @@ func New(o Options) *Service {
 	setDefault(&o.ClaimLease, 2*time.Minute)
 	setDefault(&o.AnswerWithin, 3*time.Second)
 	setDefault(&o.SendersPerApp, 32)
+	setDefault(&o.ExternalPushes, 10_000)
 	s := &Service{
 		Options:  o,
 		statuses: knownStatuses(o.Statuses),
 		outbox:   make(map[string]*dispatcher, len(o.Apps)),
+		external: make(map[string]*rate.Limiter, len(o.Apps)),
 		stepsDue: make(chan struct{}, 1),
 		strays:   make(chan struct{}, 1),
 	}
+	perHour := max(o.ExternalPushes, 0)
 	for key := range o.Apps {
 		s.outbox[key] = newDispatcher(s, key)
+		s.external[key] = rate.NewLimiter(rate.Every(time.Hour)*rate.Limit(perHour), perHour)
 	}
 	return s
 }
@@ -111,6 +122,7 @@ func (s *Service) Run(ctx context.Context) error {
 		group.Go(func() error { return s.outbox[key].run(ctx) })
 	}
 	group.Go(func() error { return s.runAdoption(ctx) })
+	group.Go(func() error { return s.runRetention(ctx) })
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("send: %w", err)
 	}

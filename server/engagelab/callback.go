@@ -60,7 +60,7 @@ type Loss struct {
 
 // ParseCallbacks reads a callback body. Members that are unknown, missing, null or of an unexpected type read as if
 // they were absent, because refusing one would lose the other rows of the request; a row that is not an object is left
-// out. A body that is not one JSON object gives ErrMalformedCallbacks. Of a row it reads what tells what became of whom;
+// out. A body that is not one JSON object, or whose rows are no list, gives ErrMalformedCallbacks. Of a row it reads what tells what became of whom;
 // Raw has the rest. The body must not change while the batch is in use.
 func ParseCallbacks(body []byte) (*CallbackBatch, error) {
 	batch := &CallbackBatch{}
@@ -124,10 +124,15 @@ func (b *CallbackBatch) read(d *jx.Decoder) error {
 	})
 }
 
-// eachRow reads the rows that are objects.
+// eachRow reads the rows that are objects. Rows that are no list would be lost with an answer that says that they are
+// stored.
 func eachRow(d *jx.Decoder, read func(*jx.Decoder) error) error {
-	if d.Next() != jx.Array {
-		return d.Skip()
+	switch d.Next() {
+	case jx.Array:
+	case jx.Null:
+		return d.Null()
+	default:
+		return errors.New("rows is not a list")
 	}
 	return d.Arr(func(d *jx.Decoder) error {
 		if d.Next() != jx.Object {

@@ -152,7 +152,7 @@ func Config(dir, engageLab string) config.Config {
 		Storage:   config.Storage{Driver: config.DriverSQLite, DSN: filepath.Join(dir, "susul.db")},
 		Admin:     config.Admin{Tokens: []config.Secret{config.NewSecret(AdminToken)}},
 		Apps:      []config.App{signed, app(OtherApp, OtherSecret)},
-		Callbacks: config.Callbacks{MaxAge: 2 * time.Hour, MaxAhead: 5 * time.Minute, Nonces: 1000},
+		Callbacks: config.Callbacks{MaxAge: 2 * time.Hour, MaxAhead: 5 * time.Minute, Nonces: 1000, ExternalPushes: 10_000},
 		Clock:     config.Clock{Speed: 1},
 		Shutdown:  config.Shutdown{Timeout: 10 * time.Second},
 		Advertise: "127.0.0.1:0",

@@ -56,57 +56,8 @@ type markKey struct {
 // What things take in memory, in bytes, about.
 const (
 	pageBytes  = 8*layout.PageSize + 64
-	indexBytes = 30  // a packed id
-	textBytes  = 80  // an id of another shape
 	otherBytes = 512 // an audience by itself
 )
-
-// index leads from registration ids to ordinals.
-type index struct {
-	packed map[layout.PackedID]uint32
-	texts  map[string]uint32
-}
-
-func newIndex(size int) *index { return &index{packed: make(map[layout.PackedID]uint32, size)} }
-
-func (x *index) find(id string) (ordinal uint32, ok bool) {
-	if p, packs := layout.Pack(id); packs {
-		ordinal, ok = x.packed[p]
-		return ordinal, ok
-	}
-	ordinal, ok = x.texts[id]
-	return ordinal, ok
-}
-
-func (x *index) add(id string, ordinal uint32) {
-	if p, packs := layout.Pack(id); packs {
-		x.packed[p] = ordinal
-		return
-	}
-	if x.texts == nil {
-		x.texts = make(map[string]uint32)
-	}
-	x.texts[id] = ordinal
-}
-
-func (x *index) addPage(page layout.Recipients, first uint32) {
-	for i := range page.Len() {
-		if p, ok := page.Packed(i); ok {
-			x.packed[p] = first + uint32(i)
-		} else {
-			x.add(page.ID(i), first+uint32(i))
-		}
-	}
-}
-
-func (x *index) len() int { return len(x.packed) + len(x.texts) }
-
-func (x *index) bytes() int {
-	if x == nil {
-		return 0
-	}
-	return indexBytes*len(x.packed) + textBytes*len(x.texts)
-}
 
 // find looks an id up in memory; loaded is false if the index is not there.
 func (a *audience) find(id string) (ordinal uint32, ok, loaded bool) {
@@ -151,8 +102,10 @@ func (a *audience) publish() {
 	clear(a.grown)
 }
 
-// bytes is what it takes in memory, about.
+// bytes is what it takes in memory, about. It is the writer's to call.
 func (a *audience) bytes() int {
+	a.mu.RLock() // callers bring the index in
+	defer a.mu.RUnlock()
 	n := otherBytes + a.index.bytes() + 8*len(a.pages)
 	for _, page := range a.pages {
 		if page != nil {
@@ -268,14 +221,14 @@ func (l *live) forget(push int64) {
 	}
 }
 
-// reset drops all from memory. It is the writer's to call.
-func (l *live) reset() {
+// replace drops all from memory, and puts others in its place. It is the writer's to call.
+func (l *live) replace(audiences map[int64]*audience) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, a := range l.audiences {
 		a.gone = true
 	}
-	clear(l.audiences)
+	l.audiences = audiences
 	clear(l.targets)
 }
 

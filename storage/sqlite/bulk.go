@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"database/sql"
 	"strings"
 )
 
@@ -47,14 +46,6 @@ func (b bulk) exec(t *tx, n int, row func(args []any, i int) []any) (changed int
 		return err
 	})
 	return changed, err
-}
-
-// query runs the statement for n rows and scans what it returns.
-func (b bulk) query(t *tx, n int, row func(args []any, i int) []any, scan func(*sql.Rows) error) error {
-	return b.each(t, n, row, func(query string, args []any) error {
-		_, err := collect(t.ctx, t, func(rows *sql.Rows) (struct{}, error) { return struct{}{}, scan(rows) }, query, args...)
-		return err
-	})
 }
 
 func pieceOf(n int) int {

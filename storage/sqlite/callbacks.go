@@ -264,7 +264,7 @@ func (t *tx) appendRefusals(p storage.Push, d storage.Dispatch, result storage.D
 		return err
 	}
 	e := entry{audience: a, dispatch: layout.Dispatch{ID: d.ID, Step: uint8(d.Step)}, milestone: storage.Failed, member: true}
-	inTime := false
+	var inTime bool
 	if e.time, inTime = seconds(result.Time); inTime {
 		if e.kind, err = t.kindID(&callback); err != nil {
 			return err

@@ -45,13 +45,13 @@ func startCheckpoints(ctx context.Context, opts Options) (*checkpoints, error) {
 	return c, nil
 }
 
-const passive = `PRAGMA wal_checkpoint(PASSIVE)`
+const carryOver = `PRAGMA wal_checkpoint(PASSIVE)`
 
 // afterCommit starts a checkpoint if the log has grown enough and none is under way, or ends one on the connection of
 // the writer, whose goroutine calls it.
 func (c *checkpoints) afterCommit(w *writer) {
 	if c.rest.CompareAndSwap(true, false) {
-		_, err := w.conn.ExecContext(w.ctx, passive)
+		_, err := w.conn.ExecContext(w.ctx, carryOver)
 		c.check(w.ctx, err)
 		return
 	}
@@ -65,7 +65,7 @@ func (c *checkpoints) afterCommit(w *writer) {
 }
 
 func (c *checkpoints) run(ctx context.Context) {
-	if _, err := c.db.ExecContext(ctx, passive); c.check(ctx, err) {
+	if _, err := c.db.ExecContext(ctx, carryOver); c.check(ctx, err) {
 		c.rest.Store(true)
 	}
 }

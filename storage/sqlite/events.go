@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -180,7 +181,11 @@ func (r *eventReader) walkPush(push int64, ordinal *uint32) error {
 			continue
 		}
 		var s loggedSegment
-		if s, err = first(r.ctx, r.q, scanSegment, oneSegment, ref.sequence); err == nil {
+		s, err = first(r.ctx, r.q, scanSegment, oneSegment, ref.sequence)
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			err = nil // it was forgotten since
+		case err == nil:
 			err = r.read(s, ordinal)
 		}
 	}
@@ -271,7 +276,7 @@ func (r *eventReader) upstream(dispatch int64) (string, error) {
 	})
 }
 
-// registrationID returns a recipient's id; it is empty when the recipients of the push were forgotten before its events.
+// registrationID returns a recipient's id. A push's recipients are not forgotten before its events.
 func (r *eventReader) registrationID(push int64, ordinal uint32) (string, error) {
 	place := recipientPlace{push, int(ordinal / layout.PageSize)}
 	ids, err := remembered(&r.pages, place, func() (layout.Recipients, error) {

@@ -34,18 +34,22 @@ type fold struct {
 	round *round // nil: none is under way
 	pause time.Duration
 	ended time.Time
+	ours  bool // this store led, or stored events: until then the file may be another's
 }
 
 // round is what is to be folded.
 type round struct {
 	pieces  []piece
 	refs    map[int64][]segmentRef // by push
-	pushes  []int64                // that refs are left of, in order
+	runs    [][]segmentRef         // those of refs that are left, in order of pushes
 	spans   []span
 	through int64 // the log's end when the round began
 }
 
-func (r *round) empty() bool { return len(r.pieces) == 0 && len(r.pushes) == 0 }
+// maxRun is how many segments a run has at most.
+const maxRun = 256
+
+func (r *round) empty() bool { return len(r.pieces) == 0 && len(r.runs) == 0 }
 
 // add notes a piece that is no longer as the disk has it.
 func (f *fold) add(p piece) { f.next.pieces = append(f.next.pieces, p) }
@@ -64,9 +68,14 @@ func (f *fold) logged(refs []segmentRef) {
 // begin begins a round, if it is time and there is something to fold. It comes after a commit, when the log ends with
 // sequence. It reports whether a round is under way.
 func (f *fold) begin(now time.Time, sequence int64) bool {
-	if f.round == nil && len(f.next.pieces) > 0 && now.Sub(f.ended) >= f.pause {
+	// A page that changed before an earlier round came to it is on disk already; its segments are not in the indexes.
+	something := len(f.next.pieces) > 0 || len(f.next.refs) > 0
+	if f.round == nil && f.ours && something && now.Sub(f.ended) >= f.pause {
 		r := f.next
-		r.through, r.pushes = sequence, slices.Sorted(maps.Keys(r.refs))
+		r.through = sequence
+		for _, push := range slices.Sorted(maps.Keys(r.refs)) {
+			r.runs = slices.AppendSeq(r.runs, slices.Chunk(r.refs[push], maxRun))
+		}
 		f.round, f.next = &r, round{}
 	}
 	return f.round != nil
@@ -80,14 +89,14 @@ func (t *tx) foldSome(pieces, refs int) error {
 		return err
 	}
 	var some []segmentRef
-	for len(some) < refs && t.indexed < len(r.pushes) {
-		some = append(some, r.refs[r.pushes[t.indexed]]...)
+	for len(some) < refs && t.indexed < len(r.runs) {
+		some = append(some, r.runs[t.indexed]...)
 		t.indexed++
 	}
 	if err := t.index(some); err != nil {
 		return err
 	}
-	if t.folded < len(r.pieces) || t.indexed < len(r.pushes) {
+	if t.folded < len(r.pieces) || t.indexed < len(r.runs) {
 		return nil
 	}
 	if err := t.writeSpans(r.spans); err != nil {
@@ -98,7 +107,7 @@ func (t *tx) foldSome(pieces, refs int) error {
 }
 
 // folded ends what was folded by a transaction that is committed. Pieces that change from now on are the next round's.
-func (w *writer) folded(pieces, pushes int) {
+func (w *writer) folded(pieces, runs int) {
 	r := w.fold.round
 	if r == nil {
 		return
@@ -110,7 +119,7 @@ func (w *writer) folded(pieces, pushes int) {
 			p.audience.pages[p.page].dirty = false
 		}
 	}
-	r.pieces, r.pushes = r.pieces[pieces:], r.pushes[pushes:]
+	r.pieces, r.runs = r.pieces[pieces:], r.runs[runs:]
 	if r.empty() {
 		w.fold.round, w.fold.ended = nil, time.Now()
 		w.live.tail.reset(r.through)
@@ -163,52 +172,68 @@ func readProgress(ctx context.Context, q querier, push int64, page int) (words [
 	return words, layout.ReadProgress(stored, words[:])
 }
 
-// recover brings memory to where the log ends: it forgets all that there is, then sets the bits of the events that were
-// not folded when the file was left. The next fold writes them.
-func (t *tx) recover() error {
+// recover brings memory to where the log ends: beside what there is, it sets the bits of the events that were not folded
+// when the file was left, then puts that in its place. So readers miss nothing meanwhile, and a recovery that fails
+// changes nothing. The next fold writes what was set.
+func (t *tx) recover() (err error) {
 	w := t.writer
-	w.live.reset()
-	w.fold = fold{pause: w.fold.pause}
-	clear(w.apps)
-	clear(w.held)
+	l, f := newLive(w.live.budget), w.fold
+	l.round.Store(w.live.round.Load())
+	w.fold = fold{pause: f.pause, ours: f.ours}
+	defer func() {
+		t.journal = journal{}
+		if err != nil {
+			w.fold = f
+		}
+	}()
 	if err := w.kinds.load(t.ctx, t); err != nil {
 		return err
 	}
-	t.began.kinds = len(w.kinds.rows)
 	through, err := first(t.ctx, t, value[int64], `SELECT sequence FROM fold`)
 	if err != nil {
 		return err
 	}
-	t.sequence = through
+	last, refs, err := t.replayAfter(through, l)
+	if err != nil {
+		return err
+	}
+	w.fold.logged(refs)
+	w.live.replace(l.audiences)
+	w.live.tail.set(through, refs)
+	clear(w.apps)
+	clear(w.held)
+	t.began.kinds = len(w.kinds.rows)
+	t.sequence, w.sequence = last, last
+	return nil
+}
+
+// replayAfter replays the log after a sequence, and returns the last sequence and where the segments are.
+func (t *tx) replayAfter(last int64, l *live) (int64, []segmentRef, error) {
 	var refs []segmentRef
 	for {
-		segments, err := collect(t.ctx, t, scanSegment, readSegments+`ORDER BY sequence LIMIT ?`, t.sequence, segmentsAtOnce)
+		segments, err := collect(t.ctx, t, scanSegment, readSegments+`ORDER BY sequence LIMIT ?`, last, segmentsAtOnce)
 		if err != nil {
-			return err
+			return 0, nil, err
 		}
 		for _, s := range segments {
-			if err := t.replay(s); err != nil {
-				return err
+			if err := t.replay(l, s); err != nil {
+				return 0, nil, err
 			}
-			t.sequence = s.sequence + int64(s.Len()) - 1
+			last = s.sequence + int64(s.Len()) - 1
 			refs = append(refs, s.ref())
 		}
 		if len(segments) < segmentsAtOnce {
-			break
+			return last, refs, nil
 		}
 	}
-	w.live.tail = tail{through: through, refs: refs}
-	w.fold.logged(refs)
-	t.journal, w.sequence = journal{}, t.sequence
-	return nil
 }
 
 // segmentsAtOnce is how many segments are held in memory while the log is read.
 const segmentsAtOnce = 256
 
 // replay sets the bits of a segment's events.
-func (t *tx) replay(s loggedSegment) error {
-	a, err := t.writer.live.audience(t.ctx, t, s.push)
+func (t *tx) replay(l *live, s loggedSegment) error {
+	a, err := l.audience(t.ctx, t, s.push)
 	if err != nil {
 		return err
 	}

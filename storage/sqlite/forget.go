@@ -3,10 +3,14 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/sqlite/layout"
 )
 
 // forgetRows is how many rows of the log, or held callbacks, one call of Forget deletes.
@@ -31,9 +35,27 @@ func scanOld(rows *sql.Rows) (o oldRow, err error) {
 	return o, err
 }
 
+// scanLatest scans a segment by the latest of its events, for all of them go at once.
+func scanLatest(rows *sql.Rows) (o oldRow, err error) {
+	var body []byte
+	if err = rows.Scan(&o.id, &o.received, &body); err != nil {
+		return o, err
+	}
+	segment, err := layout.ReadSegment(body)
+	if err != nil {
+		return o, err
+	}
+	later := uint16(0)
+	for i := range segment.Len() {
+		later = max(later, segment.Event(i).Later)
+	}
+	o.received += int64(later)
+	return o, nil
+}
+
 // lastOld returns the last of the first rows that are all old; 0 when the first is not.
-func (t *tx) lastOld(query string, before int64) (last int64, err error) {
-	rows, err := collect(t.ctx, t, scanOld, query, forgetRows)
+func (t *tx) lastOld(scan func(*sql.Rows) (oldRow, error), query string, before int64) (last int64, err error) {
+	rows, err := collect(t.ctx, t, scan, query, forgetRows)
 	for _, row := range rows {
 		if row.received >= before {
 			break
@@ -45,7 +67,7 @@ func (t *tx) lastOld(query string, before int64) (last int64, err error) {
 
 // forgetEvents deletes the beginning of the log, as far as it is folded.
 func (t *tx) forgetEvents(before int64) (int64, error) {
-	last, err := t.lastOld(`SELECT sequence, receive_time FROM segment
+	last, err := t.lastOld(scanLatest, `SELECT sequence, receive_time, body FROM segment
 		WHERE sequence + events - 1 <= (SELECT sequence FROM fold) ORDER BY sequence LIMIT ?`, before)
 	if err != nil || last == 0 {
 		return 0, err
@@ -63,7 +85,7 @@ func (t *tx) forgetEvents(before int64) (int64, error) {
 }
 
 func (t *tx) forgetHeld(before int64) (int64, error) {
-	last, err := t.lastOld(`SELECT id, receive_time FROM held_callback ORDER BY id LIMIT ?`, before)
+	last, err := t.lastOld(scanOld, `SELECT id, receive_time FROM held_callback ORDER BY id LIMIT ?`, before)
 	if err != nil || last == 0 {
 		return 0, err
 	}
@@ -74,8 +96,10 @@ func (t *tx) forgetHeld(before int64) (int64, error) {
 const (
 	beingForgotten = `SELECT id FROM push WHERE forgotten = 1 AND forgotten < 2 LIMIT 1`
 
-	// Pushes come in the order of the index's rowids, the oldest first.
+	// Pushes come in the order of the index's rowids, the oldest first. The index of segments lacks those that are yet to be
+	// folded.
 	toBeForgotten = `SELECT id FROM push p WHERE p.forgotten = 0 AND p.forgotten < 2 AND p.create_time < ? AND ` + visible + `
+		AND p.id NOT IN (SELECT value FROM json_each(?))
 		AND NOT EXISTS (SELECT 1 FROM segment_of_push s WHERE s.push_id = p.id)
 		AND NOT EXISTS (SELECT 1 FROM step s WHERE s.push_id = p.id AND s.state IN ('WAITING', 'SCHEDULED'))
 		AND NOT EXISTS (SELECT 1 FROM dispatch d WHERE d.push_id = p.id AND (d.ready_time IS NOT NULL OR d.state = 'BLOCKED'))
@@ -91,7 +115,11 @@ func (t *tx) forgetRecipients(before int64) (int64, error) {
 	case !errors.Is(err, storage.ErrNotFound):
 		return 0, err
 	}
-	id, err = first(t.ctx, t, value[int64], toBeForgotten, before)
+	unfolded, err := json.Marshal(t.unfolded())
+	if err != nil {
+		return 0, err
+	}
+	id, err = first(t.ctx, t, value[int64], toBeForgotten, before, string(unfolded))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return 0, nil
@@ -100,6 +128,19 @@ func (t *tx) forgetRecipients(before int64) (int64, error) {
 	}
 	t.writer.live.forget(id)
 	return t.exec(`UPDATE push SET forgotten = 1 WHERE id = ?`, id)
+}
+
+// unfolded returns the pushes of which the disk may lack something.
+func (t *tx) unfolded() []int64 {
+	f := &t.writer.fold
+	pushes := slices.AppendSeq([]int64{}, maps.Keys(f.next.refs))
+	if f.round != nil {
+		pushes = slices.AppendSeq(pushes, maps.Keys(f.round.refs))
+	}
+	for _, r := range t.journal.refs {
+		pushes = append(pushes, r.push)
+	}
+	return pushes
 }
 
 func (t *tx) forgetSlice(id int64) error {

@@ -67,7 +67,12 @@ func (t *tx) heldFull(app, reason string) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		count = heldCount{rows: rows + len(t.held), looked: now}
+		for _, h := range t.held { // not stored yet
+			if (heldKey{h.app, h.reason}) == key {
+				rows++
+			}
+		}
+		count = heldCount{rows: rows, looked: now}
 	}
 	full := count.rows >= w.maxHeld
 	if !full {

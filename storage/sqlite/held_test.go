@@ -83,3 +83,37 @@ func TestSentWithoutUpstreamIDAppliesNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]int{heldMessage: 1, heldRecipient: 0}, heldReasons(t, s))
 }
+
+// TestHeldRowsAreBounded fills what an app may hold: strangers are dropped from then on, and batches with rows of unknown
+// messages are to come again, though all else of them is stored.
+func TestHeldRowsAreBounded(t *testing.T) {
+	s := fresh(t, Options{MaxHeld: 2})
+	createListed(t, s, 1, 3)
+	sendAll(t, s)
+	row := func(upstreamID, registrationID string) storage.Callback {
+		return storage.Callback{UpstreamID: upstreamID, RegistrationID: registrationID, Status: "sent", Milestone: storage.Sent, Time: time.Now()}
+	}
+	record := func(app string, rows ...storage.Callback) (storage.CallbackSummary, error) {
+		return s.RecordCallbacks(t.Context(), app, time.Now(), rows)
+	}
+	summary, err := record(benchApp, row(upstreamID(1), "a"), row(upstreamID(1), "b"), row(upstreamID(1), "c"), row("x", "a"))
+	require.NoError(t, err)
+	require.Equal(t, storage.CallbackSummary{Held: 3, Dropped: 1}, summary)
+	summary, err = record(benchApp, row("x", "b"), row("x", "c"), row(upstreamID(1), benchID(0)), row(upstreamID(1), "d"))
+	require.ErrorIs(t, err, storage.ErrHeldFull)
+	require.Equal(t, storage.CallbackSummary{New: 1, Held: 1, Dropped: 2}, summary)
+	require.Equal(t, map[string]int{heldMessage: 2, heldRecipient: 2}, heldReasons(t, s))
+	_, err = record("another app", row("x", "a"))
+	require.NoError(t, err, "each app has its own bound")
+	report, err := s.Report(t.Context(), benchApp, 1)
+	require.NoError(t, err)
+	require.Equal(t, 1, report.Total.Sent)
+
+	// Once there is room again, what came is stored.
+	_, err = write(t.Context(), s, func(t *tx) (int64, error) { return t.exec(`DELETE FROM held_callback WHERE upstream_id = 'x'`) })
+	require.NoError(t, err)
+	require.Eventually(t, func() bool {
+		_, err := record(benchApp, row("x", "c"))
+		return err == nil
+	}, 10*time.Second, 10*time.Millisecond)
+}

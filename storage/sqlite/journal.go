@@ -89,6 +89,7 @@ func (t *tx) committed() {
 	w.live.tail.add(t.journal.refs)
 	w.fold.logged(t.journal.refs)
 	w.folded(t.folded, t.indexed)
+	w.fold.ours = w.fold.ours || t.events || t.term != nil
 	w.fold.begin(time.Now(), w.sequence)
 	w.journal = t.journal
 }

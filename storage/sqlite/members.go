@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
 
 	"susul.dev/susul/storage"
 	"susul.dev/susul/storage/sqlite/layout"
@@ -61,10 +60,7 @@ func (a *audience) endLoading(whole *index, complete bool) {
 	published := a.index
 	a.index = nil
 	if complete {
-		maps.Copy(whole.packed, published.packed)
-		for id, ordinal := range published.texts {
-			whole.add(id, ordinal)
-		}
+		whole.addAll(published)
 		a.index = whole
 	}
 	close(a.loading)

@@ -38,7 +38,7 @@ type Options struct {
 	Logger *slog.Logger // default: discard
 	// QueueSize is how many writes may wait for the writer before further ones get storage.ErrUnavailable. Default 1024.
 	QueueSize int
-	// QueueRows is how many rows of callbacks may wait in it. Default 200,000.
+	// QueueRows is how many rows of callbacks may wait in it. Default 100,000.
 	QueueRows int
 	// Readers is how many reads run at once; others wait. Default 4.
 	Readers int
@@ -76,7 +76,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		opts.QueueSize = 1024
 	}
 	if opts.QueueRows <= 0 {
-		opts.QueueRows = 200_000
+		opts.QueueRows = 100_000
 	}
 	if opts.Readers <= 0 {
 		opts.Readers = 4
@@ -96,14 +96,14 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	db, err := openPool(opts.Path, "immediate", 1,
 		"journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "temp_store(MEMORY)",
-		"cache_size(-65536)", "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", walLimit/2))
+		"cache_size(-32768)", "wal_autocheckpoint(0)", fmt.Sprintf("journal_size_limit(%d)", walLimit/2))
 	if err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, db, opts.Logger); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	readers, err := openPool(opts.Path, "deferred", opts.Readers, "query_only(1)", "cache_size(-16384)")
+	readers, err := openPool(opts.Path, "deferred", opts.Readers, "query_only(1)", "cache_size(-8192)")
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

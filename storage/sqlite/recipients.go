@@ -16,11 +16,18 @@ func (s *Store) FindRecipients(ctx context.Context, id int64, registrationIDs []
 		if err != nil {
 			return nil, err
 		}
+		a := s.live.known(id)
 		var found []storage.Recipient
 		for _, registrationID := range registrationIDs {
-			ordinal, ok, err := memberOf(ctx, q, id, size, registrationID)
-			if err != nil {
-				return nil, err
+			var ordinal uint32
+			var ok, loaded bool
+			if a != nil {
+				ordinal, ok, loaded = a.find(registrationID)
+			}
+			if !loaded {
+				if ordinal, ok, err = memberOf(ctx, q, id, size, registrationID); err != nil {
+					return nil, err
+				}
 			}
 			if ok {
 				found = append(found, storage.Recipient{Ordinal: ordinal, RegistrationID: registrationID})

@@ -69,7 +69,7 @@ func (s *Store) resolve(ctx context.Context, app string, received time.Time, row
 // row resolves one row, and copies what the entry can't say.
 func (r *resolver) row(e *entry, c *storage.Callback, at int) error {
 	e.milestone = c.Milestone
-	inTime := false
+	var inTime bool
 	e.time, inTime = seconds(c.Time)
 	if inTime && c.Milestone != storage.MilestoneUnknown {
 		e.kind = r.kind(c)

@@ -41,6 +41,13 @@ func (l *tail) add(refs []segmentRef) {
 	l.refs = append(l.refs, refs...)
 }
 
+// set replaces the tail by another.
+func (l *tail) set(through int64, refs []segmentRef) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.through, l.refs = through, refs
+}
+
 // reset begins the tail after a sequence.
 func (l *tail) reset(through int64) {
 	l.mu.Lock()

@@ -89,7 +89,7 @@ type tx struct {
 	began    place
 	journal  journal
 	folded   int // pieces of the round that this transaction folds
-	indexed  int // likewise, pushes whose segments it indexes
+	indexed  int // likewise, runs of segments that it indexes
 }
 
 func (t *tx) stmt(query string) (*sql.Stmt, error) {

@@ -15,7 +15,7 @@ import (
 	"susul.dev/susul/storage/sqlite/layout"
 )
 
-// failedFor is how long a store is not taken to be well after a transaction failed, unless another stored events meanwhile.
+// failedFor is how long a store is not taken to be well after a write failed, unless it stored callbacks meanwhile.
 const failedFor = 10 * time.Second
 
 // What one transaction takes at most. Whoever comes after waits for the next.
@@ -50,7 +50,7 @@ type writer struct {
 	rows    atomic.Int64 // callbacks in the queue
 	maxRows int64
 	maxHeld int
-	failed  atomic.Int64 // when a transaction failed last, in nanoseconds since the epoch; 0 once one with events did not
+	failed  atomic.Int64 // when a write failed last, in nanoseconds since the epoch; 0 once callbacks were stored again
 
 	live        *live
 	kinds       *kinds
@@ -204,6 +204,7 @@ func (w *writer) loop() {
 // serve runs jobs and answers their callers. It reports whether the transaction was committed.
 func (w *writer) serve(jobs []*job) bool {
 	events, err := w.transact(jobs)
+	w.noteHealth(jobs, err)
 	for _, j := range jobs {
 		if err != nil {
 			j.err = err
@@ -217,6 +218,26 @@ func (w *writer) serve(jobs []*job) bool {
 		w.checkpoints.afterCommit(w)
 	}
 	return err == nil
+}
+
+// noteHealth remembers when a transaction, or a batch of callbacks, could not be written, until one can.
+func (w *writer) noteHealth(jobs []*job, err error) {
+	recorded := false
+	for _, j := range jobs {
+		if j.batch == nil {
+			continue
+		}
+		recorded = recorded || j.err == nil
+		if errors.Is(j.err, storage.ErrUnavailable) {
+			err = j.err
+		}
+	}
+	switch {
+	case err != nil:
+		w.failed.Store(time.Now().UnixNano())
+	case recorded:
+		w.failed.Store(0)
+	}
 }
 
 // foldAll leaves nothing to be replayed, if it can.
@@ -274,9 +295,6 @@ func (w *writer) attempt(jobs []*job, apart bool) (events bool, err error) {
 			return
 		}
 		t.undo(t.began)
-		if !errors.Is(err, errMerged) {
-			w.failed.Store(time.Now().UnixNano())
-		}
 		w.logger.Error("transaction failed", "jobs", len(jobs), "error", err)
 		// After some faults SQLite has rolled back by itself, and then says that there is nothing to roll back.
 		if rollback := t.control("ROLLBACK"); rollback != nil {
@@ -291,9 +309,6 @@ func (w *writer) attempt(jobs []*job, apart bool) (events bool, err error) {
 	}
 	w.term = t.term
 	t.committed()
-	if t.events {
-		w.failed.Store(0)
-	}
 	return t.events, nil
 }
 
@@ -321,7 +336,9 @@ func (t *tx) runAll(jobs []*job) error {
 		return err
 	}
 	if fenced {
-		t.writer.fold = fold{pause: t.writer.fold.pause} // the later leader's log goes on without what is in memory here
+		// The later leader's log goes on without what is in memory here.
+		t.writer.fold = fold{pause: t.writer.fold.pause}
+		t.writer.live.replace(map[int64]*audience{})
 		for _, j := range append(batches, others...) {
 			j.err = storage.ErrFenced
 		}

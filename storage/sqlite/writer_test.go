@@ -187,11 +187,13 @@ func TestFullDiskIsUnavailableAndPasses(t *testing.T) {
 		return n
 	}
 	require.Zero(t, held())
+	require.ErrorIs(t, s.Ping(t.Context()), storage.ErrUnavailable, "a store that fails to write is not well")
 	limit("1000000")
 	summary, err := s.RecordCallbacks(t.Context(), "app", time.Now(), rows)
 	require.NoError(t, err)
 	require.Equal(t, storage.CallbackSummary{Held: 2000}, summary)
 	require.Equal(t, 2000, held())
+	require.NoError(t, s.Ping(t.Context()), "it is well again")
 }
 
 // resolved returns the job of a batch, ready to be queued.
