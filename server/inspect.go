@@ -6,18 +6,27 @@ import (
 	"susul.dev/susul/storage/sqlite"
 )
 
-// What `susul inspect` shows of the database.
 type (
-	Inspector        = sqlite.Inspector
-	LogQuery         = sqlite.LogQuery
-	Overview         = sqlite.Overview
-	PushContent      = sqlite.PushContent
-	Funnel           = sqlite.Funnel
-	StepMilestones   = sqlite.StepMilestones
+	// Inspector shows what the database holds.
+	Inspector = sqlite.Inspector
+	// LogQuery selects what an Inspector lists of the log.
+	LogQuery = sqlite.LogQuery
+	// Overview is what an Inspector shows of the whole database.
+	Overview = sqlite.Overview
+	// PushContent is what an Inspector shows of a push.
+	PushContent = sqlite.PushContent
+	// Funnel is a step's or a push's counters.
+	Funnel = sqlite.Funnel
+	// StepMilestones is a recipient's progress in one step.
+	StepMilestones = sqlite.StepMilestones
+	// RecipientContent is a line of an Inspector's recipients.
 	RecipientContent = sqlite.RecipientContent
-	DispatchContent  = sqlite.DispatchContent
-	SegmentContent   = sqlite.SegmentContent
-	EventContent     = sqlite.EventContent
+	// DispatchContent is a line of an Inspector's dispatches.
+	DispatchContent = sqlite.DispatchContent
+	// SegmentContent is a line of an Inspector's segments.
+	SegmentContent = sqlite.SegmentContent
+	// EventContent is a line of an Inspector's events.
+	EventContent = sqlite.EventContent
 )
 
 // OpenInspector opens the database that storage.dsn names, to be read beside a server or without one.

@@ -61,8 +61,8 @@ func newInspectPushCommand(o *inspectOptions) *cobra.Command {
 		Short: "Show a push, its counters, and whom it reached",
 		Args:  cobra.ExactArgs(1),
 	}
-	cmd.Flags().BoolVar(&recipients, "recipients", false, "list the recipients: the milestones of each step as they are folded, and with the "+
-		"end of the log that is not")
+	cmd.Flags().BoolVar(&recipients, "recipients", false, "list the recipients: the milestones of each step as they are "+
+		"folded, and with the end of the log that is not")
 	cmd.Flags().BoolVar(&dispatches, "dispatches", false, "list the dispatches, with the ordinals of their recipients")
 	cmd.Flags().Uint32Var(&from, "from", 0, "`ordinal` of the first recipient to list")
 	cmd.Flags().UintVar(&limit, "limit", 0, "how many to list at most; 0: all")

@@ -77,8 +77,8 @@ const (
 		FROM pragma_table_list l JOIN sqlite_schema s ON s.tbl_name = l.name JOIN dbstat d ON d.name = s.name
 		WHERE l.schema = 'main' AND l.name NOT LIKE 'sqlite_%' GROUP BY l.name ORDER BY l.name`
 
-	selectLog = `SELECT COALESCE(MIN(s.sequence), 0), MAX(COALESCE(MAX(s.sequence + s.events - 1), 0), f.sequence), COUNT(s.sequence),
-		COALESCE(SUM(s.events), 0), f.sequence, COALESCE(SUM(iif(s.sequence > f.sequence, s.events, 0)), 0)
+	selectLog = `SELECT COALESCE(MIN(s.sequence), 0), MAX(COALESCE(MAX(s.sequence + s.events - 1), 0), f.sequence),
+		COUNT(s.sequence), COALESCE(SUM(s.events), 0), f.sequence, COALESCE(SUM(iif(s.sequence > f.sequence, s.events, 0)), 0)
 		FROM fold f LEFT JOIN segment s`
 )
 
@@ -91,17 +91,20 @@ func (i *Inspector) Overview(ctx context.Context) (Overview, error) {
 		if o.Log, err = first(ctx, q, scanLogOverview, selectLog); err != nil {
 			return o, err
 		}
-		if o.Pushes, err = collect(ctx, q, scanPushCount, `SELECT state, COUNT(*) FROM push GROUP BY state ORDER BY state`); err != nil {
+		if o.Pushes, err = collect(ctx, q, scanPushCount, `SELECT state, COUNT(*) FROM push
+			GROUP BY state ORDER BY state`); err != nil {
 			return o, err
 		}
 		if o.Held, err = collect(ctx, q, scanHeldRows, `SELECT app, reason, COUNT(*) FROM held_callback
 			GROUP BY app, reason ORDER BY app, reason`); err != nil {
 			return o, err
 		}
-		if o.Recipients, err = first(ctx, q, value[int64], `SELECT COALESCE(SUM(recipients), 0) FROM push WHERE forgotten = 0`); err != nil {
+		if o.Recipients, err = first(ctx, q, value[int64], `SELECT COALESCE(SUM(recipients), 0) FROM push
+			WHERE forgotten = 0`); err != nil {
 			return o, err
 		}
-		if o.FreeBytes, err = first(ctx, q, value[int64], `SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size`); err != nil {
+		if o.FreeBytes, err = first(ctx, q, value[int64], `SELECT freelist_count * page_size
+			FROM pragma_freelist_count, pragma_page_size`); err != nil {
 			return o, err
 		}
 		o.Schema, err = first(ctx, q, value[int64], `SELECT MAX(version_id) FROM goose_db_version`)

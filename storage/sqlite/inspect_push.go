@@ -182,7 +182,8 @@ func (i *Inspector) Recipients(ctx context.Context, push int64, from uint32, lim
 				list := tail.damaged
 				for _, p := range pages {
 					if p.row.page > next { // one is missing
-						list = append(list, RecipientContent{Ordinal: uint32(next * layout.PageSize), Damage: errDamaged("recipient_page", int64(next)).Error()})
+						list = append(list, RecipientContent{Ordinal: uint32(next * layout.PageSize),
+							Damage: errDamaged("recipient_page", int64(next)).Error()})
 						next, more = p.row.page, true
 						return list, nil
 					}
@@ -200,7 +201,8 @@ func (i *Inspector) Recipients(ctx context.Context, push int64, from uint32, lim
 }
 
 // appendRecipients appends a page of recipients.
-func (r *eventReader) appendRecipients(list []RecipientContent, push int64, p attempt[pageRow], tail *replayed, from uint32) ([]RecipientContent, error) {
+func (r *eventReader) appendRecipients(list []RecipientContent, push int64, p attempt[pageRow], tail *replayed, from uint32,
+) ([]RecipientContent, error) {
 	start := uint32(p.row.page * layout.PageSize)
 	if p.damage != "" {
 		return append(list, RecipientContent{Ordinal: start, Damage: fmt.Sprintf("recipient_page %d: %s", p.row.page, p.damage)}), nil
@@ -312,8 +314,9 @@ func (i *Inspector) Dispatches(ctx context.Context, push int64, limit int) iter.
 			})
 			for _, d := range rows {
 				after = d.row.ID
-				page = append(page, DispatchContent{ID: d.row.ID, Step: d.row.Step, Chunk: d.row.Chunk, State: d.row.State, Attempt: d.row.Attempt,
-					UpstreamID: d.row.UpstreamID, DueTime: d.row.DueTime, SentTime: d.row.SentTime, Recipients: runs(d.row.Recipients), Damage: d.damage})
+				page = append(page, DispatchContent{ID: d.row.ID, Step: d.row.Step, Chunk: d.row.Chunk, State: d.row.State,
+					Attempt: d.row.Attempt, UpstreamID: d.row.UpstreamID, DueTime: d.row.DueTime, SentTime: d.row.SentTime,
+					Recipients: runs(d.row.Recipients), Damage: d.damage})
 			}
 			return page, len(rows) == dispatchesAtOnce, err
 		}
