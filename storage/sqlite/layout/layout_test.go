@@ -169,6 +169,12 @@ func TestMembersAreFound(t *testing.T) {
 	})
 }
 
+func TestASegmentHasEvents(t *testing.T) {
+	var w layout.SegmentWriter
+	_, err := layout.ReadSegment(w.Append(nil))
+	require.ErrorIs(t, err, layout.ErrFormat)
+}
+
 // FuzzRead feeds damaged bytes to every reader: each refuses them or reads something, and never panics.
 func FuzzRead(f *testing.F) {
 	var w layout.SegmentWriter

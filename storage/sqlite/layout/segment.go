@@ -121,7 +121,7 @@ func ReadSegment(body []byte) (Segment, error) {
 		rest = rest[n+1:]
 	}
 	s.events = rest
-	if len(rest)%eventSize != 0 {
+	if len(rest) == 0 || len(rest)%eventSize != 0 {
 		return Segment{}, malformed(what, "length")
 	}
 	for i := range s.Len() {
