@@ -267,8 +267,8 @@ func (a *audience) clean() bool {
 	return len(a.dirty) == 0 && !slices.ContainsFunc(a.pages, func(p *progressPage) bool { return p != nil && p.dirty })
 }
 
-// worthLoading reports whether an index should be read into memory: it is read into memory once so many ids were looked up on disk that reading it all pays off, but
-// not if it alone would take half of the memory that there is.
+// worthLoading reports whether an index should be read into memory: once so many ids were looked up on disk that reading
+// it all pays off, but not if it alone would take half of the memory that there is.
 func (l *live) worthLoading(a *audience, size int) bool {
 	return a.lookups.Add(1) > int64(size/1024) && size*indexBytes <= l.budget/2
 }

@@ -1,8 +1,6 @@
 package sqlite
 
-import (
-	"strings"
-)
+import "strings"
 
 // bulk is a statement over a list of rows: head, the rows as VALUES, tail.
 type bulk struct {
@@ -21,9 +19,9 @@ type bulkSize struct {
 // stays far below SQLite's limit of 32,766 parameters.
 var bulkSizes = [...]int{256, 32, 4, 1}
 
-// each cuts n rows into pieces and calls do with the statement and the arguments of each piece. row appends the
-// arguments of the row i.
-func (b bulk) each(t *tx, n int, row func(args []any, i int) []any, do func(query string, args []any) error) error {
+// exec runs the statement for n rows, cut into pieces, and returns how many it changed. row appends the arguments of the
+// row i.
+func (b bulk) exec(t *tx, n int, row func(args []any, i int) []any) (changed int64, err error) {
 	var args []any
 	for i := 0; i < n; {
 		size := pieceOf(n - i)
@@ -31,21 +29,13 @@ func (b bulk) each(t *tx, n int, row func(args []any, i int) []any, do func(quer
 		for end := i + size; i < end; i++ {
 			args = row(args, i)
 		}
-		if err := do(t.bulkText(bulkSize{b, size}), args); err != nil {
-			return err
+		piece, err := t.exec(t.bulkText(bulkSize{b, size}), args...)
+		if err != nil {
+			return changed, err
 		}
-	}
-	return nil
-}
-
-// exec runs the statement for n rows and returns how many it changed.
-func (b bulk) exec(t *tx, n int, row func(args []any, i int) []any) (changed int64, err error) {
-	err = b.each(t, n, row, func(query string, args []any) error {
-		piece, err := t.exec(query, args...)
 		changed += piece
-		return err
-	})
-	return changed, err
+	}
+	return changed, nil
 }
 
 func pieceOf(n int) int {

@@ -209,3 +209,44 @@ func TestSnapshotFromBeforeAPushWasForgotten(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, recipients)
 }
+
+// TestMergedBatchesOfAppsMakeFewSpans merges batches of two apps that take turns.
+func TestMergedBatchesOfAppsMakeFewSpans(t *testing.T) {
+	const pushes = 10
+	s := fresh(t, Options{foldPause: time.Hour})
+	apps := []string{"a", "b"}
+	for id := range int64(pushes) {
+		draft := listedDraft(id+1, 10)
+		draft.Push.App = apps[id%2]
+		_, _, err := s.CreatePush(t.Context(), draft)
+		require.NoError(t, err)
+	}
+	for _, app := range apps {
+		claims, err := s.ClaimDispatches(t.Context(), storage.ClaimRequest{App: app, Now: time.Now(), Lease: time.Hour, Limit: pushes})
+		require.NoError(t, err)
+		for _, c := range claims {
+			_, err := s.FinishDispatch(t.Context(), storage.DispatchResult{ID: c.Dispatch.ID, Attempt: c.Dispatch.Attempt,
+				State: storage.DispatchSent, Time: time.Now(), UpstreamID: upstreamID(int(c.Dispatch.ID))})
+			require.NoError(t, err)
+		}
+	}
+	release := occupy(t, s)
+	var jobs []*job
+	for id := range pushes {
+		b, err := s.resolve(t.Context(), apps[id%2], time.Now(), []storage.Callback{callback(id+1, 0, storage.Sent)})
+		require.NoError(t, err)
+		jobs = append(jobs, &job{ctx: t.Context(), batch: b, done: make(chan error, 1)})
+		require.NoError(t, s.writer.enqueue(jobs[id]))
+	}
+	release()
+	for _, j := range jobs {
+		require.NoError(t, <-j.done)
+		require.Equal(t, storage.CallbackSummary{New: 1}, j.batch.summary)
+	}
+	require.NoError(t, s.Ping(t.Context()))
+	spans, err := read(t.Context(), s, func(q querier) (int, error) {
+		return first(t.Context(), q, value[int], `SELECT COUNT(*) FROM span_of_app`)
+	})
+	require.NoError(t, err)
+	require.Equal(t, len(apps), spans)
+}

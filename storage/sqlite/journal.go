@@ -32,9 +32,20 @@ type growth struct {
 	id       string
 }
 
-// emptied returns an empty journal that uses the memory of an earlier one.
+// emptied returns an empty journal that uses the memory of an earlier one, and keeps nothing in memory that it names.
 func (j *journal) emptied() journal {
-	return journal{words: j.words[:0], marks: j.marks[:0], grown: j.grown[:0], apps: j.apps[:0], refs: j.refs[:0]}
+	return journal{words: emptied(j.words), marks: emptied(j.marks), grown: emptied(j.grown), apps: emptied(j.apps), refs: emptied(j.refs)}
+}
+
+// keptJournal is how many entries of a kind a journal keeps memory for.
+const keptJournal = 4 * maxRows
+
+func emptied[T any](entries []T) []T {
+	if cap(entries) > keptJournal {
+		return nil
+	}
+	clear(entries)
+	return entries[:0]
 }
 
 // place is a point of a transaction to which it can go back.
@@ -91,5 +102,5 @@ func (t *tx) committed() {
 	w.folded(t.folded, t.indexed)
 	w.fold.ours = w.fold.ours || t.events || t.term != nil
 	w.fold.begin(time.Now(), w.sequence)
-	w.journal = t.journal
+	w.journal = t.journal.emptied()
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -73,6 +74,10 @@ func (t *tx) flush() error {
 	}
 	var segments []segmentRow
 	var details []detailRow
+	// An app's pushes follow each other, so that the log has few spans however many batches of different apps were merged.
+	slices.SortFunc(t.touched, func(a, b *audience) int {
+		return cmp.Or(cmp.Compare(a.app, b.app), cmp.Compare(a.push, b.push))
+	})
 	for _, a := range t.touched {
 		if err := t.grow(a); err != nil {
 			return err

@@ -27,7 +27,6 @@ type machine struct {
 	members map[int]map[string]bool             // by push
 	words   map[int]map[string]storage.Progress // likewise
 	events  map[string]bool
-	last    int64 // sequence of the latest event seen
 }
 
 // modelDevices are recipients of the listed push, on a few pages; the last is nobody's.
@@ -45,9 +44,7 @@ func eventKey(push int, c storage.Callback) string {
 // makes room and folds, in any order, and compares all that can be read with a model after each step.
 func TestStoreAgreesWithAModelThroughFailures(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(t.TempDir(), "")
-		require.NoError(rt, err)
-		m := &machine{t: t, path: filepath.Join(dir, "susul.db"), events: map[string]bool{},
+		m := &machine{t: t, path: filepath.Join(t.TempDir(), "susul.db"), events: map[string]bool{},
 			members: map[int]map[string]bool{1: {}, 2: {}}, words: map[int]map[string]storage.Progress{1: {}, 2: {}}}
 		m.open(rt)
 		defer func() { require.NoError(rt, m.store.Close()) }()
@@ -239,9 +236,7 @@ func (m *machine) lead(rt *rapid.T) {
 
 // kill goes on with a copy of the files, as a killed process leaves them.
 func (m *machine) kill(rt *rapid.T) {
-	dir := filepath.Dir(m.path)
-	next, err := os.MkdirTemp(filepath.Dir(dir), "")
-	require.NoError(rt, err)
+	next := m.t.TempDir()
 	for _, suffix := range []string{"", "-wal"} {
 		content, err := os.ReadFile(m.path + suffix)
 		require.NoError(rt, err)

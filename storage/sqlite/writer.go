@@ -285,7 +285,7 @@ func (w *writer) transact(jobs []*job) (events bool, err error) {
 }
 
 func (w *writer) attempt(jobs []*job, apart bool) (events bool, err error) {
-	t := &tx{ctx: w.ctx, writer: w, term: w.term, apart: apart, sequence: w.sequence, journal: w.journal.emptied()}
+	t := &tx{ctx: w.ctx, writer: w, term: w.term, apart: apart, sequence: w.sequence, journal: w.journal}
 	t.began = t.place()
 	if err := t.control("BEGIN IMMEDIATE"); err != nil {
 		return false, err
