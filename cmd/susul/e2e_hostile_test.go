@@ -59,9 +59,12 @@ func TestHostileCallersTakeNothingFromHonestOnes(t *testing.T) {
 	attacks.Go(n.forge)
 	honest := make(chan error, 1)
 	go func() {
-		_, failed := post(t, n, batches, moment{})
-		if len(failed) > 0 {
-			honest <- fmt.Errorf("%d honest callbacks failed", len(failed))
+		// EngageLab repeats what was not taken, five times at most.
+		for tries := 0; len(batches) > 0 && tries < 6; tries++ {
+			_, batches = post(t, n, batches, moment{})
+		}
+		if len(batches) > 0 {
+			honest <- fmt.Errorf("%d honest callbacks failed", len(batches))
 		}
 		close(honest)
 	}()

@@ -177,6 +177,9 @@ func post(t *testing.T, n *node, batches []callbackBatch, crash moment) (acknowl
 				if ok && done.Add(1) == crash.count && !crash.begun {
 					n.kill()
 				}
+				if !ok && crash == (moment{}) {
+					t.Logf("a batch was not taken: status %d, %s, error %v", got.status, got.body, err)
+				}
 				mu.Lock()
 				if ok {
 					acknowledged = append(acknowledged, batch)
