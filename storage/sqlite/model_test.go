@@ -43,6 +43,7 @@ func eventKey(push int, c storage.Callback) string {
 // TestStoreAgreesWithAModelThroughFailures fails batches, jobs, folds and commits, kills and reopens the store, leads anew,
 // makes room and folds, in any order, and compares all that can be read with a model after each step.
 func TestStoreAgreesWithAModelThroughFailures(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine{t: t, path: filepath.Join(t.TempDir(), "susul.db"), events: map[string]bool{},
 			members: map[int]map[string]bool{1: {}, 2: {}}, words: map[int]map[string]storage.Progress{1: {}, 2: {}}}

@@ -20,6 +20,7 @@ func TestMain(m *testing.M) {
 }
 
 func TestConformance(t *testing.T) {
+	t.Parallel()
 	storagetest.Run(t, func(tb testing.TB) storagetest.Database {
 		tb.Helper()
 		path := filepath.Join(tb.TempDir(), "it's a 100% #?odd name.db")
@@ -32,6 +33,7 @@ func TestConformance(t *testing.T) {
 
 // TestConformanceInLittleMemory folds and forgets all the time.
 func TestConformanceInLittleMemory(t *testing.T) {
+	t.Parallel()
 	storagetest.Run(t, func(tb testing.TB) storagetest.Database {
 		tb.Helper()
 		path := filepath.Join(tb.TempDir(), "susul.db")
