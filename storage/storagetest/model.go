@@ -3,6 +3,7 @@ package storagetest
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -15,6 +16,7 @@ type model struct {
 	w       *world
 	devices int
 	pushes  []*modelPush
+	touched []*modelPush // since they were checked
 }
 
 type modelPush struct {
@@ -36,8 +38,9 @@ var modelCases = []testCase{
 				"push":   m.push,
 				"send":   m.send,
 				"record": m.record,
-				"":       m.check,
+				"":       m.checkTouched,
 			})
+			m.check(t, m.pushes) // nor has what happened to one push changed another
 			w.nextID = world.nextID
 		})
 	}},
@@ -59,6 +62,7 @@ func (m *model) push(t *rapid.T) {
 	c := m.w.claimOne()
 	p.claim = &c
 	m.pushes = append(m.pushes, p)
+	m.touched = append(m.touched, p)
 }
 
 func (m *model) send(t *rapid.T) {
@@ -71,6 +75,7 @@ func (m *model) send(t *rapid.T) {
 	}
 	m.w.finish(m.w.result(*p.claim, storage.DispatchSent))
 	p.claim = nil
+	m.touched = append(m.touched, p)
 	for _, row := range p.held {
 		p.apply(row)
 	}
@@ -91,6 +96,7 @@ func (m *model) record(t *rapid.T) {
 		row := m.w.row(up(p.id), device, milestone)
 		row.Status = fmt.Sprint(milestone, rapid.IntRange(0, 1).Draw(t, "spelling"))
 		rows = append(rows, row)
+		m.touched = append(m.touched, p)
 		switch {
 		case p.claim != nil:
 			p.held = append(p.held, row)
@@ -132,8 +138,18 @@ func (p *modelPush) apply(row storage.Callback) bool {
 	return fresh
 }
 
-func (m *model) check(t *rapid.T) {
-	for _, p := range m.pushes {
+func (m *model) checkTouched(t *rapid.T) {
+	touched := map[int64]bool{}
+	m.check(t, slices.DeleteFunc(m.touched, func(p *modelPush) bool {
+		again := touched[p.id]
+		touched[p.id] = true
+		return again
+	}))
+	m.touched = nil
+}
+
+func (m *model) check(t *rapid.T, pushes []*modelPush) {
+	for _, p := range pushes {
 		got := map[string]storage.Progress{}
 		for _, r := range m.w.recipients(p.id) {
 			got[r.RegistrationID] = r.Progress
