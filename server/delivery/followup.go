@@ -136,10 +136,12 @@ func (s *Service) decideFollowUp(claim storage.Claim) verdict {
 	for _, recipient := range claim.Recipients {
 		if eligible(recipient) {
 			v.kept = append(v.kept, recipient)
+			continue
 		}
-	}
-	if passed := len(claim.Recipients) - len(v.kept); passed > 0 {
-		v.passedOver = map[storage.Reason]int{storage.ReasonMilestoneReached: passed}
+		if v.passedOver == nil {
+			v.passedOver = storage.PassedOver{}
+		}
+		v.passedOver[storage.ReasonMilestoneReached] = append(v.passedOver[storage.ReasonMilestoneReached], recipient.Ordinal)
 	}
 	if len(v.kept) == 0 {
 		v.state, v.reason = storage.DispatchSkipped, storage.ReasonMilestoneReached
@@ -193,7 +195,7 @@ func (s *Service) newStepPlanner(push storage.Push, step storage.Step) (*stepPla
 func (p *stepPlanner) slice(ctx context.Context, recipients []storage.Recipient, from uint32) (storage.StepPlan, error) {
 	plan := storage.StepPlan{
 		PushID: p.push.ID, Step: p.step, From: from, Through: from,
-		PassedOver: make(map[storage.Reason]int),
+		PassedOver: storage.PassedOver{},
 		Done:       len(recipients) < planSlice,
 	}
 	if len(recipients) > 0 {
@@ -226,7 +228,7 @@ type contentGroup struct {
 
 // groupByContent renders the step for the eligible and puts together those whose content is the same, in the order of
 // their first recipient.
-func (p *stepPlanner) groupByContent(ctx context.Context, recipients []storage.Recipient, passedOver map[storage.Reason]int) ([]*contentGroup, error) {
+func (p *stepPlanner) groupByContent(ctx context.Context, recipients []storage.Recipient, passedOver storage.PassedOver) ([]*contentGroup, error) {
 	var groups []*contentGroup
 	byContent := make(map[string]*contentGroup)
 	var failure error
@@ -235,12 +237,12 @@ func (p *stepPlanner) groupByContent(ctx context.Context, recipients []storage.R
 			return nil, err // rendering for thousands may take its time
 		}
 		if !p.eligible(recipient) {
-			passedOver[storage.ReasonMilestoneReached]++
+			passedOver[storage.ReasonMilestoneReached] = append(passedOver[storage.ReasonMilestoneReached], recipient.Ordinal)
 			continue
 		}
 		content, err := p.contentFor(recipient)
 		if err != nil {
-			passedOver[storage.ReasonTemplateFailed]++
+			passedOver[storage.ReasonTemplateFailed] = append(passedOver[storage.ReasonTemplateFailed], recipient.Ordinal)
 			failure = err
 			continue
 		}
@@ -254,7 +256,7 @@ func (p *stepPlanner) groupByContent(ctx context.Context, recipients []storage.R
 	}
 	if failure != nil {
 		p.service.Logger.Warn("a step's template failed", "app", p.push.App, "msg_id", p.push.ID, "step", p.step,
-			"recipients", passedOver[storage.ReasonTemplateFailed], "last_error", failure)
+			"recipients", len(passedOver[storage.ReasonTemplateFailed]), "last_error", failure)
 	}
 	return groups, nil
 }

@@ -99,7 +99,7 @@ type verdict struct {
 	state      storage.DispatchState
 	reason     storage.Reason
 	kept       []storage.Recipient
-	passedOver map[storage.Reason]int
+	passedOver storage.PassedOver
 }
 
 // decide asks once more whether, and to whom, the dispatch may go.

@@ -121,10 +121,10 @@ func (t *tx) updateDispatch(app string, d storage.Dispatch, result storage.Dispa
 var addPassedOver = bulk{`INSERT INTO passed_over (push_id, step, reason, n)`, 4,
 	`ON CONFLICT (push_id, step, reason) DO UPDATE SET n = n + excluded.n`}
 
-func (t *tx) addPassedOver(push int64, step int, passedOver map[storage.Reason]int) error {
+func (t *tx) addPassedOver(push int64, step int, passedOver storage.PassedOver) error {
 	reasons := slices.Sorted(maps.Keys(passedOver))
 	_, err := addPassedOver.exec(t, len(reasons), func(args []any, i int) []any {
-		return append(args, push, step, reasons[i], passedOver[reasons[i]])
+		return append(args, push, step, reasons[i], len(passedOver[reasons[i]]))
 	})
 	return err
 }
