@@ -28,23 +28,73 @@ type Policy struct {
 	Paused  bool    `json:"paused,omitempty"`
 	Trigger Trigger `json:"trigger"`
 	// Steps are the follow-ups: Steps[i] is step i+1, since step 0 is the first sending.
-	Steps      []Step    `json:"steps"`
-	CreateTime time.Time `json:"create_time,omitzero"`
-	UpdateTime time.Time `json:"update_time,omitzero"`
+	Steps  []Step `json:"steps"`
+	Limits Limits `json:"limits,omitzero"`
+	// HoldoutPermille of the recipients get no follow-up at all: 0…500.
+	HoldoutPermille int `json:"holdout_permille,omitempty"`
+	// Stack lets follow-ups stand beside the earlier notification instead of replacing it.
+	Stack           bool            `json:"stack,omitempty"`
+	UnknownProgress UnknownProgress `json:"unknown_progress,omitzero"`
+	Measurement     Measurement     `json:"measurement,omitzero"`
+	CreateTime      time.Time       `json:"create_time,omitzero"`
+	UpdateTime      time.Time       `json:"update_time,omitzero"`
 	// Revision is the etcd revision of this version. It is filled in when the policy is read.
 	Revision int64 `json:"-"`
 }
 
-// Trigger is the condition for follow-ups: the recipient did not reach Unless (or beyond) Within the first sending.
+// Trigger is the condition for follow-ups: Within the first sending, the recipient did not reach Unless (or beyond); or,
+// OnFailure, a sending failed for it, and none was delivered.
 type Trigger struct {
-	Unless storage.Milestone
-	Within time.Duration
+	Unless    storage.Milestone `json:"unless,omitempty"` // MilestoneUnknown with OnFailure
+	OnFailure bool              `json:"on_failure,omitempty"`
+	Within    time.Duration     `json:"within"`
 }
 
-// Step is one follow-up, due After the trigger's moment.
+// Step is one follow-up.
 type Step struct {
-	After   time.Duration
-	Content Content
+	// After counts from Origin.
+	After  time.Duration `json:"after"`
+	Origin Origin        `json:"origin,omitempty"`
+	// OnlyIf is a CEL expression over a recipient; see Subject. Empty is true for everybody.
+	OnlyIf string `json:"only_if,omitempty"`
+	// Contents is what a step without Variants sends.
+	Contents
+	Variants []Variant `json:"variants,omitempty"`
+	// Optimize lets the variants' shares follow from what was measured, instead of from their weights.
+	Optimize        bool `json:"optimize,omitempty"`
+	HoldoutPermille int  `json:"holdout_permille,omitempty"` // 0…500, of this step alone
+	Paused          bool `json:"paused,omitempty"`
+	// PauseReason is why the step paused itself; empty if an administrator paused it.
+	PauseReason string `json:"pause_reason,omitempty"`
+	// MeasuredSince is when the step was last resumed after it had paused itself; what was measured before does not count.
+	MeasuredSince time.Time `json:"measured_since,omitzero"`
+}
+
+// Origin is what a step's After counts from.
+type Origin string
+
+// The origins.
+const (
+	FromTrigger      Origin = "" // first sending + Trigger.Within
+	FromPreviousStep Origin = "PREVIOUS_STEP"
+	FromFirstSending Origin = "FIRST_SENDING"
+)
+
+// Variant is one of several contents of a step that are tried against each other.
+type Variant struct {
+	ID     string `json:"id"`
+	Weight int    `json:"weight,omitempty"` // relative to the others'; all 0 are equal
+	Contents
+}
+
+// Contents is what recipients get, by how far the earlier sendings got with them. One that is nil is Content.
+type Contents struct {
+	Content               *Content `json:"content,omitempty"`
+	NeverDelivered        *Content `json:"never_delivered,omitempty"`
+	DeliveredNotDisplayed *Content `json:"delivered_not_displayed,omitempty"`
+	DisplayedNotClicked   *Content `json:"displayed_not_clicked,omitempty"`
+	// Plain is for those for whom a template fails. It has no templates. Nil is the text of the first sending.
+	Plain *Content `json:"plain,omitempty"`
 }
 
 // Content is laid over the push. Every string, also those nested in Overlay, is a Liquid template over push,
@@ -56,8 +106,52 @@ type Content struct {
 	Overlay json.RawMessage `json:"overlay,omitempty"`
 }
 
+// Limits bound follow-ups. Zero fields do not.
+type Limits struct {
+	QuietHours   *QuietHours   `json:"quiet_hours,omitempty"`
+	FrequencyCap *FrequencyCap `json:"frequency_cap,omitempty"`
+	MinimumGap   time.Duration `json:"minimum_gap,omitempty"`
+	ExpireAfter  time.Duration `json:"expire_after,omitempty"` // counted from the first sending
+}
+
+// QuietHours are a part of each day, by the recipient's clock. End is on the next day if it is not after Start.
+type QuietHours struct {
+	Start           TimeOfDay `json:"start"`
+	End             TimeOfDay `json:"end"`
+	Drop            bool      `json:"drop,omitempty"`              // instead of deferring to End
+	DefaultTimeZone string    `json:"default_time_zone,omitempty"` // of devices of which none is known; empty is UTC
+}
+
+// FrequencyCap is a number of messages in a rolling window.
+type FrequencyCap struct {
+	Messages int           `json:"messages"`
+	Window   time.Duration `json:"window"`
+}
+
+// UnknownProgress says what becomes of a step when it can't be found out who reacted.
+type UnknownProgress struct {
+	HoldFor *time.Duration `json:"hold_for,omitempty"` // nil is DefaultHold
+	Send    bool           `json:"send,omitempty"`     // after that; else the step is cancelled
+}
+
+// Measurement says how the effect of follow-ups is measured. Zero fields are the defaults.
+type Measurement struct {
+	ClickWindow   time.Duration `json:"click_window,omitempty"`
+	MinimumSample int           `json:"minimum_sample,omitempty"`
+}
+
 // Offset is the time from the first sending to the moment when Steps[i] is due.
-func (p Policy) Offset(i int) time.Duration { return p.Trigger.Within + p.Steps[i].After }
+func (p Policy) Offset(i int) time.Duration {
+	step := p.Steps[i]
+	switch {
+	case step.Origin == FromFirstSending:
+		return step.After
+	case step.Origin == FromPreviousStep && i > 0:
+		return p.Offset(i-1) + step.After
+	default:
+		return p.Trigger.Within + step.After
+	}
+}
 
 // Encode returns the policy as JSON: what etcd stores and what is pinned to a push.
 func (p Policy) Encode() ([]byte, error) { return encode(p) }
