@@ -17,6 +17,7 @@ const (
 	pushPattern      = "apps/{app}/pushes/{push}"
 	reportPattern    = "apps/{app}/pushes/{push}/report"
 	recipientPattern = "apps/{app}/pushes/{push}/recipients/{recipient}"
+	switchPattern    = "apps/{app}/followUpSwitch"
 	policyPattern    = policyPrefix + "{policy}"
 	policyPrefix     = "resendPolicies/"
 )

@@ -89,14 +89,19 @@ func (v validator) brokenRules(message proto.Message) ([]*errdetails.BadRequest_
 	return violations, nil
 }
 
-// addPolicyFaults adds the policy's own faults, but for fields that broke a rule already, and for what is in them.
+// addPolicyFaults adds the policy's own faults that the rules have not told.
 func (v validator) addPolicyFaults(violations []*errdetails.BadRequest_FieldViolation, req *susulv1.CreateResendPolicyRequest) []*errdetails.BadRequest_FieldViolation {
 	_, err := v.api.policyDraft(req.GetResendPolicyId(), req.GetResendPolicy())
 	var fault *Fault
 	if !errors.As(err, &fault) {
 		return violations
 	}
-	for _, found := range fault.Violations {
+	return addUntold(violations, fault.Violations)
+}
+
+// addUntold adds to the violations those of more that are not about the same field, or about what is in it.
+func addUntold(violations, more []*errdetails.BadRequest_FieldViolation) []*errdetails.BadRequest_FieldViolation {
+	for _, found := range more {
 		told := slices.ContainsFunc(violations, func(v *errdetails.BadRequest_FieldViolation) bool {
 			return v.GetField() == found.GetField() || strings.HasPrefix(found.GetField(), v.GetField()+".")
 		})
