@@ -323,6 +323,51 @@ func TestQuota(t *testing.T) {
 	require.EqualValues(t, 2, u.seen.Load())
 }
 
+// A fresh push that comes while a large follow-up waits goes first, and as fast as if it were alone.
+func TestFreshPushesGoBeforeFollowUps(t *testing.T) {
+	clock := clockwork.NewFakeClock()
+	var batches atomic.Int64
+	u := newUpstream(t, engagelab.ClientOptions{Clock: clock, RequestsPerSecond: 100},
+		func(_ int64, w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, "batch") {
+				batches.Add(1)
+				say(w, `{"results":{}}`)
+				return
+			}
+			say(w, accepted)
+		})
+	batch := func(ctx context.Context, targets int) error {
+		_, err := u.BatchPush(ctx, engagelab.BatchRegID, []byte("{}"), targets)
+		return err
+	}
+	fresh := func(n int) {
+		t.Helper()
+		for range n {
+			_, err := u.push(t.Context())
+			require.NoError(t, err, "it did not have to wait: nobody moves the clock")
+		}
+	}
+	require.NoError(t, batch(engagelab.Yielding(t.Context()), 100), "what is free is free for follow-ups, too")
+
+	followUp := make(chan error, 1)
+	go func() { followUp <- batch(engagelab.Yielding(t.Context()), 90) }()
+	for range 5 {
+		require.NoError(t, clock.BlockUntilContext(t.Context(), 1))
+		clock.Advance(800 * time.Millisecond)
+		fresh(80)
+		require.EqualValues(t, 1, batches.Load(), "of 90 units there were never more than 80")
+	}
+	short, cancel := context.WithTimeout(engagelab.Yielding(t.Context()), 100*time.Millisecond)
+	defer cancel()
+	_, err := u.StatusMessage(short, "5", []string{"a"})
+	require.ErrorIs(t, err, engagelab.ErrOverQuota, "it comes after the follow-up that waits")
+
+	require.NoError(t, clock.BlockUntilContext(t.Context(), 1))
+	clock.Advance(900 * time.Millisecond)
+	require.NoError(t, <-followUp)
+	require.EqualValues(t, 2, batches.Load())
+}
+
 func TestWriteError(t *testing.T) {
 	w := httptest.NewRecorder()
 	engagelab.WriteError(w, http.StatusBadRequest, engagelab.CodeInvalidParameter, `"to" is wrong`)
