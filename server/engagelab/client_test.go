@@ -102,6 +102,8 @@ func TestCallsAreWellFormed(t *testing.T) {
 		{"states", func() (any, error) { return u.StatusBatch(ctx, []string{"5", "6"}) },
 			[]json.RawMessage{json.RawMessage(`{"message_id":"5","new":1e400}`)},
 			"GET /v4/status/batch/message?message_ids=5%2C6 app:hush-hush  "},
+		{"delete", func() (any, error) { return nil, u.DeleteDevice(ctx, "a/b") }, nil,
+			"DELETE /v4/devices/a%2Fb app:hush-hush  "},
 		{"message", func() (any, error) { return u.StatusMessage(ctx, "5", []string{"a", "b"}) },
 			map[string]engagelab.StatusMessage{"a": {Status: "1"}, "b": {Status: "click"}},
 			"GET /v4/status/message?message_id=5&registration_ids=a%2Cb app:hush-hush  "},
@@ -195,7 +197,7 @@ func TestRetryStaysWithinTheDeadline(t *testing.T) {
 	require.EqualValues(t, 1, u.seen.Load())
 }
 
-func TestBatchIsNotRepeatedOnceSent(t *testing.T) {
+func TestGroupPushIsNotRepeatedOnceSent(t *testing.T) {
 	for name, c := range map[string]struct {
 		fail      func(http.ResponseWriter)
 		attempts  int64
@@ -209,11 +211,32 @@ func TestBatchIsNotRepeatedOnceSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u := newUpstream(t, engagelab.ClientOptions{}, func(_ int64, w http.ResponseWriter, _ *http.Request) { c.fail(w) })
-			_, err := u.BatchPush(t.Context(), engagelab.BatchRegID, []byte("{}"), 1)
+			_, err := u.GroupPush(t.Context(), []byte("{}"))
 			require.Error(t, err)
 			require.Equal(t, c.ambiguous, engagelab.Ambiguous(err))
 			require.Equal(t, c.attempts, u.seen.Load())
 		})
+	}
+}
+
+func TestBatchIsRepeated(t *testing.T) {
+	u := newUpstream(t, engagelab.ClientOptions{}, func(n int64, w http.ResponseWriter, _ *http.Request) {
+		if n == 1 {
+			panic(http.ErrAbortHandler) // the connection breaks
+		}
+		say(w, `{"results":{"a":{"target":"a","success":true,"msg_id":5}}}`)
+	})
+	answer, err := u.BatchPush(t.Context(), engagelab.BatchRegID, []byte("{}"), 1)
+	require.NoError(t, err)
+	require.Equal(t, json.Number("5"), answer.Results["a"].MsgID)
+	require.EqualValues(t, 2, u.seen.Load())
+}
+
+func TestDeletingADevice(t *testing.T) {
+	for status, done := range map[int]bool{200: true, 204: true, 404: true, 400: false, 401: false, 500: false} {
+		u := newUpstream(t, engagelab.ClientOptions{}, func(_ int64, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		err := u.DeleteDevice(t.Context(), "a")
+		require.Equal(t, done, err == nil, "HTTP %d: %v", status, err)
 	}
 }
 
@@ -222,7 +245,7 @@ func TestNothingListens(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
 	client := engagelab.NewClient(engagelab.ClientOptions{BaseURL: "http://" + listener.Addr().String()})
-	_, err = client.BatchPush(t.Context(), engagelab.BatchRegID, []byte("{}"), 1)
+	_, err = client.GroupPush(t.Context(), []byte("{}"))
 	require.Error(t, err)
 	require.False(t, engagelab.Ambiguous(err), "nothing was written")
 }

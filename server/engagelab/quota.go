@@ -87,8 +87,8 @@ func (q *quota) takeLast(ctx context.Context, n int) error {
 	case <-ctx.Done():
 		return gaveUp(ctx)
 	}
-	for portion := 0; n > 0; n -= portion {
-		portion = min(n, q.limiter.Burst())
+	for n > 0 {
+		portion := min(n, q.limiter.Burst())
 		for wait := q.missing(portion); wait > 0; wait = q.missing(portion) {
 			if err := q.sleep(ctx, wait); err != nil {
 				return err
@@ -97,6 +97,7 @@ func (q *quota) takeLast(ctx context.Context, n int) error {
 		if err := q.takeNext(ctx, portion); err != nil {
 			return err
 		}
+		n -= portion
 	}
 	return nil
 }

@@ -29,6 +29,7 @@ type ask struct {
 
 // grants plays calls against a quota, in time of their own, and returns what they got, in order, and how many gave up.
 func grants(t *testing.T, perSecond float64, asks []ask) (got []grant, gaveUp int) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		q := newQuota(clockwork.NewRealClock(), perSecond) // the bubble's clock
 		began := time.Now()
