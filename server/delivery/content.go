@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+	"time"
 
 	"susul.dev/susul/server/effect"
 	"susul.dev/susul/server/engagelab"
@@ -31,8 +32,8 @@ type words struct {
 	shares    []float64 // of the variants, relative to each other
 	variables policy.Variables
 	seed      []string // of the hash that assigns the variants, without the recipient
-	// shared are the contents that are the same for all who get them, once somebody does.
-	shared map[*policy.CompiledContent]wording
+	// shared are the contents that are the same for all who get them, by variant, once somebody does.
+	shared []map[*policy.CompiledContent]wording
 }
 
 func (f *followUp) newWords(ctx context.Context) (*words, error) {
@@ -43,7 +44,9 @@ func (f *followUp) newWords(ctx context.Context) (*words, error) {
 			Push: f.document.Members(), CustomArgs: f.document.CustomArgs(), Step: f.number,
 		},
 		seed:   []string{"variant", f.terms.UID, strconv.Itoa(f.number), strconv.FormatInt(f.push.ID, 10)},
-		shared: make(map[*policy.CompiledContent]wording),
+	}
+	for range w.variants {
+		w.shared = append(w.shared, make(map[*policy.CompiledContent]wording))
 	}
 	var err error
 	w.shares, err = f.variantShares(ctx)
@@ -110,10 +113,10 @@ func (w *words) wordingFor(recipient storage.Recipient, device policy.Device) wo
 		variables.Device = device
 		return w.render(variant, content, variables)
 	}
-	shared, ok := w.shared[content]
+	shared, ok := w.shared[variant][content]
 	if !ok {
 		shared = w.render(variant, content, w.variables)
-		w.shared[content] = shared
+		w.shared[variant][content] = shared
 	}
 	return shared
 }
