@@ -32,6 +32,8 @@ type Sender interface {
 // Policies is what delivery needs of the resend policies.
 type Policies interface {
 	Snapshot() *policy.Snapshot
+	// Update is policy.Store's.
+	Update(ctx context.Context, revision int64, id string, mutate func(policy.Policy) (policy.Policy, error)) (policy.Policy, error)
 }
 
 // App is one EngageLab application.
@@ -79,6 +81,7 @@ type Service struct {
 	external map[string]*rate.Limiter // likewise; of the pushes that are recorded, in the clock's time
 	waiting  waiters
 	compiled compiledPolicies
+	judging  judging
 	// stepsDue gets a signal when steps may have become due earlier than was known.
 	stepsDue chan struct{}
 	// strays gets a signal when callbacks of a message came that is not known.
