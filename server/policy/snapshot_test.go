@@ -14,7 +14,7 @@ func snapshotOf(t *testing.T, policies ...Policy) *Snapshot {
 	byID := make(map[string]*Compiled)
 	for _, p := range policies {
 		p.Trigger = Trigger{Unless: storage.Clicked, Within: time.Hour}
-		p.Steps = []Step{{After: time.Hour, Content: Content{Title: "t"}}}
+		p.Steps = []Step{{After: time.Hour, Contents: Contents{Content: &Content{Title: "t"}}}}
 		c, err := Compile(p)
 		require.NoError(t, err)
 		byID[p.ID] = c
