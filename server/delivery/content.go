@@ -43,7 +43,7 @@ func (f *followUp) newWords(ctx context.Context) (*words, error) {
 		variables: policy.Variables{
 			Push: f.document.Members(), CustomArgs: f.document.CustomArgs(), Step: f.number,
 		},
-		seed:   []string{"variant", f.terms.UID, strconv.Itoa(f.number), strconv.FormatInt(f.push.ID, 10)},
+		seed: []string{"variant", f.terms.UID, strconv.Itoa(f.number), strconv.FormatInt(f.push.ID, 10)},
 	}
 	for range w.variants {
 		w.shared = append(w.shared, make(map[*policy.CompiledContent]wording))

@@ -65,7 +65,7 @@ func (s *Service) ExplainRecipient(ctx context.Context, app string, id int64, re
 	if err != nil {
 		return Explanation{}, err
 	}
-	e := explainer{history: history, words: s.wordsFor(history), now: s.Clock.Now(), sent: make(map[int]time.Time)}
+	e := explainer{history: history, say: s.sentencesFor(history), now: s.Clock.Now(), sent: make(map[int]time.Time)}
 	e.accepted()
 	for _, dispatch := range history.Dispatches {
 		e.dispatch(dispatch)
@@ -88,7 +88,7 @@ func (s *Service) ExplainRecipient(ctx context.Context, app string, id int64, re
 // explainer turns what is stored into occurrences.
 type explainer struct {
 	history storage.History
-	words   words
+	say     sentences
 	now     time.Time
 	sent    map[int]time.Time // when EngageLab took each step
 	told    []Occurrence
@@ -104,7 +104,7 @@ func (e *explainer) tell(o Occurrence, text string) {
 
 func (e *explainer) accepted() {
 	o := Occurrence{Time: e.history.Push.CreateTime, Kind: OccurrenceAccepted}
-	e.tell(o, e.words.accepted())
+	e.tell(o, e.say.accepted())
 }
 
 // dispatch tells of a request that the recipient is, or was to be, in.
@@ -115,7 +115,7 @@ func (e *explainer) dispatch(d storage.Dispatch) {
 	if d.Step > 0 {
 		planned := o
 		planned.Kind, planned.Time = OccurrencePlanned, d.PlanTime
-		e.tell(planned, e.words.planned(planned))
+		e.tell(planned, e.say.planned(planned))
 	}
 	if e.wasPassedOver(d.Step) {
 		return // it was taken out when the request was about to go
@@ -125,17 +125,17 @@ func (e *explainer) dispatch(d storage.Dispatch) {
 	case storage.DispatchSent:
 		o.Kind, o.Time, o.UpstreamID = OccurrenceSent, d.SentTime, d.UpstreamID
 		e.sent[d.Step] = d.SentTime
-		e.tell(o, e.words.sent(o))
+		e.tell(o, e.say.sent(o))
 	case storage.DispatchBlocked, storage.DispatchPending, storage.DispatchClaimed, storage.DispatchSending:
 		o.Kind, o.Time, o.later = OccurrenceQueued, d.DueTime, true
-		e.tell(o, e.words.queued(o, d))
+		e.tell(o, e.say.queued(o, d))
 	default:
 		o.Kind, o.Reason, o.Time = OccurrenceUnsent, string(d.State), d.DueTime
 		if d.State == storage.DispatchExpired {
 			o.Time = d.ExpireTime
 		}
 		o.Time = e.past(o.Time)
-		e.tell(o, e.words.unsent(o, d))
+		e.tell(o, e.say.unsent(o, d))
 	}
 }
 
@@ -153,7 +153,7 @@ func (e *explainer) wasPassedOver(step int) bool {
 
 func (e *explainer) passedOver(once storage.PassedOverOnce) {
 	o := Occurrence{Time: once.Time, Step: once.Step, Kind: OccurrencePassedOver, Reason: string(once.Reason)}
-	e.tell(o, e.words.passedOver(o))
+	e.tell(o, e.say.passedOver(o))
 }
 
 // step tells of a follow-up that is not decided about for the recipient.
@@ -166,14 +166,14 @@ func (e *explainer) step(step storage.Step) {
 	switch step.State {
 	case storage.StepCancelled:
 		o := Occurrence{Time: e.past(step.DueTime), Step: step.Number, Kind: OccurrenceCancelled, Reason: string(step.CancelReason)}
-		e.tell(o, e.words.cancelled(o))
+		e.tell(o, e.say.cancelled(o))
 	case storage.StepWaiting, storage.StepScheduled:
 		if !step.HoldTime.IsZero() {
 			o := Occurrence{Time: step.HoldTime, Step: step.Number, Kind: OccurrenceHeld}
-			e.tell(o, e.words.held(o))
+			e.tell(o, e.say.held(o))
 		}
 		o := Occurrence{Time: step.DueTime, Step: step.Number, Kind: OccurrenceScheduled, later: true}
-		e.tell(o, e.words.scheduled(o))
+		e.tell(o, e.say.scheduled(o))
 	}
 }
 
@@ -184,7 +184,7 @@ func (e *explainer) reported(event *storage.Event) {
 	if sent := e.sent[event.Step]; sent.After(o.order) {
 		o.order = sent
 	}
-	e.tell(o, e.words.reported(event))
+	e.tell(o, e.say.reported(event))
 }
 
 func compareBools(a, b bool) int {

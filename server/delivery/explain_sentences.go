@@ -9,19 +9,19 @@ import (
 	"susul.dev/susul/storage"
 )
 
-// words tells occurrences in sentences.
-type words struct {
+// sentences tells occurrences to people.
+type sentences struct {
 	push     storage.Push
 	progress storage.Progress
 	trigger  *policy.Trigger // nil without a usable policy
 }
 
-func (s *Service) wordsFor(history storage.History) words {
-	w := words{push: history.Push, progress: history.Recipient.Progress}
+func (s *Service) sentencesFor(history storage.History) sentences {
+	told := sentences{push: history.Push, progress: history.Recipient.Progress}
 	if pinned, err := s.compiled.get(history.Push.Policy); err == nil {
-		w.trigger = &pinned.Policy.Trigger
+		told.trigger = &pinned.Policy.Trigger
 	}
-	return w
+	return told
 }
 
 // at tells a time to the second; callers leave unknown ones out.
@@ -39,23 +39,23 @@ func stepName(step int) string {
 	return fmt.Sprintf("Step %d", step)
 }
 
-func (w words) policy() string {
-	if w.push.Policy == nil {
+func (s sentences) policy() string {
+	if s.push.Policy == nil {
 		return "without a resend policy"
 	}
-	return fmt.Sprintf("with resend policy %s at revision %d", w.push.Policy.Name, w.push.Policy.Revision)
+	return fmt.Sprintf("with resend policy %s at revision %d", s.push.Policy.Name, s.push.Policy.Revision)
 }
 
-func (w words) accepted() string {
-	if w.push.External {
-		return fmt.Sprintf("The push was not made through Susul; it became known%s, %s.", at(w.push.CreateTime), w.policy())
+func (s sentences) accepted() string {
+	if s.push.External {
+		return fmt.Sprintf("The push was not made through Susul; it became known%s, %s.", at(s.push.CreateTime), s.policy())
 	}
-	return fmt.Sprintf("The push was accepted%s, %s.", at(w.push.CreateTime), w.policy())
+	return fmt.Sprintf("The push was accepted%s, %s.", at(s.push.CreateTime), s.policy())
 }
 
-func (w words) planned(o Occurrence) string {
+func (s sentences) planned(o Occurrence) string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s was planned%s, %s", stepName(o.Step), at(o.Time), w.policy())
+	fmt.Fprintf(&text, "%s was planned%s, %s", stepName(o.Step), at(o.Time), s.policy())
 	if o.Variant != "" {
 		fmt.Fprintf(&text, ", variant %s", o.Variant)
 	}
@@ -68,11 +68,11 @@ func (w words) planned(o Occurrence) string {
 	return text.String() + "."
 }
 
-func (w words) sent(o Occurrence) string {
+func (s sentences) sent(o Occurrence) string {
 	return fmt.Sprintf("%s was taken by EngageLab%s, as message %s.", stepName(o.Step), at(o.Time), o.UpstreamID)
 }
 
-func (w words) queued(o Occurrence, d storage.Dispatch) string {
+func (s sentences) queued(o Occurrence, d storage.Dispatch) string {
 	switch d.State {
 	case storage.DispatchBlocked:
 		return fmt.Sprintf("%s waits until EngageLab has taken the first part of the push.", stepName(o.Step))
@@ -83,7 +83,7 @@ func (w words) queued(o Occurrence, d storage.Dispatch) string {
 	}
 }
 
-func (w words) unsent(o Occurrence, d storage.Dispatch) string {
+func (s sentences) unsent(o Occurrence, d storage.Dispatch) string {
 	name := stepName(o.Step)
 	switch {
 	case d.State == storage.DispatchRefused && d.Refusal != nil:
@@ -99,32 +99,32 @@ func (w words) unsent(o Occurrence, d storage.Dispatch) string {
 	}
 }
 
-func (w words) passedOver(o Occurrence) string {
+func (s sentences) passedOver(o Occurrence) string {
 	return fmt.Sprintf("%s was not for this recipient, it was decided%s: %s.", stepName(o.Step), at(o.Time),
-		w.passOverWords(storage.Reason(o.Reason)))
+		s.passOverWords(storage.Reason(o.Reason)))
 }
 
-func (w words) cancelled(o Occurrence) string {
+func (s sentences) cancelled(o Occurrence) string {
 	return fmt.Sprintf("%s was cancelled for everybody: %s.", stepName(o.Step), cancelWords(storage.Reason(o.Reason)))
 }
 
-func (w words) held(o Occurrence) string {
+func (s sentences) held(o Occurrence) string {
 	return fmt.Sprintf("%s is held since %s: EngageLab has told less than it knows of who reacted.", stepName(o.Step),
 		strings.TrimPrefix(at(o.Time), " at "))
 }
 
-func (w words) scheduled(o Occurrence) string {
+func (s sentences) scheduled(o Occurrence) string {
 	if o.Time.IsZero() {
 		return fmt.Sprintf("%s waits for the first sending.", stepName(o.Step))
 	}
 	text := fmt.Sprintf("%s is to be planned%s", stepName(o.Step), at(o.Time))
-	if w.trigger != nil && !w.trigger.Holds(w.progress) {
-		text += ", but as things stand not for this recipient: " + w.passOverWords(storage.ReasonMilestoneReached)
+	if s.trigger != nil && !s.trigger.Holds(s.progress) {
+		text += ", but as things stand not for this recipient: " + s.passOverWords(storage.ReasonMilestoneReached)
 	}
 	return text + "."
 }
 
-func (w words) reported(event *storage.Event) string {
+func (s sentences) reported(event *storage.Event) string {
 	what := event.Milestone.String()
 	if event.Milestone == storage.MilestoneUnknown {
 		what = fmt.Sprintf("the status %q, which Susul has no name for,", event.Status)
@@ -137,16 +137,16 @@ func (w words) reported(event *storage.Event) string {
 }
 
 // passOverWords says why a recipient is passed over.
-func (w words) passOverWords(reason storage.Reason) string {
+func (s sentences) passOverWords(reason storage.Reason) string {
 	switch reason {
 	case storage.ReasonMilestoneReached:
 		switch {
-		case w.trigger == nil:
+		case s.trigger == nil:
 			return "the trigger's condition did not hold"
-		case w.trigger.OnFailure:
+		case s.trigger.OnFailure:
 			return "nothing had failed, or something was delivered after all"
 		default:
-			return fmt.Sprintf("%s had been reached", w.trigger.Unless)
+			return fmt.Sprintf("%s had been reached", s.trigger.Unless)
 		}
 	case storage.ReasonInvalidDevice:
 		return "its token is dead"
