@@ -19,7 +19,7 @@ func snapshotOf(t *testing.T, policies ...Policy) *Snapshot {
 		require.NoError(t, err)
 		byID[p.ID] = c
 	}
-	return newSnapshot(7, byID)
+	return newSnapshot(7, byID, nil)
 }
 
 func TestSelect(t *testing.T) {
