@@ -13,6 +13,8 @@ type Metrics struct {
 	adopted    *prometheus.CounterVec
 	dispatches *prometheus.CounterVec
 	callbacks  *prometheus.CounterVec
+	measured   *prometheus.CounterVec
+	paused     prometheus.Counter
 }
 
 // NewMetrics registers the counters.
@@ -30,8 +32,14 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		callbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "susul_callbacks_total", Help: "Rows that EngageLab reported, by what became of them.",
 		}, []string{"app", "outcome"}),
+		measured: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "susul_steps_measured_total", Help: "Steps of pushes whose click window has ended.",
+		}, []string{"app"}),
+		paused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "susul_steps_paused_total", Help: "Steps of resend policies that were paused because they did harm.",
+		}),
 	}
-	registry.MustRegister(m.pushes, m.adopted, m.dispatches, m.callbacks)
+	registry.MustRegister(m.pushes, m.adopted, m.dispatches, m.callbacks, m.measured, m.paused)
 	return m
 }
 
@@ -42,6 +50,10 @@ func (m *Metrics) pushAdopted(app string) { m.adopted.WithLabelValues(app).Inc()
 func (m *Metrics) dispatchFinished(app string, state storage.DispatchState) {
 	m.dispatches.WithLabelValues(app, string(state)).Inc()
 }
+
+func (m *Metrics) stepMeasured(app string) { m.measured.WithLabelValues(app).Inc() }
+
+func (m *Metrics) stepPaused() { m.paused.Inc() }
 
 func (m *Metrics) callbacksRecorded(app string, summary storage.CallbackSummary) {
 	m.callbacks.WithLabelValues(app, "new").Add(float64(summary.New))

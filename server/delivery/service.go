@@ -32,6 +32,8 @@ type Sender interface {
 // Policies is what delivery needs of the resend policies.
 type Policies interface {
 	Snapshot() *policy.Snapshot
+	// Update is policy.Store's.
+	Update(ctx context.Context, revision int64, id string, mutate func(policy.Policy) (policy.Policy, error)) (policy.Policy, error)
 }
 
 // App is one EngageLab application.
@@ -79,6 +81,9 @@ type Service struct {
 	external map[string]*rate.Limiter // likewise; of the pushes that are recorded, in the clock's time
 	waiting  waiters
 	compiled compiledPolicies
+	judging  judging
+	// backtests holds a token for each that runs.
+	backtests chan struct{}
 	// stepsDue gets a signal when steps may have become due earlier than was known.
 	stepsDue chan struct{}
 	// strays gets a signal when callbacks of a message came that is not known.
@@ -92,12 +97,13 @@ func New(o Options) *Service {
 	setDefault(&o.SendersPerApp, 32)
 	setDefault(&o.ExternalPushes, 10_000)
 	s := &Service{
-		Options:  o,
-		statuses: knownStatuses(o.Statuses),
-		outbox:   make(map[string]*dispatcher, len(o.Apps)),
-		external: make(map[string]*rate.Limiter, len(o.Apps)),
-		stepsDue: make(chan struct{}, 1),
-		strays:   make(chan struct{}, 1),
+		Options:   o,
+		statuses:  knownStatuses(o.Statuses),
+		outbox:    make(map[string]*dispatcher, len(o.Apps)),
+		external:  make(map[string]*rate.Limiter, len(o.Apps)),
+		backtests: make(chan struct{}, backtestsAtOnce),
+		stepsDue:  make(chan struct{}, 1),
+		strays:    make(chan struct{}, 1),
 	}
 	perHour := max(o.ExternalPushes, 0)
 	for key := range o.Apps {
