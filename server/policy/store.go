@@ -166,7 +166,8 @@ func (s *Store) Create(ctx context.Context, p Policy) (Policy, error) {
 
 // Update replaces a policy by what mutate makes of its present version. With a revision, it returns ErrConflict unless
 // the policy is at that revision; with 0 it takes any, and calls mutate again when another writer was faster. ID, UID
-// and CreateTime stay. It returns mutate's error, an *InvalidError, ErrNotFound, ErrConflict or ErrUnavailable.
+// and CreateTime stay; a step that had paused itself, and is paused no more, is measured anew from now on. It returns
+// mutate's error, an *InvalidError, ErrNotFound, ErrConflict or ErrUnavailable.
 func (s *Store) Update(ctx context.Context, revision int64, id string, mutate func(Policy) (Policy, error)) (Policy, error) {
 	for range maxAttempts {
 		current, err := s.read(ctx, id)
@@ -182,6 +183,7 @@ func (s *Store) Update(ctx context.Context, revision int64, id string, mutate fu
 		}
 		p.ID, p.UID, p.CreateTime = current.ID, current.UID, current.CreateTime
 		p.UpdateTime = s.now()
+		p.Steps = resume(p.Steps, current.Steps, p.UpdateTime)
 		spec, err := checked(p)
 		if err != nil {
 			return Policy{}, err
