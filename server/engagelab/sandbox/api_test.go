@@ -199,7 +199,7 @@ func TestConfigFaults(t *testing.T) {
 	_, err := New(Config{
 		Apps: map[string]string{"": "x"}, Callback: Callback{URL: "nowhere", Username: "u"}, Devices: -1, RequestsPerSecond: -1,
 		CallbackLoss: 1.5,
-		Behaviour: Behaviour{DeadShare: 2, ClickRate: -1, DisplayWithin: -1, OfflineMin: 2, OfflineMax: 1},
+		Behaviour:    Behaviour{DeadShare: 2, ClickRate: -1, DisplayWithin: -1, OfflineMin: 2, OfflineMax: 1},
 	})
 	for _, fault := range []string{"app \"\"", "callback URL", "username and secret", "devices", "requests per second",
 		"callback loss", "dead share", "click rate", "display time", "longest offline"} {
