@@ -283,7 +283,7 @@ func (f *followUp) decide(ctx context.Context, claim storage.Claim, now time.Tim
 		}
 		v.keep(claim, i)
 	}
-	if len(v.recipients) == 0 {
+	if len(v.kept) == 0 {
 		v.state, v.reason = storage.DispatchSkipped, storage.ReasonNobodyLeft
 	}
 	return v, nil

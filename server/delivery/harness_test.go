@@ -226,11 +226,14 @@ func news() policy.Policy {
 		Match:   `custom_args == "news"`,
 		Trigger: policy.Trigger{Unless: storage.Clicked, Within: 2 * time.Hour},
 		Steps: []policy.Step{
-			{After: time.Hour, Content: policy.Content{Title: "Again: {{ push.body.notification.android.title }}"}},
-			{After: 3 * time.Hour, Content: policy.Content{Alert: "Last call, step {{ step }}."}},
+			{After: time.Hour, Contents: says(policy.Content{Title: "Again: {{ push.body.notification.android.title }}"})},
+			{After: 3 * time.Hour, Contents: says(policy.Content{Alert: "Last call, step {{ step }}."})},
 		},
 	}
 }
+
+// says are the contents of a step that has one for all.
+func says(content policy.Content) policy.Contents { return policy.Contents{Content: &content} }
 
 func (h *house) createPolicy(p policy.Policy) policy.Policy {
 	h.t.Helper()

@@ -82,7 +82,7 @@ func (s *Service) start(ctx context.Context, claim storage.Claim, result storage
 	}
 	start := storage.DispatchStart{ID: result.ID, Attempt: result.Attempt, PassedOver: v.passedOver}
 	if len(v.passedOver) > 0 {
-		start.Recipients, claim.Recipients, claim.Dispatch.Singles = ordinals(v.recipients), v.recipients, v.singles
+		start.Recipients, claim.Recipients, claim.Dispatch.Singles = ordinals(v.kept), v.kept, v.singles
 	}
 	err = s.Store.StartDispatch(ctx, start)
 	if errors.Is(err, storage.ErrConflict) {
@@ -119,14 +119,14 @@ type verdict struct {
 	reason storage.Reason
 	// until and expire are, of a Pending one, the times to which it is deferred.
 	until, expire time.Time
-	recipients    []storage.Recipient
+	kept          []storage.Recipient
 	singles       []storage.Single // of a batch, what each of them gets
 	passedOver    storage.PassedOver
 }
 
 // keep adds the i-th of a claim's recipients to those who are kept.
 func (v *verdict) keep(claim storage.Claim, i int) {
-	v.recipients = append(v.recipients, claim.Recipients[i])
+	v.kept = append(v.kept, claim.Recipients[i])
 	if claim.Dispatch.Singles != nil {
 		v.singles = append(v.singles, claim.Dispatch.Singles[i])
 	}
@@ -141,7 +141,7 @@ func (s *Service) decide(ctx context.Context, claim storage.Claim) (verdict, err
 	case now.After(claim.Dispatch.ExpireTime):
 		return verdict{state: storage.DispatchExpired, reason: storage.ReasonExpired}, nil
 	case claim.Dispatch.Step == 0:
-		return verdict{recipients: claim.Recipients, singles: claim.Dispatch.Singles}, nil
+		return verdict{kept: claim.Recipients, singles: claim.Dispatch.Singles}, nil
 	default:
 		return s.decideFollowUp(ctx, claim, now)
 	}
@@ -218,7 +218,7 @@ func (s *Service) request(ctx context.Context, claim storage.Claim) (engagelab.P
 	for _, recipient := range claim.Recipients {
 		request.RegistrationIDs = append(request.RegistrationIDs, recipient.RegistrationID)
 	}
-	if request.OverrideMsgID, err = s.replacedBy(ctx, claim, document); err != nil {
+	if request.OverrideMsgID, err = s.overrideFor(ctx, claim.Push.App, document, claim.Dispatch.Override); err != nil {
 		return engagelab.PushResponse{}, err
 	}
 	body, err := document.For(request)
@@ -228,12 +228,13 @@ func (s *Service) request(ctx context.Context, claim storage.Claim) (engagelab.P
 	return app.Sender.Push(ctx, body)
 }
 
-// replacedBy returns EngageLab's id of the message whose notification the dispatch replaces: what the document names goes first.
-func (s *Service) replacedBy(ctx context.Context, claim storage.Claim, document engagelab.Document) (string, error) {
+// overrideFor returns what EngageLab calls the message that a document is to replace: the one that it names itself, or else the
+// given.
+func (s *Service) overrideFor(ctx context.Context, app string, document engagelab.Document, earlier string) (upstreamID string, err error) {
 	if document.OverrideMsgID() == "" {
-		return claim.Dispatch.Override, nil
+		return earlier, nil
 	}
-	return s.overridden(ctx, claim.Push.App, document)
+	return s.overridden(ctx, app, document)
 }
 
 // overridden returns EngageLab's id of the push that the document overrides, empty if it names none of Susul's. The

@@ -90,7 +90,7 @@ func (d Document) TimeToLive() time.Duration {
 
 // HasContent reports whether the push shows, or passes on, anything.
 func (d Document) HasContent() bool {
-	return len(d.notification()) > 0 || len(object(d.body(), "message")) > 0 || len(object(d.body(), "live_activity")) > 0
+	return len(d.notification()) > 0 || object(d.body(), "message") != nil || object(d.body(), "live_activity") != nil
 }
 
 // RegistrationIDs returns the listed audience without repeats, and whether the audience is a list at all.
