@@ -85,6 +85,9 @@ func partsOf(draft storage.PushDraft) []part {
 		rest = rest[n:]
 		add(func(t *tx) error { return t.insertDispatches(draft.Push.App, id, 0, some) })
 	}
+	for _, some := range slicesOf(draft.PassedOver) {
+		add(func(t *tx) error { return t.passOver(id, 0, draft.Push.CreateTime, some) })
+	}
 	return append(parts, func(t *tx) (creation, error) { return t.publish(id, draft.Steps) })
 }
 

@@ -192,10 +192,7 @@ func (r *resolver) findMessage(id string) error {
 
 // find reads what an upstream id stands for, or returns storage.ErrNotFound.
 func (l *live) find(ctx context.Context, q querier, u upstream) (*audience, target, error) {
-	to, err := first(ctx, q, func(rows *sql.Rows) (to target, err error) {
-		err = rows.Scan(&to.dispatch.ID, &to.push, &to.dispatch.Step)
-		return to, err
-	}, selectTarget, u.app, u.id)
+	to, err := first(ctx, q, scanTarget, selectTarget, u.app, u.id, u.app, u.id)
 	if err != nil {
 		return nil, to, err
 	}
@@ -203,7 +200,15 @@ func (l *live) find(ctx context.Context, q querier, u upstream) (*audience, targ
 	return a, to, err
 }
 
-const selectTarget = `SELECT id, push_id, step FROM dispatch WHERE app = ? AND upstream_id = ?`
+// selectTarget finds a dispatch by its own upstream id, or by that of one of its single messages. No id is both.
+const selectTarget = `SELECT id, push_id, step FROM dispatch WHERE app = ? AND upstream_id = ? UNION ALL
+	SELECT d.id, d.push_id, d.step FROM single s JOIN dispatch d ON d.id = s.dispatch_id
+	WHERE s.app_id = (SELECT id FROM app WHERE key = ?) AND s.upstream_id = ?`
+
+func scanTarget(rows *sql.Rows) (to target, err error) {
+	err = rows.Scan(&to.dispatch.ID, &to.push, &to.dispatch.Step)
+	return to, err
+}
 
 // release ends the snapshot, if there is one.
 func (r *resolver) release() {
