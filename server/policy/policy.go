@@ -1,9 +1,7 @@
 package policy
 
 import (
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"time"
 
 	"susul.dev/susul/storage"
@@ -114,11 +112,14 @@ type Limits struct {
 	ExpireAfter  time.Duration `json:"expire_after,omitempty"` // counted from the first sending
 }
 
-// QuietHours are a part of each day, by the recipient's clock. End is on the next day if it is not after Start.
+// QuietHours are a part of each day, by the recipient's clock. Until is on the next day if it is not after From.
+//
+// Where clocks are put forward, what they skip counts as shown at that moment; where they are put back, what they show
+// again begins or ends the hours again.
 type QuietHours struct {
-	Start           TimeOfDay `json:"start"`
-	End             TimeOfDay `json:"end"`
-	Drop            bool      `json:"drop,omitempty"`              // instead of deferring to End
+	From            TimeOfDay `json:"start"`
+	Until           TimeOfDay `json:"end"`
+	Drop            bool      `json:"drop,omitempty"`              // instead of deferring to Until
 	DefaultTimeZone string    `json:"default_time_zone,omitempty"` // of devices of which none is known; empty is UTC
 }
 
@@ -151,86 +152,4 @@ func (p Policy) Offset(i int) time.Duration {
 	default:
 		return p.Trigger.Within + step.After
 	}
-}
-
-// Encode returns the policy as JSON: what etcd stores and what is pinned to a push.
-func (p Policy) Encode() ([]byte, error) { return encode(p) }
-
-// Decode reads what Encode wrote. The revision is kept beside the encoding, not in it.
-func Decode(spec []byte, revision int64) (Policy, error) {
-	if len(spec) > MaxSize {
-		return Policy{}, fmt.Errorf("policy of %d bytes is larger than %d", len(spec), MaxSize)
-	}
-	var p Policy
-	if err := json.Unmarshal(spec, &p); err != nil {
-		return Policy{}, fmt.Errorf("decode policy: %w", err)
-	}
-	p.Revision = revision
-	return p, nil
-}
-
-type triggerJSON struct {
-	Unless string   `json:"unless"`
-	Within duration `json:"within"`
-}
-
-// MarshalJSON writes the milestone by name.
-func (t Trigger) MarshalJSON() ([]byte, error) {
-	return json.Marshal(triggerJSON{t.Unless.String(), duration(t.Within)})
-}
-
-// UnmarshalJSON reads what MarshalJSON wrote.
-func (t *Trigger) UnmarshalJSON(b []byte) error {
-	var j triggerJSON
-	if err := json.Unmarshal(b, &j); err != nil {
-		return err
-	}
-	for m := storage.MilestoneUnknown; m <= storage.Failed; m++ {
-		if m.String() == j.Unless {
-			*t = Trigger{Unless: m, Within: time.Duration(j.Within)}
-			return nil
-		}
-	}
-	return fmt.Errorf("unknown milestone %q", j.Unless)
-}
-
-type stepJSON struct {
-	After   duration `json:"after"`
-	Content Content  `json:"content"`
-}
-
-// MarshalJSON writes the duration readably.
-func (s Step) MarshalJSON() ([]byte, error) { return encode(stepJSON{duration(s.After), s.Content}) }
-
-// UnmarshalJSON reads what MarshalJSON wrote.
-func (s *Step) UnmarshalJSON(b []byte) error {
-	var j stepJSON
-	if err := json.Unmarshal(b, &j); err != nil {
-		return err
-	}
-	*s = Step{After: time.Duration(j.After), Content: j.Content}
-	return nil
-}
-
-// duration is a time.Duration that reads "1h30m0s" in JSON.
-type duration time.Duration
-
-func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
-
-func (d *duration) UnmarshalText(b []byte) error {
-	parsed, err := time.ParseDuration(string(b))
-	*d = duration(parsed)
-	return err
-}
-
-// encode is json.Marshal without the escapes for HTML, which only make texts hard to read. Object keys are sorted, so
-// that equal values are equal bytes.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
