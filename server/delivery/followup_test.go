@@ -138,7 +138,7 @@ func TestAChangedPolicyIsForLaterPushes(t *testing.T) {
 	_, first := h.push(1, nil)
 	_, err := h.policies.Update(t.Context(), 0, p.ID, func(p policy.Policy) (policy.Policy, error) {
 		p.Steps = p.Steps[:1]
-		p.Steps[0].After, p.Steps[0].Content.Title = time.Minute, "Changed"
+		p.Steps[0].After, p.Steps[0].Contents = time.Minute, says(policy.Content{Title: "Changed"})
 		return p, nil
 	})
 	require.NoError(t, err)
@@ -151,9 +151,9 @@ func TestAChangedPolicyIsForLaterPushes(t *testing.T) {
 func TestPersonalContentIsGroupedByWhatItSays(t *testing.T) {
 	h := newHouse(t)
 	p := news()
-	p.Steps = []policy.Step{{After: time.Hour, Content: policy.Content{
+	p.Steps = []policy.Step{{After: time.Hour, Contents: says(policy.Content{
 		Alert: "{{ custom_args.picks[device.registration_id] | default: 'a scarf' }}",
-	}}}
+	})}}
 	p.Match = "type(custom_args) == map"
 	h.createPolicy(p)
 	push, _ := h.push(2500, map[string]any{"custom_args": map[string]any{"picks": map[string]any{"r7": "a kettle"}}})
@@ -176,7 +176,7 @@ func TestATemplateThatFailsSendsNothingBroken(t *testing.T) {
 	h := newHouse(t)
 	p := news()
 	p.Steps = p.Steps[:1]
-	p.Steps[0].Content = policy.Content{Title: "{{ push.body.notification.android.alert }}"}
+	p.Steps[0].Contents = says(policy.Content{Title: "{{ push.body.notification.android.alert }}"})
 	h.createPolicy(p)
 	huge := strings.Repeat("x", 2000) // over the bound of a title
 	push, _ := h.push(2, map[string]any{"body": map[string]any{"platform": "android",

@@ -103,14 +103,14 @@ func (s *Service) decideFirst(ctx context.Context, claim storage.Claim) (verdict
 		return verdict{}, err
 	}
 	if len(invalid) == 0 || len(invalid) == len(ids) && claim.Dispatch.Chunk == 0 {
-		return verdict{kept: claim.Recipients}, nil
+		return verdict{kept: claim.Recipients, singles: claim.Dispatch.Singles}, nil
 	}
 	v := verdict{passedOver: storage.PassedOver{}}
 	for _, i := range invalid {
 		v.passedOver[storage.ReasonInvalidDevice] = append(v.passedOver[storage.ReasonInvalidDevice], claim.Recipients[i].Ordinal)
 	}
 	for _, i := range without(len(ids), invalid) {
-		v.kept = append(v.kept, claim.Recipients[i])
+		v.keep(claim, int(i))
 	}
 	if len(v.kept) == 0 {
 		v.state, v.reason = storage.DispatchSkipped, storage.ReasonNobodyLeft

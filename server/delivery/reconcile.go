@@ -20,10 +20,12 @@ const (
 // ask or EngageLab does not answer, or it is cancelled, if that went on for as long as the policy allows.
 //
 // How far it came is kept in memory. Another leader begins anew, and has less to ask: what was learnt are bits of the recipients.
-func (s *Service) reconcile(ctx context.Context, push storage.Push, step storage.Step, terms policy.Policy) (ready bool, err error) {
-	if step.NextOrdinal > 0 {
-		return true, nil
+func (s *Service) reconcile(ctx context.Context, push storage.Push, step storage.Step) (ready bool, err error) {
+	pinned, err := s.compiled.get(push.Policy)
+	if err != nil || step.NextOrdinal > 0 {
+		return true, nil //nolint:nilerr // planning says what is wrong with the policy
 	}
+	terms := pinned.Policy
 	now := s.Clock.Now()
 	r := &round{Service: s, reconciliation: s.reconciliations.of(push, step.Number, awaited(terms.Trigger), now)}
 	asked, done, err := s.reconciliations.mayAsk(push.App, now), false, errSilent

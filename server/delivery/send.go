@@ -54,26 +54,42 @@ func (s *Service) attempt(ctx context.Context, claim storage.Claim) (storage.Dis
 		}
 		return s.handOver(ctx, claim, result), nil
 	}
-	v, err := s.decide(ctx, claim)
-	if err != nil {
-		return result, err
-	}
-	if v.state != "" {
-		result.State, result.Reason, result.PassedOver = v.state, v.reason, v.passedOver
-		return result, nil
-	}
-	start := storage.DispatchStart{ID: result.ID, Attempt: result.Attempt, PassedOver: v.passedOver}
-	if len(v.passedOver) > 0 {
-		start.Recipients, claim.Recipients = ordinals(v.kept), v.kept
-	}
-	switch err := s.Store.StartDispatch(ctx, start); {
-	case errors.Is(err, storage.ErrConflict):
-		result.State = storage.DispatchPending // the store knows what stopped it, and cancels it
-		return result, nil
-	case err != nil:
+	claim, result, err := s.start(ctx, claim, result)
+	if err != nil || result.State != "" {
 		return result, err
 	}
 	return s.handOver(ctx, claim, result), nil
+}
+
+// start decides about a claim, narrows it to those whom it may go to, and tells the store that it is on its way. A result with a
+// state is what becomes of it instead.
+func (s *Service) start(ctx context.Context, claim storage.Claim, result storage.DispatchResult) (storage.Claim, storage.DispatchResult, error) {
+	endTurn, err := s.takeTurn(ctx, claim, result.Time)
+	if err != nil {
+		return claim, result, err
+	}
+	defer endTurn()
+	v, err := s.decide(ctx, claim)
+	if err != nil {
+		return claim, result, err
+	}
+	if v.state != "" {
+		result.State, result.Reason, result.PassedOver = v.state, v.reason, v.passedOver
+		if v.state == storage.DispatchPending {
+			result.Time, result.ExpireTime = v.until, v.expire
+		}
+		return claim, result, nil
+	}
+	start := storage.DispatchStart{ID: result.ID, Attempt: result.Attempt, PassedOver: v.passedOver}
+	if len(v.passedOver) > 0 {
+		start.Recipients, claim.Recipients, claim.Dispatch.Singles = ordinals(v.kept), v.kept, v.singles
+	}
+	err = s.Store.StartDispatch(ctx, start)
+	if errors.Is(err, storage.ErrConflict) {
+		result.State = storage.DispatchPending // the store knows what stopped it, and cancels it
+		return claim, result, nil
+	}
+	return claim, result, err
 }
 
 // lastTry is until when a dispatch that EngageLab may have is repeated. If EngageLab had been down instead, a repetition
@@ -99,23 +115,35 @@ func unanswered(d storage.Dispatch, result storage.DispatchResult) storage.Dispa
 
 // verdict is what is decided about a claim: it may go to those who are kept, unless there is a state.
 type verdict struct {
-	state      storage.DispatchState
-	reason     storage.Reason
-	kept       []storage.Recipient
-	passedOver storage.PassedOver
+	state  storage.DispatchState
+	reason storage.Reason
+	// until and expire are, of a Pending one, the times to which it is deferred.
+	until, expire time.Time
+	kept          []storage.Recipient
+	singles       []storage.Single // of a batch, what each of them gets
+	passedOver    storage.PassedOver
+}
+
+// keep adds the i-th of a claim's recipients to those who are kept.
+func (v *verdict) keep(claim storage.Claim, i int) {
+	v.kept = append(v.kept, claim.Recipients[i])
+	if claim.Dispatch.Singles != nil {
+		v.singles = append(v.singles, claim.Dispatch.Singles[i])
+	}
 }
 
 // decide asks once more whether, and to whom, the dispatch may go.
 func (s *Service) decide(ctx context.Context, claim storage.Claim) (verdict, error) {
+	now := s.Clock.Now()
 	switch {
 	case claim.Push.State != storage.PushActive:
 		return verdict{state: storage.DispatchCancelled, reason: storage.ReasonWithdrawn}, nil
-	case s.Clock.Now().After(claim.Dispatch.ExpireTime):
+	case now.After(claim.Dispatch.ExpireTime):
 		return verdict{state: storage.DispatchExpired, reason: storage.ReasonExpired}, nil
 	case claim.Dispatch.Step == 0:
 		return s.decideFirst(ctx, claim)
 	default:
-		return s.decideFollowUp(claim), nil
+		return s.decideFollowUp(ctx, claim, now)
 	}
 }
 
@@ -205,7 +233,7 @@ func (s *Service) request(ctx context.Context, claim storage.Claim) (upstreamID 
 	app := s.Apps[claim.Push.App]
 	request := engagelab.Request{
 		CallbackURL: app.CallbackURL, CID: cid(claim.Push.ID, claim.Dispatch.Step, claim.Dispatch.Chunk),
-		Narrowed: !claim.Push.Listed && claim.Dispatch.Step > 0,
+		Narrowed: !claim.Push.Listed && claim.Dispatch.Step > 0, CollapseID: s.collapseID(claim.Push),
 	}
 	for _, recipient := range claim.Recipients {
 		request.RegistrationIDs = append(request.RegistrationIDs, recipient.RegistrationID)

@@ -33,7 +33,7 @@ func (s *Service) requestSingles(ctx context.Context, claim storage.Claim) ([]st
 	if err != nil {
 		return nil, err
 	}
-	body, err := engagelab.EncodeBatch(requests)
+	body, err := engagelab.BuildBatch(requests)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errUnusable, err)
 	}
@@ -54,7 +54,7 @@ func (s *Service) singles(ctx context.Context, claim storage.Claim) ([]engagelab
 	if err != nil {
 		return nil, fmt.Errorf("%w: stored push: %w", errUnusable, err)
 	}
-	app := s.Apps[claim.Push.App]
+	app, collapse := s.Apps[claim.Push.App], s.collapseID(claim.Push)
 	room := min(max(int(app.quota()*batchWithin.Seconds()), 1), engagelab.MaxBatchTargets, len(claim.Recipients))
 	size := 0
 	requests := make([]engagelab.BatchRequest, 0, room)
@@ -73,8 +73,8 @@ func (s *Service) singles(ctx context.Context, claim storage.Claim) ([]engagelab
 			return nil, err
 		}
 		requests = append(requests, engagelab.BatchRequest{
-			Target: recipient.RegistrationID, Document: document, Request: engagelab.Request{
-				CallbackURL: app.CallbackURL, OverrideMsgID: override,
+			BatchItem: engagelab.BatchItem{Target: recipient.RegistrationID, Document: document}, Request: engagelab.Request{
+				CallbackURL: app.CallbackURL, OverrideMsgID: override, CollapseID: collapse,
 				CID: singleCID(claim.Push.ID, claim.Dispatch.Step, claim.Dispatch.Chunk, recipient.Ordinal),
 			},
 		})

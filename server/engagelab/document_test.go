@@ -188,6 +188,35 @@ func TestBatchLosesNothing(t *testing.T) {
 	})
 }
 
+func TestReplacementKeepsWhatTheDocumentNames(t *testing.T) {
+	request := Request{OverrideMsgID: "77", CollapseID: "12"}
+	for name, c := range map[string]struct{ options, want string }{
+		"none":              {`{"big":1.50}`, `{"apns_collapse_id":"12","big":1.50,"override_msg_id":77}`},
+		"no options":        {`null`, `{"apns_collapse_id":"12","override_msg_id":77}`},
+		"its own":           {`{"apns_collapse_id":"mine"}`, `{"apns_collapse_id":"mine","override_msg_id":77}`},
+		"its own, a string": {`{"override_msg_id":"5"}`, `{"apns_collapse_id":"12","override_msg_id":"77"}`},
+		"its own is null":   {`{"apns_collapse_id":null}`, `{"apns_collapse_id":null,"override_msg_id":77}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent, err := parse(t, `{"to":"all","body":{"notification":{"alert":"a"},"options":`+c.options+`}}`).For(request)
+			require.NoError(t, err)
+			require.Equal(t, `{"body":{"notification":{"alert":"a"},"options":`+c.want+`},"to":"all"}`, string(sent))
+		})
+	}
+}
+
+func TestHasContent(t *testing.T) {
+	for document, want := range map[string]bool{
+		`{}`:                                    false,
+		`{"body":{"notification":{}}}`:          false,
+		`{"body":{"notification":{"web":{}}}}`:  true,
+		`{"body":{"message":{}}}`:               true,
+		`{"body":{"live_activity":{"ios":{}}}}`: true,
+	} {
+		require.Equal(t, want, parse(t, document).HasContent(), document)
+	}
+}
+
 func TestTimeToLiveInAnySpelling(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		`60`: time.Minute, `"60"`: time.Minute, `60.0`: time.Minute, `6e1`: time.Minute, `" 60 "`: time.Minute, `0`: 0,
