@@ -135,15 +135,7 @@ func (s *Service) choosePolicy(req PushRequest) (*policy.Compiled, error) {
 		}
 		return chosen, nil
 	}
-	chosen, ok, err := policies.Select(policy.Attributes{
-		App:        req.App,
-		PlanID:     req.Document.PlanID(),
-		RequestID:  req.Document.RequestID(),
-		CustomArgs: req.Document.CustomArgs(),
-		Platform:   req.Document.Platforms(),
-		Extras:     req.Document.Extras(),
-		External:   req.external,
-	})
+	chosen, ok, err := policies.Select(attributesOf(req.App, req.Document, req.external))
 	if err != nil {
 		s.Logger.Warn("some policies could not be matched", "app", req.App, "error", err)
 	}
@@ -151,6 +143,19 @@ func (s *Service) choosePolicy(req PushRequest) (*policy.Compiled, error) {
 		return nil, nil //nolint:nilnil // no policy is an ordinary outcome
 	}
 	return chosen, nil
+}
+
+// attributesOf is what a policy's match sees of a push.
+func attributesOf(app string, document engagelab.Document, external bool) policy.Attributes {
+	return policy.Attributes{
+		App:        app,
+		PlanID:     document.PlanID(),
+		RequestID:  document.RequestID(),
+		CustomArgs: document.CustomArgs(),
+		Platform:   document.Platforms(),
+		Extras:     document.Extras(),
+		External:   external,
+	}
 }
 
 // CheckPolicy returns ErrUnknownPolicy if the app's pushes can't name the policy; empty names none.

@@ -15,6 +15,8 @@ type Metrics struct {
 	callbacks  *prometheus.CounterVec
 	held       *prometheus.GaugeVec
 	asked      *prometheus.CounterVec
+	measured   *prometheus.CounterVec
+	paused     prometheus.Counter
 }
 
 // NewMetrics registers them.
@@ -40,8 +42,14 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 			Help: "Recipients that EngageLab was asked about before a follow-up, by what it knew: reached and not_reached (the " +
 				"trigger's milestone) were news, known and nothing were not.",
 		}, []string{"app", "outcome"}),
+		measured: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "susul_steps_measured_total", Help: "Steps of pushes whose click window has ended.",
+		}, []string{"app"}),
+		paused: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "susul_steps_paused_total", Help: "Steps of resend policies that were paused because they did harm.",
+		}),
 	}
-	registry.MustRegister(m.pushes, m.adopted, m.dispatches, m.callbacks, m.held, m.asked)
+	registry.MustRegister(m.pushes, m.adopted, m.dispatches, m.callbacks, m.held, m.asked, m.measured, m.paused)
 	return m
 }
 
@@ -56,6 +64,10 @@ func (m *Metrics) dispatchFinished(app string, state storage.DispatchState) {
 func (m *Metrics) stepsHeld(app string, steps int) { m.held.WithLabelValues(app).Set(float64(steps)) }
 
 func (m *Metrics) reconciled(app, outcome string) { m.asked.WithLabelValues(app, outcome).Inc() }
+
+func (m *Metrics) stepMeasured(app string) { m.measured.WithLabelValues(app).Inc() }
+
+func (m *Metrics) stepPaused() { m.paused.Inc() }
 
 func (m *Metrics) callbacksRecorded(app string, summary storage.CallbackSummary) {
 	m.callbacks.WithLabelValues(app, "new").Add(float64(summary.New))

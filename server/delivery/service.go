@@ -35,6 +35,8 @@ type Sender interface {
 // Policies is what delivery needs of the resend policies.
 type Policies interface {
 	Snapshot() *policy.Snapshot
+	// Update is policy.Store's.
+	Update(ctx context.Context, revision int64, id string, mutate func(policy.Policy) (policy.Policy, error)) (policy.Policy, error)
 }
 
 // App is one EngageLab application.
@@ -100,6 +102,9 @@ type Service struct {
 	compiled compiledPolicies
 	// reconciliations are the comparisons with EngageLab's statistics that are under way.
 	reconciliations reconciliations
+	judging  judging
+	// backtests holds a token for each that runs.
+	backtests chan struct{}
 	// stepsDue gets a signal when steps may have become due earlier than was known.
 	stepsDue chan struct{}
 	// strays gets a signal when callbacks of a message came that is not known.
@@ -114,13 +119,14 @@ func New(o Options) *Service {
 	setDefault(&o.ExternalPushes, 10_000)
 	dead := knownDeadTokens(o.DeadTokens)
 	s := &Service{
-		Options:  o,
-		statuses: knownStatuses(o.Statuses, dead),
-		dead:     dead,
-		outbox:   make(map[string]*dispatcher, len(o.Apps)),
-		external: make(map[string]*rate.Limiter, len(o.Apps)),
-		stepsDue: make(chan struct{}, 1),
-		strays:   make(chan struct{}, 1),
+		Options:   o,
+		statuses:  knownStatuses(o.Statuses, dead),
+		dead:      dead,
+		outbox:    make(map[string]*dispatcher, len(o.Apps)),
+		external:  make(map[string]*rate.Limiter, len(o.Apps)),
+		backtests: make(chan struct{}, backtestsAtOnce),
+		stepsDue:  make(chan struct{}, 1),
+		strays:    make(chan struct{}, 1),
 	}
 	perHour := max(o.ExternalPushes, 0)
 	for key := range o.Apps {
