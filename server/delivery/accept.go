@@ -58,12 +58,13 @@ func (s *Service) CreatePush(ctx context.Context, req PushRequest) (storage.Push
 	if err != nil {
 		return storage.Push{}, err
 	}
-	if err := s.leaveOutInvalid(ctx, &draft); err != nil {
+	// What is being stored is stored, also for a caller who has gone: somebody must then tell the dispatcher.
+	storing := context.WithoutCancel(ctx)
+	if err := s.leaveOutInvalid(storing, &draft); err != nil {
 		return storage.Push{}, err
 	}
-	// What is being stored is stored, also for a caller who has gone: somebody must then tell the dispatcher.
 	push, created, err := storePush(draft, func(draft storage.PushDraft) (storage.Push, bool, error) {
-		return s.Store.CreatePush(context.WithoutCancel(ctx), draft)
+		return s.Store.CreatePush(storing, draft)
 	})
 	if err != nil {
 		return storage.Push{}, err

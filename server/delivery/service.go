@@ -102,7 +102,7 @@ type Service struct {
 	compiled compiledPolicies
 	// reconciliations are the comparisons with EngageLab's statistics that are under way.
 	reconciliations reconciliations
-	judging  judging
+	judging         judging
 	// backtests holds a token for each that runs.
 	backtests chan struct{}
 	// stepsDue gets a signal when steps may have become due earlier than was known.
