@@ -23,6 +23,8 @@ type followUp struct {
 	document engagelab.Document
 	// latest is until when the policy lets it go out; zero for however late.
 	latest time.Time
+	// hindsight says that it is judged as of times that are past: what became of a device since does not count.
+	hindsight bool
 	// locations are the time zones that were needed, by their names.
 	locations map[string]*time.Location
 }
@@ -123,6 +125,9 @@ func (j *judgement) askValidity(ctx context.Context) error {
 		return nil
 	}
 	invalid, err := j.service.Store.InvalidDevices(ctx, j.push.App, ids)
+	if err == nil && j.hindsight && len(invalid) > 0 {
+		invalid, err = j.invalidThen(ctx, invalid)
+	}
 	if err != nil {
 		return err
 	}
@@ -135,6 +140,21 @@ func (j *judgement) askValidity(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// invalidThen leaves those of invalid devices that were invalid at the judgement's time already.
+func (j *judgement) invalidThen(ctx context.Context, ids []string) ([]string, error) {
+	devices, err := j.service.Store.GetDevices(ctx, j.push.App, ids)
+	if err != nil {
+		return nil, err
+	}
+	var then []string
+	for _, device := range devices {
+		if device.Invalidity != nil && !device.Invalidity.Time.After(j.now) {
+			then = append(then, device.RegistrationID)
+		}
+	}
+	return then, nil
 }
 
 // readDevices reads what is known of the remaining devices, if anything depends on it.

@@ -37,9 +37,19 @@ func (s *Service) PlanDueSteps(ctx context.Context) error {
 	}
 }
 
-// NextStep returns when the next step is due; ok is false when none is scheduled.
+// NextStep returns when the next step is due to be planned or measured; ok is false when none is.
 func (s *Service) NextStep(ctx context.Context) (due time.Time, ok bool, err error) {
-	return s.Store.NextStepTime(ctx)
+	due, ok = s.judging.retryAt, !s.judging.retryAt.IsZero()
+	for _, next := range []func(context.Context) (time.Time, bool, error){s.Store.NextStepTime, s.Store.NextMeasureTime} {
+		t, some, err := next(ctx)
+		if err != nil {
+			return time.Time{}, false, err
+		}
+		if some && (!ok || t.Before(due)) {
+			due, ok = t, true
+		}
+	}
+	return due, ok, nil
 }
 
 // planStep looks at a push's recipients slice by slice and turns the eligible into dispatches.
@@ -55,6 +65,9 @@ func (s *Service) planStep(ctx context.Context, step storage.Step) error {
 	if reason != "" {
 		s.Logger.Info("step cancelled", "app", push.App, "msg_id", push.ID, "step", step.Number, "reason", reason)
 		return ignoreConflict(s.Store.CancelStep(ctx, push.ID, step.Number, reason))
+	}
+	if ready, err := s.reconcile(ctx, push, step); err != nil || !ready {
+		return err
 	}
 	plan, err := s.planPinned(ctx, push, step.Number)
 	if errors.Is(err, errUnusable) {

@@ -43,7 +43,7 @@ type ClientOptions struct {
 // Client calls EngageLab's REST API for one app, within the app's quota. It is safe for concurrent use.
 //
 // Refusals are *Error, as EngageLab wrote them. A call that would have to wait for quota beyond its context's deadline
-// fails at once with ErrOverQuota. Ambiguous tells whether a failed request may nevertheless have taken effect.
+// fails at once with ErrOverQuota. Calls under a Yielding context go after all others. Ambiguous tells whether a failed request may nevertheless have taken effect.
 type Client struct {
 	base           string
 	appKey, secret string
@@ -158,14 +158,15 @@ const (
 	BatchAlias BatchKind = "alias"
 )
 
-// BatchPush sends a batch-single document with the given number of targets, each of which costs a unit of quota.
-// A batch has no cid to be recognised by, so after an ambiguous failure it is not repeated: the caller decides.
+// BatchPush sends a batch-single document with the given number of targets, each of which costs a unit of quota. It is safe
+// to repeat because every request in it carries an options.cid, by which EngageLab recognises it target by target; BuildBatch
+// sees to that. A success may be a partial one: each target has its own result.
 func (c *Client) BatchPush(ctx context.Context, kind BatchKind, document []byte, targets int) (BatchResponse, error) {
 	if kind != BatchRegID && kind != BatchAlias {
 		return BatchResponse{}, fmt.Errorf("engagelab: unknown kind of batch %q", kind)
 	}
 	return decode[BatchResponse](c.do(ctx, call{
-		method: http.MethodPost, path: "/v4/batch/push/" + string(kind), body: document, units: targets, sendOnce: true,
+		method: http.MethodPost, path: "/v4/batch/push/" + string(kind), body: document, units: targets,
 	}))
 }
 
@@ -199,6 +200,17 @@ func (c *Client) StatusMessage(ctx context.Context, messageID string, registrati
 	return decode[map[string]StatusMessage](c.do(ctx, call{
 		method: http.MethodGet, path: "/v4/status/message", query: query,
 	}))
+}
+
+// DeleteDevice has EngageLab forget a device with all that belongs to it; the device comes back when its app is opened
+// again. One that EngageLab does not know is forgotten already.
+func (c *Client) DeleteDevice(ctx context.Context, registrationID string) error {
+	_, err := c.do(ctx, call{method: http.MethodDelete, path: "/v4/devices/" + url.PathEscape(registrationID)})
+	var refused *Error
+	if errors.As(err, &refused) && refused.HTTPStatus == http.StatusNotFound {
+		return nil
+	}
+	return err
 }
 
 // decode reads a successful answer. One that cannot be read is ambiguous: EngageLab did accept the request.

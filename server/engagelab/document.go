@@ -179,6 +179,14 @@ type Request struct {
 // For returns the body of one request to EngageLab: the document, but for what is Susul's to fill in. That is
 // callback_url, a listed audience, and of the options cid, override_msg_id and apns_collapse_id, if the request has them.
 func (d Document) For(r Request) ([]byte, error) {
+	root, err := d.filled(r)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(root)
+}
+
+func (d Document) filled(r Request) (rawObject, error) {
 	root := maps.Clone(d.raw)
 	delete(root, "callback_url")
 	var err error
@@ -191,10 +199,7 @@ func (d Document) For(r Request) ([]byte, error) {
 	if err == nil && (r.CID != "" || r.OverrideMsgID != "" || r.CollapseID != "") {
 		root["body"], err = withOptions(root["body"], r)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(root)
+	return root, err
 }
 
 // audience writes the recipients into the document's audience, or instead of it.
