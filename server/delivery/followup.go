@@ -66,6 +66,9 @@ func (s *Service) planStep(ctx context.Context, step storage.Step) error {
 		s.Logger.Info("step cancelled", "app", push.App, "msg_id", push.ID, "step", step.Number, "reason", reason)
 		return ignoreConflict(s.Store.CancelStep(ctx, push.ID, step.Number, reason))
 	}
+	if ready, err := s.reconcile(ctx, push, step); err != nil || !ready {
+		return err
+	}
 	plan, err := s.planPinned(ctx, push, step.Number)
 	if errors.Is(err, errUnusable) {
 		s.Logger.Error("step can't be planned", "app", push.App, "msg_id", push.ID, "step", step.Number, "error", err)

@@ -22,3 +22,8 @@ func firstMsgID(t time.Time) int64 { return t.UnixMilli() << msgIDRandomBits }
 func cid(push int64, step, chunk int) string {
 	return fmt.Sprintf("%d-%d-%d", push, step, chunk)
 }
+
+// singleCID returns the id by which EngageLab recognises a repeated message of a batch.
+func singleCID(push int64, step, chunk int, ordinal uint32) string {
+	return fmt.Sprintf("%d-%d-%d-%d", push, step, chunk, ordinal)
+}

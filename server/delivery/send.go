@@ -141,7 +141,7 @@ func (s *Service) decide(ctx context.Context, claim storage.Claim) (verdict, err
 	case now.After(claim.Dispatch.ExpireTime):
 		return verdict{state: storage.DispatchExpired, reason: storage.ReasonExpired}, nil
 	case claim.Dispatch.Step == 0:
-		return verdict{kept: claim.Recipients, singles: claim.Dispatch.Singles}, nil
+		return s.decideFirst(ctx, claim)
 	default:
 		return s.decideFollowUp(ctx, claim, now)
 	}
@@ -151,13 +151,21 @@ func (s *Service) decide(ctx context.Context, claim storage.Claim) (verdict, err
 func (s *Service) handOver(ctx context.Context, claim storage.Claim, result storage.DispatchResult) storage.DispatchResult {
 	ctx, cancel := context.WithTimeout(ctx, handover)
 	defer cancel()
-	answer, err := s.request(ctx, claim)
+	if claim.Dispatch.Step > 0 {
+		ctx = engagelab.Yielding(ctx) // fresh pushes go first
+	}
+	var err error
+	if claim.Dispatch.Singles == nil {
+		result.UpstreamID, err = s.request(ctx, claim)
+	} else {
+		result.Singles, err = s.requestSingles(ctx, claim)
+	}
 	result.Time = s.Clock.Now()
-	uncertain := claim.Dispatch.State == storage.DispatchSending || engagelab.Ambiguous(err)
+	uncertain := claim.Dispatch.State == storage.DispatchSending || engagelab.Ambiguous(err) || errors.Is(err, errUnmentioned)
 	refusal := permanent(err)
 	switch {
 	case err == nil:
-		result.State, result.UpstreamID = storage.DispatchSent, answer.MsgID
+		result.State = storage.DispatchSent
 		return result
 	case errors.Is(err, errUnusable):
 		s.Logger.Error("a stored push can't be sent", "app", claim.Push.App, "msg_id", claim.Push.ID, "error", err)
@@ -170,12 +178,24 @@ func (s *Service) handOver(ctx context.Context, claim storage.Claim, result stor
 		result.State, result.Reason, result.Refusal = storage.DispatchUnanswered, storage.ReasonUnanswered, refusal
 		return result
 	}
+	return s.tryAgain(claim, result, err, uncertain)
+}
+
+// tryAgain has what EngageLab did not take, or did not say that it took, sent again after a while.
+func (s *Service) tryAgain(claim storage.Claim, result storage.DispatchResult, err error, uncertain bool) storage.DispatchResult {
 	end := claim.Dispatch.ExpireTime // after which there is no need to wait
 	result.State = storage.DispatchPending
 	if uncertain {
 		end, result.State = lastTry(claim.Dispatch), storage.DispatchSending
 	}
-	result.Time = result.Time.Add(retryPause(claim.Dispatch.Attempt))
+	if errors.Is(err, errTooMany) {
+		return result // the rest of a batch has not been tried yet
+	}
+	attempt := claim.Dispatch.Attempt
+	if len(result.Singles) > 0 {
+		attempt = 0 // EngageLab takes a batch bit by bit
+	}
+	result.Time = result.Time.Add(retryPause(attempt))
 	if busy := (*engagelab.Error)(nil); errors.As(err, &busy) {
 		result.Time = result.Time.Add(busy.RetryAfter)
 	}
@@ -202,13 +222,13 @@ func retryPause(attempt int) time.Duration {
 var errUnusable = errors.New("unusable")
 
 // request turns a claim into EngageLab's push object, and posts it.
-func (s *Service) request(ctx context.Context, claim storage.Claim) (engagelab.PushResponse, error) {
+func (s *Service) request(ctx context.Context, claim storage.Claim) (upstreamID string, err error) {
 	document, err := engagelab.ParseDocument(claim.Push.Document)
 	if err == nil {
 		document, err = layContent(document, claim.Dispatch.Content)
 	}
 	if err != nil {
-		return engagelab.PushResponse{}, fmt.Errorf("%w: stored push: %w", errUnusable, err)
+		return "", fmt.Errorf("%w: stored push: %w", errUnusable, err)
 	}
 	app := s.Apps[claim.Push.App]
 	request := engagelab.Request{
@@ -219,13 +239,14 @@ func (s *Service) request(ctx context.Context, claim storage.Claim) (engagelab.P
 		request.RegistrationIDs = append(request.RegistrationIDs, recipient.RegistrationID)
 	}
 	if request.OverrideMsgID, err = s.overrideFor(ctx, claim.Push.App, document, claim.Dispatch.Override); err != nil {
-		return engagelab.PushResponse{}, err
+		return "", err
 	}
 	body, err := document.For(request)
 	if err != nil {
-		return engagelab.PushResponse{}, fmt.Errorf("%w: %w", errUnusable, err)
+		return "", fmt.Errorf("%w: %w", errUnusable, err)
 	}
-	return app.Sender.Push(ctx, body)
+	answer, err := app.Sender.Push(ctx, body)
+	return answer.MsgID, err
 }
 
 // overrideFor returns what EngageLab calls the message that a document is to replace: the one that it names itself, or else the
@@ -306,7 +327,8 @@ func (s *Service) afterDispatch(ctx context.Context, claim storage.Claim, result
 func (s *Service) logAttempt(claim storage.Claim, result storage.DispatchResult, took time.Duration, err error) {
 	log := s.Logger.With("app", claim.Push.App, "msg_id", claim.Push.ID, "step", claim.Dispatch.Step,
 		"chunk", claim.Dispatch.Chunk, "attempt", claim.Dispatch.Attempt, "recipients", len(claim.Recipients),
-		"state", result.State, "upstream_id", result.UpstreamID, "reason", result.Reason, "took_ms", took.Milliseconds())
+		"state", result.State, "upstream_id", result.UpstreamID,
+		"singles", len(result.Singles), "reason", result.Reason, "took_ms", took.Milliseconds())
 	switch {
 	case err != nil:
 		log.Error("a dispatch goes on when its lease has run out", "error", err)
