@@ -41,7 +41,7 @@ func (a *API) policyDraft(id string, p *susulv1.ResendPolicy) (policy.Policy, er
 	draft, violations := policyFromProto(p)
 	draft.ID = id
 	if broken := (*policy.InvalidError)(nil); errors.As(draft.Validate(), &broken) {
-		violations = addUntold(violations, policyViolations(broken))
+		violations = withOthers(violations, policyViolations(broken))
 	}
 	if _, known := a.apps[draft.App]; p.GetApp() != "" && (!known || p.GetApp() != appName(draft.App)) {
 		violations = append(violations, &errdetails.BadRequest_FieldViolation{
