@@ -24,7 +24,7 @@ var insertDispatch = bulk{`INSERT INTO dispatch (app, push_id, step, chunk, stat
 
 // insertDispatches stores dispatches of a step; those of step 0 are blocked at first. A chunk number that the step has
 // already gets storage.ErrConflict.
-func (t *tx) insertDispatches(app string, push int64, step int, drafts []storage.DispatchDraft) error {
+func (t *tx) insertDispatches(app string, push int64, step int, drafts []packedDraft) error {
 	inserted, err := insertDispatch.exec(t, len(drafts), func(args []any, i int) []any {
 		d := drafts[i]
 		state, due := storage.DispatchPending, d.DueTime.UnixMilli()
