@@ -150,7 +150,7 @@ func (m *machine) invalid() (ids []string) {
 		id := benchID(device)
 		dead, died := m.deaths[id]
 		life, lived := m.lives[id]
-		if died && !(lived && life >= dead) {
+		if died && (!lived || life < dead) {
 			ids = append(ids, id)
 		}
 	}
