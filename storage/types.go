@@ -126,8 +126,8 @@ const (
 	ReasonNobodyLeft       Reason = "NOBODY_LEFT"        // all recipients of a skipped dispatch were passed over
 	ReasonPolicyDeleted    Reason = "POLICY_DELETED"
 	ReasonWithdrawn        Reason = "WITHDRAWN"
-	ReasonRejected         Reason = "REJECTED" // EngageLab refused the push
-	ReasonExpired          Reason = "EXPIRED"  // its time to live ended before EngageLab could take it
+	ReasonRejected         Reason = "REJECTED"    // EngageLab refused the push
+	ReasonExpired          Reason = "EXPIRED"     // its time to live ended before EngageLab could take it
 	ReasonUnanswered       Reason = "UNANSWERED"  // whether an earlier dispatch was taken was never learnt
 	ReasonUnknownApp       Reason = "UNKNOWN_APP" // the configuration no longer has the push's app
 	ReasonUnusable         Reason = "UNUSABLE"    // the pinned policy or the stored push can't be read

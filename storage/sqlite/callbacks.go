@@ -270,11 +270,11 @@ func (t *tx) marks(a *audience, key markKey) (*roaring.Bitmap, error) {
 	return bitmap, nil
 }
 
-// appendRefusals appends a Failed event for every recipient of a refused dispatch.
-func (t *tx) appendRefusals(p storage.Push, d storage.Dispatch, result storage.DispatchResult) error {
-	callback := storage.Callback{Status: statusRefused, Milestone: storage.Failed, Time: result.Time}
-	if result.Refusal != nil {
-		callback.ErrorCode, callback.ErrorMessage = result.Refusal.Code, result.Refusal.Message
+// refuse puts a Failed event on stage for each of some recipients whom EngageLab refused; for nil, for all.
+func (t *tx) refuse(p storage.Push, d storage.Dispatch, ordinals []uint32, refusal *storage.Refusal, at time.Time) error {
+	callback := storage.Callback{Status: statusRefused, Milestone: storage.Failed, Time: at}
+	if refusal != nil {
+		callback.ErrorCode, callback.ErrorMessage = refusal.Code, refusal.Message
 	}
 	a, err := t.writer.live.audience(t.ctx, t, p.ID)
 	if err != nil {
@@ -282,27 +282,27 @@ func (t *tx) appendRefusals(p storage.Push, d storage.Dispatch, result storage.D
 	}
 	e := entry{audience: a, dispatch: layout.Dispatch{ID: d.ID, Step: uint8(d.Step)}, milestone: storage.Failed, member: true}
 	var inTime bool
-	if e.time, inTime = seconds(result.Time); inTime {
+	if e.time, inTime = seconds(at); inTime {
 		if e.kind, err = t.kindID(&callback); err != nil {
 			return err
 		}
 	}
 	appendTo := func(ordinal uint32) error {
 		e.ordinal = ordinal
-		_, err := t.append(result.Time.UnixMilli(), e, &callback)
+		_, err := t.append(at.UnixMilli(), e, &callback)
 		return err
 	}
-	if d.Recipients == nil {
+	if ordinals == nil {
 		for ordinal := range uint32(p.Recipients) {
 			if err := appendTo(ordinal); err != nil {
 				return err
 			}
 		}
 	}
-	for _, ordinal := range d.Recipients {
+	for _, ordinal := range ordinals {
 		if err := appendTo(ordinal); err != nil {
 			return err
 		}
 	}
-	return t.flush()
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
+	"encoding/json"
 	"time"
 
 	"susul.dev/susul/storage"
@@ -149,6 +150,22 @@ func (t *tx) applyHeld(app, upstreamID string) error {
 		after = held[len(held)-1].id
 	}
 	_, err := t.exec(`DELETE FROM held_callback WHERE app = ? AND upstream_id = ? AND reason = ?`, app, upstreamID, heldMessage)
+	return err
+}
+
+// applyAllHeld applies what was reported for some upstream ids before they were known. Mostly nothing was.
+func (t *tx) applyAllHeld(app string, ids []string) error {
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return err
+	}
+	held, err := collect(t.ctx, t, value[string], `SELECT DISTINCT upstream_id FROM held_callback
+		WHERE app = ? AND upstream_id IN (SELECT value FROM json_each(?))`, app, string(list))
+	for _, id := range held {
+		if err == nil {
+			err = t.applyHeld(app, id)
+		}
+	}
 	return err
 }
 
