@@ -18,6 +18,7 @@ const (
 	reportPattern    = "apps/{app}/pushes/{push}/report"
 	recipientPattern = "apps/{app}/pushes/{push}/recipients/{recipient}"
 	devicePattern    = "apps/{app}/devices/{device}"
+	switchPattern    = "apps/{app}/followUpSwitch"
 	policyPattern    = policyPrefix + "{policy}"
 	policyPrefix     = "resendPolicies/"
 )

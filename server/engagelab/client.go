@@ -178,6 +178,10 @@ func (c *Client) GroupPush(ctx context.Context, document []byte) (map[string]jso
 	}))
 }
 
+// MaxStatusIDs is how many messages a call for statistics takes, and how many devices StatusMessage may be asked about: for
+// these EngageLab documents no limit, but a query must not grow without one.
+const MaxStatusIDs = 100
+
 // StatusDetail returns the statistics of up to 100 messages, keyed by message id. Unknown ids are missing.
 func (c *Client) StatusDetail(ctx context.Context, messageIDs []string) (map[string]StatusDetail, error) {
 	query := url.Values{"message_ids": {strings.Join(messageIDs, ",")}}
@@ -194,7 +198,7 @@ func (c *Client) StatusBatch(ctx context.Context, messageIDs []string) ([]json.R
 	}))
 }
 
-// StatusMessage returns how far one message came on the given devices, keyed by registration_id.
+// StatusMessage returns how far one message came on up to 100 devices, keyed by registration_id.
 func (c *Client) StatusMessage(ctx context.Context, messageID string, registrationIDs []string) (map[string]StatusMessage, error) {
 	query := url.Values{"message_id": {messageID}, "registration_ids": {strings.Join(registrationIDs, ",")}}
 	return decode[map[string]StatusMessage](c.do(ctx, call{

@@ -88,20 +88,30 @@ func (p Policy) StepKey(step int) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Resume returns the policy as it follows on current, which it is about to replace: why a step paused itself stays with it
-// while it is paused, and one that goes on is measured anew, from now. Steps are the same if their numbers are.
-func (p Policy) Resume(current Policy, now time.Time) Policy {
+// WithMeasurementsOf returns the policy with what only Susul itself sets as it is in current, which the policy is to replace:
+// why steps paused themselves, and since when they are measured. Steps are the same if their numbers are.
+func (p Policy) WithMeasurementsOf(current Policy) Policy {
 	p.Steps = slices.Clone(p.Steps)
-	for i := range p.Steps[:min(len(p.Steps), len(current.Steps))] {
-		step, was := &p.Steps[i], current.Steps[i]
-		step.MeasuredSince, step.PauseReason = was.MeasuredSince, ""
-		switch {
-		case was.PauseReason == "" || !was.Paused:
-		case step.Paused:
-			step.PauseReason = was.PauseReason
-		default:
-			step.MeasuredSince = now
+	for i := range p.Steps {
+		p.Steps[i].PauseReason, p.Steps[i].MeasuredSince = "", time.Time{}
+		if i < len(current.Steps) {
+			p.Steps[i].PauseReason, p.Steps[i].MeasuredSince = current.Steps[i].PauseReason, current.Steps[i].MeasuredSince
 		}
 	}
 	return p
+}
+
+// resume returns the steps that are to replace the current ones: one that had paused itself and is paused no more is measured anew.
+func resume(steps, current []Step, now time.Time) []Step {
+	steps = slices.Clone(steps)
+	for i := range steps {
+		if steps[i].Paused {
+			continue
+		}
+		if i < len(current) && current[i].Paused && current[i].PauseReason != "" {
+			steps[i].MeasuredSince = now
+		}
+		steps[i].PauseReason = ""
+	}
+	return steps
 }

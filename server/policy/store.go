@@ -166,7 +166,8 @@ func (s *Store) Create(ctx context.Context, p Policy) (Policy, error) {
 
 // Update replaces a policy by what mutate makes of its present version. With a revision, it returns ErrConflict unless
 // the policy is at that revision; with 0 it takes any, and calls mutate again when another writer was faster. ID, UID
-// and CreateTime stay. It returns mutate's error, an *InvalidError, ErrNotFound, ErrConflict or ErrUnavailable.
+// and CreateTime stay; a step that had paused itself, and is paused no more, is measured anew from now on. It returns
+// mutate's error, an *InvalidError, ErrNotFound, ErrConflict or ErrUnavailable.
 func (s *Store) Update(ctx context.Context, revision int64, id string, mutate func(Policy) (Policy, error)) (Policy, error) {
 	for range maxAttempts {
 		current, err := s.read(ctx, id)
@@ -176,12 +177,14 @@ func (s *Store) Update(ctx context.Context, revision int64, id string, mutate fu
 		if revision != 0 && current.Revision != revision {
 			break
 		}
+		before := slices.Clone(current.Steps) // mutate may change its own
 		p, err := mutate(current)
 		if err != nil {
 			return Policy{}, err
 		}
 		p.ID, p.UID, p.CreateTime = current.ID, current.UID, current.CreateTime
 		p.UpdateTime = s.now()
+		p.Steps = resume(p.Steps, before, p.UpdateTime)
 		spec, err := checked(p)
 		if err != nil {
 			return Policy{}, err

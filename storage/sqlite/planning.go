@@ -137,7 +137,7 @@ func (t *tx) planStep(plan storage.StepPlan) error {
 	if err != nil {
 		return err
 	}
-	if err := t.insertDispatches(app, plan.PushID, plan.Step, plan.Dispatches); err != nil {
+	if err := t.insertDispatches(app, plan.PushID, plan.Step, plan.Time, plan.Dispatches); err != nil {
 		return err
 	}
 	if err := t.passOver(plan.PushID, plan.Step, plan.Time, plan.PassedOver); err != nil {
