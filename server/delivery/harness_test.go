@@ -42,6 +42,7 @@ type house struct {
 	dead      map[string]string // callbacks.dead_tokens
 	deleting  bool              // apps[].delete_invalid_devices
 	rate      float64           // apps[].requests_per_second
+	registry  *prometheus.Registry
 	service   *delivery.Service
 	stop      func()
 
@@ -92,13 +93,14 @@ func (h *house) startPolicies(client *clientv3.Client) {
 
 // start runs a new Service over the same store, as after a restart.
 func (h *house) start() {
+	h.registry = prometheus.NewRegistry()
 	h.service = delivery.New(delivery.Options{
 		Store: h.store, Policies: h.policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
 		Apps: map[string]delivery.App{app: {
 			Sender: h.engageLab, CallbackURL: "https://susul.example/cb", RequestsPerSecond: h.rate, DeleteInvalidDevices: h.deleting,
 		}},
 		DeadTokens:   h.dead,
-		Metrics:      delivery.NewMetrics(prometheus.NewRegistry()),
+		Metrics:      delivery.NewMetrics(h.registry),
 		AnswerWithin: patience, SendersPerApp: h.senders, Retention: h.retention, ExternalPushes: h.external,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
