@@ -33,8 +33,6 @@ type chain struct {
 	faulty  bool
 }
 
-var zones = []string{"", "Asia/Jakarta", "America/New_York", "Pacific/Auckland"}
-
 // anyPolicy is a policy of two steps with whatever limits.
 func anyPolicy(t *rapid.T) policy.Policy {
 	often := func(label string) bool { return rapid.IntRange(0, 2).Draw(t, label) == 0 }
@@ -126,6 +124,9 @@ func (c *chain) begin() {
 	c.policy = c.createPolicy(anyPolicy(c.rt))
 	c.firstSent = map[int64]time.Time{}
 	c.n = rapid.IntRange(1, 6).Draw(c.rt, "people")
+	for _, id := range people(c.n) {
+		c.device(c.rt, id)
+	}
 	for range rapid.IntRange(1, 3).Draw(c.rt, "pushes") {
 		push, _ := c.push(c.n, map[string]any{"body": map[string]any{
 			"platform": "android", "notification": map[string]any{"android": map[string]any{"title": "News", "alert": "Read it"}},
@@ -186,14 +187,14 @@ func (c *chain) message(t *rapid.T) (s sending, push int64, step int, id string)
 
 // events are what may happen.
 func (c *chain) events() map[string]func(*rapid.T) {
-	rarely := func(t *rapid.T, do func()) {
-		if rapid.IntRange(0, 5).Draw(t, "rarely") == 0 {
+	rarely := func(t *rapid.T, of int, do func()) {
+		if rapid.IntRange(1, of).Draw(t, "rarely") == 1 {
 			do()
 		}
 	}
 	update := func(note func(*world, bool), set func(*policy.Policy, bool)) func(*rapid.T) {
 		return func(t *rapid.T) {
-			rarely(t, func() {
+			rarely(t, 3, func() {
 				on := rapid.Bool().Draw(t, "on")
 				if c.world().deleted {
 					return
@@ -209,36 +210,47 @@ func (c *chain) events() map[string]func(*rapid.T) {
 		}
 	}
 	return map[string]func(*rapid.T){
-		"report": c.report,
-		"a device becomes known": func(t *rapid.T) {
-			id, tier, zone := c.someone(t), rapid.SampledFrom([]string{"", "tin", "gold", "gold"}).Draw(t, "tier"), rapid.SampledFrom(zones).Draw(t, "zone")
-			attributes := map[string]any{}
-			if tier != "" {
-				attributes["tier"] = tier
-			}
-			c.change(func(w *world) { w.tier[id], w.zone[id] = tier, zone }, func() { c.knows(id, attributes, zone) })
+		"report":         c.report,
+		"another report": c.report,
+		"a step comes due, and is sent": func(*rapid.T) {
+			c.comesDue()
+			c.plan()
+			c.work()
 		},
-		"time passes":    func(t *rapid.T) { c.passes(time.Duration(rapid.IntRange(1, 90).Draw(t, "minutes")) * time.Minute) },
-		"a moment":       func(t *rapid.T) { c.passes(time.Duration(rapid.IntRange(1, 90).Draw(t, "seconds")) * time.Second) },
-		"plan":           func(*rapid.T) { c.plan() },
-		"plan and send":  func(*rapid.T) { c.plan(); c.work() },
-		"send":           func(*rapid.T) { c.work() },
-		"stop":           func(*rapid.T) { c.house.stop(); c.running = false },
-		"restart":        func(*rapid.T) { c.house.stop(); c.start(); c.running = true },
-		"faults":         func(t *rapid.T) { c.engageLab.mu.Lock(); c.faulty = !c.faulty; c.engageLab.mu.Unlock() },
-		"pause":          update(func(w *world, on bool) { w.paused = on }, func(p *policy.Policy, on bool) { p.Paused = on }),
-		"pause step 1":   update(func(w *world, on bool) { w.stepPaused[1] = on }, func(p *policy.Policy, on bool) { p.Steps[0].Paused = on }),
-		"pause step 2":   update(func(w *world, on bool) { w.stepPaused[2] = on }, func(p *policy.Policy, on bool) { p.Steps[1].Paused = on }),
-		"other contents": update(func(*world, bool) {}, func(p *policy.Policy, on bool) { p.Description, p.Stack = "changed", on }),
+		"a step comes due, and queues": func(*rapid.T) {
+			c.house.stop()
+			c.running = false
+			c.comesDue()
+			c.plan()
+		},
+		"the queue goes on": func(*rapid.T) {
+			c.house.stop()
+			c.start()
+			c.running = true
+			c.work()
+		},
+		"a device changes": func(t *rapid.T) { c.device(t, c.someone(t)) },
+		"time passes":      func(t *rapid.T) { c.passes(time.Duration(rapid.IntRange(1, 90).Draw(t, "minutes")) * time.Minute) },
+		"a moment":         func(t *rapid.T) { c.passes(time.Duration(rapid.IntRange(1, 90).Draw(t, "seconds")) * time.Second) },
+		"plan":             func(*rapid.T) { c.plan() },
+		"plan and send":    func(*rapid.T) { c.plan(); c.work() },
+		"send":             func(*rapid.T) { c.work() },
+		"stop":             func(*rapid.T) { c.house.stop(); c.running = false },
+		"restart":          func(*rapid.T) { c.house.stop(); c.start(); c.running = true },
+		"faults":           func(t *rapid.T) { c.engageLab.mu.Lock(); c.faulty = !c.faulty; c.engageLab.mu.Unlock() },
+		"pause":            update(func(w *world, on bool) { w.paused = on }, func(p *policy.Policy, on bool) { p.Paused = on }),
+		"pause step 1":     update(func(w *world, on bool) { w.stepPaused[1] = on }, func(p *policy.Policy, on bool) { p.Steps[0].Paused = on }),
+		"pause step 2":     update(func(w *world, on bool) { w.stepPaused[2] = on }, func(p *policy.Policy, on bool) { p.Steps[1].Paused = on }),
+		"other contents":   update(func(*world, bool) {}, func(p *policy.Policy, on bool) { p.Description, p.Stack = "changed", on }),
 		"delete": func(t *rapid.T) {
-			rarely(t, func() {
+			rarely(t, 12, func() {
 				if !c.world().deleted {
 					c.change(func(w *world) { w.deleted = true }, func() { require.NoError(c.t, c.policies.Delete(c.t.Context(), "news", 0)) })
 				}
 			})
 		},
 		"stop follow-ups": func(t *rapid.T) {
-			rarely(t, func() {
+			rarely(t, 3, func() {
 				on := rapid.Bool().Draw(t, "on")
 				c.change(func(w *world) { w.stopped = on }, func() {
 					_, err := c.policies.SetSwitch(c.t.Context(), policy.Switch{App: app, Stopped: on})
@@ -247,7 +259,7 @@ func (c *chain) events() map[string]func(*rapid.T) {
 			})
 		},
 		"withdraw": func(t *rapid.T) {
-			rarely(t, func() {
+			rarely(t, 12, func() {
 				push := rapid.SampledFrom(c.pushes).Draw(t, "push")
 				if !c.world().withdrawn[push.ID] {
 					c.change(func(w *world) { w.withdrawn[push.ID] = true }, func() {
@@ -258,6 +270,17 @@ func (c *chain) events() map[string]func(*rapid.T) {
 			})
 		},
 	}
+}
+
+// device sets what is known of a device.
+func (c *chain) device(t *rapid.T, id string) {
+	tier := rapid.SampledFrom([]string{"gold", "gold", "gold", "tin", ""}).Draw(t, "tier")
+	zone := rapid.SampledFrom([]string{"", "Asia/Jakarta", "America/New_York", "Pacific/Auckland"}).Draw(t, "zone")
+	attributes := map[string]any{}
+	if tier != "" {
+		attributes["tier"] = tier
+	}
+	c.change(func(w *world) { w.tier[id], w.zone[id] = tier, zone }, func() { c.knows(id, attributes, zone) })
 }
 
 // report lets a device report something, whether Susul learns it from a callback or not. It takes a second, so that no two
@@ -299,6 +322,15 @@ func (c *chain) report(t *rapid.T) {
 		}
 		c.witness.worlds = append(c.witness.worlds, w)
 	})
+}
+
+// comesDue lets time pass until the next step is due, if there is one.
+func (c *chain) comesDue() {
+	due, ok, err := c.store.NextStepTime(c.t.Context())
+	require.NoError(c.t, err)
+	if wait := due.Sub(c.clock.Now()); ok && wait > 0 {
+		c.passes(wait)
+	}
 }
 
 // plan plans what is due, unless Susul crashes at it.
