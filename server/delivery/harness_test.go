@@ -47,6 +47,7 @@ type house struct {
 	stop      func()
 
 	stopPolicies func()
+	remote       *remotePolicies // stands between the service and the policies, unless nil
 }
 
 func newHouse(t *testing.T) *house {
@@ -94,8 +95,12 @@ func (h *house) startPolicies(client *clientv3.Client) {
 // start runs a new Service over the same store, as after a restart.
 func (h *house) start() {
 	h.registry = prometheus.NewRegistry()
+	policies := delivery.Policies(h.policies)
+	if h.remote != nil {
+		policies = h.remote
+	}
 	h.service = delivery.New(delivery.Options{
-		Store: h.store, Policies: h.policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
+		Store: h.store, Policies: policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
 		Apps: map[string]delivery.App{app: {
 			Sender: h.engageLab, CallbackURL: "https://susul.example/cb", RequestsPerSecond: h.rate, DeleteInvalidDevices: h.deleting,
 		}},

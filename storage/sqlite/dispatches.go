@@ -19,7 +19,7 @@ func scanDispatch(rows *sql.Rows) (d storage.Dispatch, err error) {
 }
 
 var insertDispatch = bulk{`INSERT INTO dispatch (app, push_id, step, chunk, state, attempt, plan_time, due_time, expire_time,
-	ready_time, reason, units, settled, recipient_count, low, high, variant, plain_content, override, recipients, content)`, 20,
+	ready_time, reason, units, settled, recipient_count, low, high, variant, plain_content, override, recipients, content)`, 21,
 	`ON CONFLICT (push_id, step, chunk) DO NOTHING`}
 
 // insertDispatches stores dispatches of a step that was planned at a time; those of step 0 are blocked at first. A chunk number
