@@ -47,6 +47,7 @@ type house struct {
 	stop      func()
 
 	stopPolicies func()
+	remote       *remotePolicies // stands between the service and the policies, unless nil
 }
 
 func newHouse(t *testing.T) *house {
@@ -94,8 +95,12 @@ func (h *house) startPolicies(client *clientv3.Client) {
 // options are what a new Service over the same store needs.
 func (h *house) options() delivery.Options {
 	h.registry = prometheus.NewRegistry()
+	policies := delivery.Policies(h.policies)
+	if h.remote != nil {
+		policies = h.remote
+	}
 	return delivery.Options{
-		Store: h.store, Policies: h.policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
+		Store: h.store, Policies: policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
 		Apps: map[string]delivery.App{app: {
 			Sender: h.engageLab, CallbackURL: "https://susul.example/cb", RequestsPerSecond: h.rate, DeleteInvalidDevices: h.deleting,
 		}},
