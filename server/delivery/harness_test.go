@@ -92,14 +92,14 @@ func (h *house) startPolicies(client *clientv3.Client) {
 	<-h.policies.Loaded()
 }
 
-// start runs a new Service over the same store, as after a restart.
-func (h *house) start() {
+// options are what a new Service over the same store needs.
+func (h *house) options() delivery.Options {
 	h.registry = prometheus.NewRegistry()
 	policies := delivery.Policies(h.policies)
 	if h.remote != nil {
 		policies = h.remote
 	}
-	h.service = delivery.New(delivery.Options{
+	return delivery.Options{
 		Store: h.store, Policies: policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
 		Apps: map[string]delivery.App{app: {
 			Sender: h.engageLab, CallbackURL: "https://susul.example/cb", RequestsPerSecond: h.rate, DeleteInvalidDevices: h.deleting,
@@ -107,7 +107,12 @@ func (h *house) start() {
 		DeadTokens:   h.dead,
 		Metrics:      delivery.NewMetrics(h.registry),
 		AnswerWithin: patience, SendersPerApp: h.senders, Retention: h.retention, ExternalPushes: h.external,
-	})
+	}
+}
+
+// start runs a new Service over the same store, as after a restart.
+func (h *house) start() {
+	h.service = delivery.New(h.options())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.service.Run(ctx) }()
