@@ -193,7 +193,9 @@ func (s *simulation) record(j *judgement, step int, last []string, from uint32) 
 			if none {
 				ruled.reason = storage.ReasonTemplateFailed
 			} else {
-				group.override = last[j.recipients[i].Ordinal-from]
+				if !sim.terms.Stack {
+					group.override = last[j.recipients[i].Ordinal-from]
+				}
 				groups[group] = append(groups[group], j.recipients[i].Ordinal)
 			}
 		}
