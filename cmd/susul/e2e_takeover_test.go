@@ -1,0 +1,314 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	susulv1 "susul.dev/susul/gen/susul/v1"
+	"susul.dev/susul/server/policy/etcdtest"
+)
+
+const (
+	takeoverPeople = 100_000
+
+	// takeoversEnv says in how many steps the leader is killed, if not in defaultTakeovers.
+	takeoversEnv     = "SUSUL_TEST_TAKEOVERS"
+	defaultTakeovers = 3
+	takeoverSteps    = 3 // of a push
+
+	// firstStep and betweenSteps are when the steps are due. The clock is the real one: that of a process which starts
+	// later would lag behind if it ran faster.
+	firstStep    = 8 * time.Second
+	betweenSteps = 12 * time.Second
+
+	// planning is how long it takes to plan a step and to begin with its sending, roughly.
+	planning = 1500 * time.Millisecond
+
+	// claimed is how long a living leader has, at most, from claiming a dispatch to its request's arrival, and a new one
+	// from its first callback to the arrival of what the former leader had claimed. It takes milliseconds on an idle machine.
+	claimed = 2 * time.Second
+
+	// stepPatience bounds a step, a change of leader and EngageLab's lost answers included.
+	stepPatience = time.Minute
+
+	sampledDevices = 500
+)
+
+// cluster is two processes on one database, elected by an etcd that outlasts them.
+type cluster struct {
+	args []string
+
+	mu      sync.Mutex
+	members [2]*node
+	killed  []time.Time // when leaders were gone
+}
+
+func (c *cluster) nodes() [2]*node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.members
+}
+
+// leader is the first of the members, once awaitLeader has returned.
+func (c *cluster) leader() *node { return c.nodes()[0] }
+
+// killLeader ends the leader, notes when it was gone, and tells.
+func (c *cluster) killLeader(gone chan struct{}) {
+	c.leader().crash()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.killed = append(c.killed, time.Now())
+	close(gone)
+}
+
+// replace starts a node in the place of the killed leader; either may lead then.
+func (c *cluster) replace(t *testing.T) {
+	t.Helper()
+	successor := serve(t, c.args...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.members = [2]*node{c.members[1], successor}
+}
+
+func (c *cluster) awaitLeader(t *testing.T) {
+	t.Helper()
+	eventually(t, "a node leads", func() bool {
+		for i, n := range c.nodes() {
+			if n.readiness(t).Status == http.StatusOK {
+				c.mu.Lock()
+				c.members[0], c.members[i] = c.members[i], c.members[0]
+				c.mu.Unlock()
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// Guarantees 3 and 4 where they are hardest: the leader is killed while a step is planned and sent to many, callbacks come in
+// meanwhile, and EngageLab's answers get lost.
+func TestStepsReachEverybodyOnceThroughTakeovers(t *testing.T) {
+	rounds := fromEnvironment(t, takeoversEnv, defaultTakeovers)
+	for first := 0; first < rounds; first += takeoverSteps {
+		seed := uint64(1 + first/takeoverSteps)
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			killLeaders(t, rand.New(rand.NewPCG(seed, 7)), min(rounds-first, takeoverSteps))
+		})
+	}
+}
+
+// killLeaders sends a push and kills the leader once in each of its first steps.
+func killLeaders(t *testing.T, random *rand.Rand, rounds int) {
+	t.Helper()
+	etcd := etcdtest.Start(t)
+	c := &cluster{}
+	f := newFront(c, random, drawAmbushes(random, rounds))
+	callbacks := httptest.NewServer(http.HandlerFunc(f.toLeader))
+	t.Cleanup(callbacks.Close)
+	lab := startSandbox(t, "--speed=10", "--dead=0", "--offline=0", "--deliver-within=10s", "--display-rate=0.5",
+		"--display-within=60s", "--click-rate=0.5", "--click-within=100s", "--seed", strconv.Itoa(random.IntN(1000)), "--quota=100000",
+		"--callback", callbacks.URL+callbacksPath, "--callback-username", testCallbackUser, "--callback-secret", testCallbackSecret)
+	config := writeSettings(t, baseSettings(t.TempDir(), lab.behind(t, f.toEngageLab)))
+	c.args = []string{"--config", config, "--etcd.endpoints", etcd.Address()}
+	c.members = [2]*node{serve(t, c.args...), serve(t, c.args...)}
+	c.awaitLeader(t)
+	createSteps(t, c.leader())
+	to := people("takeover", takeoverPeople)
+	msgID := c.leader().sendNews(t, "takeover", to)
+
+	done := make([]time.Time, takeoverSteps+1) // when each step was known to be sent
+	done[0] = c.awaitSteps(t, msgID, 0)
+	due := make([]time.Time, takeoverSteps+1)
+	for i, step := range c.leader().report(t, msgID).GetSteps() {
+		due[i] = step.GetDueTime().AsTime()
+	}
+	for step := 1; step <= takeoverSteps; step++ {
+		if step <= rounds {
+			c.takeOver(t, f, step, due[step])
+		}
+		done[step] = c.awaitSteps(t, msgID, step)
+	}
+	taken := lab.taken(t)
+	sample := random.Perm(len(to))[:sampledDevices]
+	for _, i := range sample {
+		requireTaken(t, lab, msgID, to[i], taken)
+	}
+	report := c.leader().report(t, msgID)
+	lab.terminate(t, patience) // so that no more clicks come
+	for _, n := range c.nodes() {
+		n.terminate(t, patience)
+	}
+	checkSteps(t, f, report, taken, to, done)
+}
+
+// createSteps creates the policy of the test's push.
+func createSteps(t *testing.T, n *node) {
+	t.Helper()
+	policy := &susulv1.ResendPolicy{
+		Match:   "true",
+		Trigger: &susulv1.ResendTrigger{Unless: susulv1.Milestone_MILESTONE_CLICKED, Within: durationpb.New(0)},
+	}
+	for i := range takeoverSteps {
+		policy.Steps = append(policy.Steps, &susulv1.ResendStep{
+			After:   durationpb.New(firstStep + time.Duration(i)*betweenSteps),
+			Content: &susulv1.ResendContent{Title: fmt.Sprintf("Still unread, %d", i+1)},
+		})
+	}
+	_, err := n.policies.CreateResendPolicy(t.Context(), &susulv1.CreateResendPolicyRequest{
+		ResendPolicyId: "takeover", ResendPolicy: policy,
+	})
+	require.NoError(t, err)
+}
+
+// drawAmbushes draws a moment in each of the first steps: while it is planned, or while it is sent.
+func drawAmbushes(random *rand.Rand, rounds int) map[int]ambush {
+	ambushes := map[int]ambush{}
+	for step := 1; step <= rounds; step++ {
+		a := ambush{sprung: make(chan struct{})}
+		if random.IntN(3) == 0 {
+			a.after = time.Duration(random.Int64N(int64(planning)))
+		} else {
+			a.request, a.taken = 1+random.IntN(takeoverPeople/2/1000), random.IntN(2) == 0
+		}
+		ambushes[step] = a
+	}
+	return ambushes
+}
+
+// takeOver sees to it that the leader falls into the step's ambush, starts another node, and waits until one leads.
+func (c *cluster) takeOver(t *testing.T, f *front, step int, due time.Time) {
+	t.Helper()
+	a := f.ambushes[step]
+	if a.request == 0 {
+		<-time.After(time.Until(due.Add(a.after)))
+		c.killLeader(a.sprung)
+	}
+	select {
+	case <-a.sprung:
+	case <-time.After(stepPatience):
+		require.Fail(t, "the step did not come to its ambush", "step %d, %+v", step, a)
+	}
+	c.replace(t)
+	c.awaitLeader(t)
+	gone := c.killed[step-1]
+	t.Logf("step %d: ambushed with request %d (taken: %t), %s after it was due; led again after %s", step, a.request, a.taken,
+		gone.Sub(due), time.Since(gone))
+}
+
+// awaitSteps waits until all steps up to one are sent, whoever leads, and returns when that was known.
+func (c *cluster) awaitSteps(t *testing.T, msgID string, step int) time.Time {
+	t.Helper()
+	var report *susulv1.PushReport
+	for tooLate := time.Now().Add(stepPatience); time.Now().Before(tooLate); <-time.After(pollPause) {
+		for _, n := range c.nodes() {
+			got, err := n.callbacks.GetPushReport(t.Context(), &susulv1.GetPushReportRequest{Name: pushName(msgID) + "/report"})
+			if err != nil {
+				continue // it stands by, or has fallen into the next step's ambush
+			}
+			report = got.GetReport()
+			if stepsAreSent(&susulv1.PushReport{Steps: report.GetSteps()[:step+1]}) {
+				return time.Now()
+			}
+		}
+	}
+	require.Fail(t, "a step is not sent", "%d: %v", step, report)
+	return time.Time{}
+}
+
+// taken returns what the sandbox took: of each step, the cid with which each recipient got it. A repeated request must name
+// whom its first named, and nobody may be named with two cids.
+func (e *engageLab) taken(t *testing.T) []map[string]string {
+	t.Helper()
+	steps := make([]map[string]string, takeoverSteps+1)
+	for i := range steps {
+		steps[i] = map[string]string{}
+	}
+	named := map[string][]string{}
+	for i, r := range e.requests(t) {
+		require.EqualValues(t, i+1, r.Seq, "the sandbox has forgotten requests")
+		var request sending
+		if r.Method != http.MethodPost || json.Unmarshal(r.Document, &request) != nil {
+			continue
+		}
+		require.Equal(t, http.StatusOK, r.Status, "%s", r.Path)
+		for cid, recipients := range request.recipients() {
+			if first, again := named[cid]; again {
+				require.Equal(t, first, recipients, "%s was repeated otherwise", cid)
+				continue
+			}
+			named[cid] = recipients
+			step := steps[stepIn(cid)]
+			for _, id := range recipients {
+				other, again := step[id]
+				require.False(t, again, "%s got a step with %s and with %s", id, other, cid)
+				step[id] = cid
+			}
+		}
+	}
+	return steps
+}
+
+// requireTaken requires that a device has what the sandbox's requests say.
+func requireTaken(t *testing.T, lab *engageLab, msgID, id string, taken []map[string]string) {
+	t.Helper()
+	byStep := messages(t, lab.devices(t, []string{id})[0], msgID)
+	for step := range taken {
+		require.Equal(t, taken[step][id], byStep[step].CID)
+	}
+}
+
+// claimedAfter returns a moment after which a dispatch was claimed that did not know of a click, if the click was not
+// acknowledged before. Either the leader of that time sent it, or it was killed and its successor did.
+func (f *front) claimedAfter(cid string, acknowledged time.Time) time.Time {
+	known := f.arrived[cid]
+	for _, killed := range f.cluster.killed {
+		if killed.After(acknowledged) && killed.Before(known) {
+			known = killed
+		}
+	}
+	return known.Add(-claimed)
+}
+
+// checkSteps looks at everybody: whose click was stored before a dispatch was claimed did not get it, and who had not clicked
+// by the end of a step got it.
+func checkSteps(t *testing.T, f *front, report *susulv1.PushReport, taken []map[string]string, to []string, done []time.Time) {
+	t.Helper()
+	require.Len(t, taken[0], len(to))
+	for step := 1; step < len(taken); step++ {
+		due := report.GetSteps()[step].GetDueTime().AsTime()
+		early, late := 0, 0
+		for _, id := range to {
+			cid, got := taken[step][id]
+			c := f.clicks[id]
+			acknowledged := !c.acknowledged.IsZero()
+			switch {
+			case !got:
+				require.True(t, !c.posted.IsZero() && c.posted.Before(done[step]), "%s did not click and lacks step %d", id, step)
+				if acknowledged && c.acknowledged.Before(due) {
+					early++
+				} else {
+					late++
+				}
+			case acknowledged:
+				require.False(t, c.acknowledged.Before(due), "%s clicked before step %d was due, and got it", id, step)
+				require.False(t, c.acknowledged.Before(f.claimedAfter(cid, c.acknowledged)),
+					"%s clicked before step %d was claimed, and got it", id, step)
+			}
+		}
+		t.Logf("step %d went to %d; %d had clicked before it was due, %d meanwhile", step, len(taken[step]), early, late)
+		require.Positive(t, early)
+		funnel, passed := report.GetSteps()[step].GetFunnel(), report.GetSteps()[step].GetPassedOver()
+		require.EqualValues(t, len(taken[step]), funnel.GetTargets())
+		require.EqualValues(t, len(to), funnel.GetTargets()+sum(passed), "%v", passed)
+	}
+}
