@@ -17,6 +17,8 @@ type Store interface {
 	Callbacks
 	Adoption
 	Planning
+	Measuring
+	Devices
 	Retention
 	// Ping returns nil if the store can take a write now, and none has failed a moment ago.
 	Ping(ctx context.Context) error
@@ -53,6 +55,13 @@ type Pushes interface {
 	// Active gets ErrConflict.
 	WithdrawPush(ctx context.Context, app string, id int64) (Push, error)
 
+	// Queue returns what waits of a push to be sent: its Blocked, Pending and Claimed dispatches. An absent push has nothing.
+	Queue(ctx context.Context, app string, id int64) (Queue, error)
+
+	// History returns a recipient's way through a push, or ErrNotFound if the app has no such push, or the push no such
+	// recipient.
+	History(ctx context.Context, app string, id int64, registrationID string) (History, error)
+
 	// ConfirmWithdrawal turns a Withdrawing push Withdrawn; any other state gets ErrConflict, an absent push
 	// ErrNotFound.
 	ConfirmWithdrawal(ctx context.Context, id int64) error
@@ -76,15 +85,21 @@ type Dispatches interface {
 	// that is not the dispatch's latest, or was finished, gets ErrConflict; so does an upstream id that another
 	// dispatch of the app has.
 	//
-	// Sent stores the upstream id and applies the callbacks held for it; as the push's first, it also unblocks the
+	// Sent stores the upstream id and applies the callbacks held for it, of a batch those of its Singles; as the push's first, it
+	// also unblocks the
 	// step's other dispatches and sets the due times of the steps. Refused appends a Failed event with the status
 	// "refused" for each of its recipients, and, on chunk 0 of step 0, rejects the push: all that is still to come
 	// is cancelled and the request id is free again. Expired, Cancelled, Skipped and Unanswered on that chunk cancel
 	// the dispatches that it blocks, and the steps, with the same reason; Expired also makes an Active push Expired
 	// and frees its request id. Unanswered on any dispatch cancels the push's open steps: who got it is not known, so
 	// nobody is followed up. Pending for another try becomes Cancelled if the push is no longer Active or the step was
-	// cancelled meanwhile; Sending does not.
+	// cancelled meanwhile; Sending does not. Of a batch, the Singles that are given are stored whatever the state: who was refused
+	// gets a Failed event, callbacks of the upstream ids are those of their step, and neither is in a later claim.
 	FinishDispatch(ctx context.Context, result DispatchResult) (Push, error)
+
+	// CountMessages tells, for each of the registration ids, of the messages since a time that EngageLab took, or may have: those
+	// of Sending, Sent and Unanswered dispatches of all pushes of the app, by when they were claimed.
+	CountMessages(ctx context.Context, app string, registrationIDs []string, since time.Time) ([]Messages, error)
 
 	// NextDispatchTime returns when the app's next dispatch is due or its lease ends; ok is false when there is
 	// none.
@@ -106,6 +121,11 @@ type Callbacks interface {
 	// upstream id is unknown are held until a dispatch gets that id. A recipient that a listed push does not have is held
 	// for good; a push that is not listed gains it as a new recipient. The rows, and what they refer to, are the caller's
 	// again when the method returns.
+	//
+	// A new row that Invalidates makes its device invalid, unless that reported life at that time or later, or was revived. A new
+	// row of the milestones Delivered, Displayed and Clicked is a report of life: it revives an invalid device, unless it is of
+	// an earlier time than the invalidity. So it does not matter in which order rows come. Both hold for applied rows, and for
+	// rows of unknown messages once they are applied.
 	//
 	// A store holds a bounded number of rows for each app. Rows of unknown recipients beyond that are counted and dropped.
 	// With rows of unknown messages beyond it, all others of the batch are stored, and the call returns ErrHeldFull.
@@ -173,6 +193,14 @@ type Planning interface {
 	// ScanRecipients returns a push's recipients with ordinal ≥ from, in ordinal order, at most limit.
 	ScanRecipients(ctx context.Context, id int64, from uint32, limit int) ([]Recipient, error)
 
+	// HoldStep puts a Scheduled step of which nothing is planned yet off until a time; its HoldTime becomes now, unless it has
+	// one. Any other step gets ErrConflict, an absent one ErrNotFound. The first PlanStep ends the hold.
+	HoldStep(ctx context.Context, id int64, step int, now, until time.Time) error
+
+	// LastMessages returns the latest message of the steps before the given one, for each recipient with from ≤ ordinal <
+	// from + limit that EngageLab took one for, in ordinal order.
+	LastMessages(ctx context.Context, id int64, step int, from uint32, limit int) ([]LastMessage, error)
+
 	// PlanStep stores a slice of a step's plan, all or nothing. A plan whose From is not the step's NextOrdinal, or
 	// whose step is not Scheduled, gets ErrConflict: somebody else planned or cancelled it. A chunk number is used
 	// once per step; a second time gets ErrConflict. An absent step gets ErrNotFound.
@@ -181,4 +209,49 @@ type Planning interface {
 	// CancelStep cancels a Scheduled or Waiting step and its pending dispatches; any other state gets ErrConflict, an
 	// absent step ErrNotFound.
 	CancelStep(ctx context.Context, id int64, step int, reason Reason) error
+}
+
+// Measuring is the part that tells what follow-ups brought. Its writes carry the term that Lead set.
+type Measuring interface {
+	// Outcomes returns what a push's follow-ups brought until now. An absent push has none. It looks at all recipients of the
+	// follow-ups: a tenth of a second for a million of them, about.
+	Outcomes(ctx context.Context, id int64) (Outcomes, error)
+
+	// StepsToMeasure returns up to limit Planned steps with MeasureTime ≤ now, the earliest first.
+	StepsToMeasure(ctx context.Context, now time.Time, limit int) ([]Step, error)
+
+	// NextMeasureTime returns the earliest MeasureTime of the Planned steps; ok is false when there is none.
+	NextMeasureTime(ctx context.Context) (t time.Time, ok bool, err error)
+
+	// RecordMeasurement stores what a step brought and takes its MeasureTime away. A step that has none gets ErrConflict: it was
+	// measured before.
+	RecordMeasurement(ctx context.Context, m Measurement) error
+
+	// SumMeasurements adds up the measurements of a key that were made at or after a time.
+	SumMeasurements(ctx context.Context, policyUID, key string, since time.Time) (MeasuredTotal, error)
+}
+
+// Devices is the part that knows an app's devices.
+type Devices interface {
+	// SetDevices stores attributes, time zones and locales, all or nothing, in place of what was set before. Whether a device is
+	// invalid stays as it is.
+	SetDevices(ctx context.Context, app string, devices []Device, now time.Time) error
+
+	// GetDevices returns those of the devices of which something is known, in the order of the ids.
+	GetDevices(ctx context.Context, app string, registrationIDs []string) ([]Device, error)
+
+	// DeleteDevice forgets a device, or returns ErrNotFound if nothing is known of it.
+	DeleteDevice(ctx context.Context, app, registrationID string) error
+
+	// InvalidDevices returns those of the ids whose devices are invalid, in their order. It is cheap where few are.
+	InvalidDevices(ctx context.Context, app string, registrationIDs []string) ([]string, error)
+
+	// ListInvalidDevices returns a page of the devices that are invalid.
+	ListInvalidDevices(ctx context.Context, q InvalidQuery) ([]Device, error)
+
+	// ReviveDevices makes devices valid as of now, and returns how many were invalid.
+	ReviveDevices(ctx context.Context, app string, registrationIDs []string, now time.Time) (int, error)
+
+	// MarkDevicesDeleted notes when invalid devices were deleted at EngageLab. Others are left alone.
+	MarkDevicesDeleted(ctx context.Context, app string, registrationIDs []string, now time.Time) error
 }

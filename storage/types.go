@@ -95,20 +95,39 @@ type Step struct {
 	// NextOrdinal is the first recipient that planning has not looked at.
 	NextOrdinal  uint32
 	CancelReason Reason
+	HoldTime     time.Time // since when the step is held; zero if it never was, or goes on
+	MeasureTime  time.Time // when what it brought is to be measured; zero for never, or once it is
 }
 
 // Reason says why a recipient was passed over, or why a step or dispatch was cancelled.
 type Reason string
 
-// The reasons.
+// The reasons for which a recipient is passed over.
 const (
-	ReasonMilestoneReached Reason = "MILESTONE_REACHED" // the recipient had reached the trigger's milestone
+	ReasonMilestoneReached Reason = "MILESTONE_REACHED" // the trigger's condition does not, or no longer, hold
+	ReasonInvalidDevice    Reason = "INVALID_DEVICE"    // the device's token is dead
+	ReasonConditionFalse   Reason = "CONDITION_FALSE"   // the step's only_if does not hold
+	ReasonConditionFailed  Reason = "CONDITION_FAILED"  // it can't be evaluated for the recipient
+	ReasonLimitExpired     Reason = "LIMIT_EXPIRED"     // it would be later than the policy allows
+	ReasonFrequencyCap     Reason = "FREQUENCY_CAP"
+	ReasonMinimumGap       Reason = "MINIMUM_GAP"
+	ReasonQuietHours       Reason = "QUIET_HOURS"
+	ReasonHoldout          Reason = "HOLDOUT"      // the policy's
+	ReasonStepHoldout      Reason = "STEP_HOLDOUT" // the step's own
+	ReasonTemplateFailed   Reason = "TEMPLATE_FAILED"
+)
+
+// The reasons for which a step or dispatch is cancelled.
+const (
 	ReasonPolicyPaused     Reason = "POLICY_PAUSED"
+	ReasonStepPaused       Reason = "STEP_PAUSED"
+	ReasonFollowUpsStopped Reason = "FOLLOW_UPS_STOPPED" // the app's kill switch
+	ReasonUnknownProgress  Reason = "UNKNOWN_PROGRESS"   // who reacted could not be found out in time
+	ReasonNobodyLeft       Reason = "NOBODY_LEFT"        // all recipients of a skipped dispatch were passed over
 	ReasonPolicyDeleted    Reason = "POLICY_DELETED"
 	ReasonWithdrawn        Reason = "WITHDRAWN"
-	ReasonRejected         Reason = "REJECTED" // EngageLab refused the push
-	ReasonExpired          Reason = "EXPIRED"  // its time to live ended before EngageLab could take it
-	ReasonTemplateFailed   Reason = "TEMPLATE_FAILED"
+	ReasonRejected         Reason = "REJECTED"    // EngageLab refused the push
+	ReasonExpired          Reason = "EXPIRED"     // its time to live ended before EngageLab could take it
 	ReasonUnanswered       Reason = "UNANSWERED"  // whether an earlier dispatch was taken was never learnt
 	ReasonUnknownApp       Reason = "UNKNOWN_APP" // the configuration no longer has the push's app
 	ReasonUnusable         Reason = "UNUSABLE"    // the pinned policy or the stored push can't be read
@@ -137,10 +156,28 @@ type DispatchDraft struct {
 	// Recipients are ordinals; nil means the whole audience as the push's document names it.
 	Recipients []uint32
 	// Content is what is laid over the push's document, in the encoding of package policy; nil leaves it as it is.
-	Content    []byte
-	DueTime    time.Time
-	ExpireTime time.Time
+	Content []byte
+	// Override is what EngageLab calls the earlier message that this one replaces; empty for none.
+	Override string
+	// Singles make the dispatch a batch of single messages, each with an upstream id of its own: what each of the Recipients
+	// gets, in their order. Content and Override are empty then. Nil for one message to all of them.
+	Singles []Single
+	// Variant is the id of the step's variant; empty for a step without.
+	Variant string
+	// PlainContent says that the recipients get the step's plain content, since a template failed for them.
+	PlainContent bool
+	DueTime      time.Time
+	ExpireTime   time.Time
 }
+
+// Single is one message of a batch. Its fields are as a DispatchDraft's.
+type Single struct {
+	Content  []byte
+	Override string
+}
+
+// Units is what the dispatch costs of the app's quota at EngageLab.
+func (d DispatchDraft) Units() int { return max(len(d.Singles), 1) }
 
 // Dispatch is one request to EngageLab: a chunk of a step.
 type Dispatch struct {
@@ -149,7 +186,8 @@ type Dispatch struct {
 	PushID     int64
 	Step       int
 	State      DispatchState
-	Attempt    int // counts claims; identifies the claim that may finish the dispatch
+	Attempt    int       // counts claims; identifies the claim that may finish the dispatch
+	PlanTime   time.Time // when it was decided who gets it; of step 0, when the push was created
 	UpstreamID string
 	SentTime   time.Time
 	Refusal    *Refusal
@@ -158,7 +196,8 @@ type Dispatch struct {
 
 // Claim is a dispatch that its claimer alone may send, with what is needed to decide and to send. Push and Recipients,
 // with their progress, are as they were when the claim was stored, or newer. Recipients are in the dispatch's order;
-// there are none for a dispatch to the whole audience.
+// there are none for a dispatch to the whole audience. Of a batch of single messages, Recipients and Dispatch.Singles are
+// those that have no result yet.
 type Claim struct {
 	Dispatch   Dispatch
 	Push       Push
@@ -173,12 +212,27 @@ type DispatchResult struct {
 	// certainly did not take it, Sending if it may have.
 	State DispatchState
 	// Time is when it happened; for Pending and Sending, when to try again.
-	Time       time.Time
+	Time time.Time
+	// ExpireTime replaces the dispatch's, for a Pending one that is deferred; zero keeps it.
+	ExpireTime time.Time
 	UpstreamID string
+	// Singles are the results of a batch's single messages that are known now. Those that have none yet are what is tried again
+	// after Pending or Sending; any other state ends them too.
+	Singles    []SingleResult
 	Refusal    *Refusal
 	Reason     Reason
-	PassedOver map[Reason]int // of a Skipped dispatch
+	PassedOver PassedOver // of a Skipped dispatch; or of recipients who are left out of a Pending one from now on
 }
+
+// SingleResult is what became of one message of a batch: it has an upstream id, or was refused.
+type SingleResult struct {
+	Ordinal    uint32
+	UpstreamID string
+	Refusal    *Refusal
+}
+
+// PassedOver are the recipients who do not get a step, or a push, by their ordinals. A recipient is passed over once per step.
+type PassedOver map[Reason][]uint32
 
 // DispatchStart says that a claimed dispatch is about to be handed to EngageLab, and to whom.
 type DispatchStart struct {
@@ -186,15 +240,17 @@ type DispatchStart struct {
 	Attempt int
 	// Recipients are the ordinals that it goes to, when some are passed over; nil keeps the dispatch's own.
 	Recipients []uint32
-	PassedOver map[Reason]int
+	PassedOver PassedOver
 }
 
 // PushDraft is a push to be, with all that becomes durable along with it.
 type PushDraft struct {
 	Push       Push
 	Recipients []string // registration ids, without repeats; their index is the ordinal
+	// Dispatches are of step 0. There may be none, if all recipients are passed over; then there are no Steps either.
 	Dispatches []DispatchDraft
 	Steps      []StepDraft
+	PassedOver PassedOver // of step 0
 }
 
 // StepDraft is a follow-up's timer to be.
@@ -210,8 +266,11 @@ type StepPlan struct {
 	From       uint32
 	Through    uint32
 	Dispatches []DispatchDraft
-	PassedOver map[Reason]int
-	Done       bool // no recipients are left
+	PassedOver PassedOver
+	Done       bool      // no recipients are left
+	Time       time.Time // when it was decided
+	// MeasureTime is when what the step brought is to be measured. The latest of a step's slices counts; zero for never.
+	MeasureTime time.Time
 }
 
 // Callback is one row that EngageLab reported, normalised.
@@ -231,6 +290,8 @@ type Callback struct {
 	Raw []byte
 	// Source gives Raw when it is asked for, where Raw is nil; nil when there is none.
 	Source RawSource
+	// Invalidates is why the row, a failure, means that the device's token is dead; empty if it does not.
+	Invalidates string
 }
 
 // RawSource gives the rows of a batch as they came, by their places in it. Few rows are ever asked for.
@@ -340,6 +401,8 @@ type StepReport struct {
 	Step
 	Counts
 	PassedOver map[Reason]int
+	// PlainContent counts the recipients whose dispatches have PlainContent.
+	PlainContent int
 	// Dispatches counts the step's dispatches by state.
 	Dispatches map[DispatchState]int
 }

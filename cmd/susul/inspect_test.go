@@ -53,7 +53,7 @@ func smallDatabase(t *testing.T, path string) {
 	send("m0", at)
 	require.NoError(t, s.PlanStep(t.Context(), storage.StepPlan{PushID: 7, Step: 1, Through: 3, Done: true,
 		Dispatches: []storage.DispatchDraft{{DueTime: at.Add(time.Hour), Recipients: []uint32{0, 2}}},
-		PassedOver: map[storage.Reason]int{storage.ReasonMilestoneReached: 1}}))
+		PassedOver: storage.PassedOver{storage.ReasonMilestoneReached: {1}}}))
 	send("m1", at.Add(time.Hour))
 	_, err = s.RecordCallbacks(t.Context(), "demo", at.Add(2*time.Hour), []storage.Callback{
 		{UpstreamID: "m0", RegistrationID: "b", Status: "displayed", Milestone: storage.Displayed, Time: at.Add(time.Minute), Channel: "FCM"},

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -186,10 +187,10 @@ var milestones = []storage.Milestone{storage.Sent, storage.Delivered, storage.Di
 
 func milestoneToProto(m storage.Milestone) susulv1.Milestone { return susulv1.Milestone(m) }
 
-// milestoneFromProto returns the unknown milestone for a number that the proto does not name.
+// milestoneFromProto returns a milestone that is none for a number that the proto does not name.
 func milestoneFromProto(m susulv1.Milestone) storage.Milestone {
 	if _, named := susulv1.Milestone_name[int32(m)]; !named {
-		return storage.MilestoneUnknown
+		return math.MaxUint8
 	}
 	return storage.Milestone(m)
 }

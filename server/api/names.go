@@ -17,6 +17,8 @@ const (
 	pushPattern      = "apps/{app}/pushes/{push}"
 	reportPattern    = "apps/{app}/pushes/{push}/report"
 	recipientPattern = "apps/{app}/pushes/{push}/recipients/{recipient}"
+	devicePattern    = "apps/{app}/devices/{device}"
+	switchPattern    = "apps/{app}/followUpSwitch"
 	policyPattern    = policyPrefix + "{policy}"
 	policyPrefix     = "resendPolicies/"
 )
@@ -30,6 +32,10 @@ func reportName(app string, id int64) string {
 
 func recipientName(app string, id int64, registrationID string) string {
 	return resourcename.Sprint(recipientPattern, app, msgID(id), registrationID)
+}
+
+func deviceName(app, registrationID string) string {
+	return resourcename.Sprint(devicePattern, app, registrationID)
 }
 
 func msgID(id int64) string { return strconv.FormatInt(id, 10) }

@@ -7,6 +7,8 @@ import (
 
 	"go.einride.tech/aip/fieldmask"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/policy"
@@ -36,14 +38,10 @@ func (s resendPolicyService) CreateResendPolicy(ctx context.Context, req *susulv
 // policyDraft reads a policy, which must be sound, and for an app that exists, or for all. Its error is a *Fault that
 // lists all that is wrong.
 func (a *API) policyDraft(id string, p *susulv1.ResendPolicy) (policy.Policy, error) {
-	draft, err := policyFromProto(p)
-	if err != nil {
-		return policy.Policy{}, err
-	}
+	draft, violations := policyFromProto(p)
 	draft.ID = id
-	var violations []*errdetails.BadRequest_FieldViolation
 	if broken := (*policy.InvalidError)(nil); errors.As(draft.Validate(), &broken) {
-		violations = policyViolations(broken)
+		violations = withOthers(violations, policyViolations(broken))
 	}
 	if _, known := a.apps[draft.App]; p.GetApp() != "" && (!known || p.GetApp() != appName(draft.App)) {
 		violations = append(violations, &errdetails.BadRequest_FieldViolation{
@@ -119,18 +117,41 @@ func (s resendPolicyService) UpdateResendPolicy(ctx context.Context, req *susulv
 	if len(mask.GetPaths()) > 0 && !whole && !mask.IsValid(change) {
 		return nil, invalid("update_mask", "each path must lead to a field, and none into a list")
 	}
+	if len(mask.GetPaths()) == 0 {
+		mask = &fieldmaskpb.FieldMask{Paths: setPaths(change.ProtoReflect(), "")}
+	}
 	updated, err := policies.Update(ctx, revision, id, func(current policy.Policy) (policy.Policy, error) {
-		if whole {
-			return s.policyDraft(id, change)
+		merged := change
+		if !whole {
+			merged = policyToProto(current)
+			fieldmask.Update(mask, merged, change)
 		}
-		merged := policyToProto(current)
-		fieldmask.Update(mask, merged, change)
-		return s.policyDraft(id, merged)
+		draft, err := s.policyDraft(id, merged)
+		if err != nil {
+			return policy.Policy{}, err
+		}
+		return draft.WithMeasurementsOf(current), nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &susulv1.UpdateResendPolicyResponse{ResendPolicy: policyToProto(updated)}, nil
+}
+
+// setPaths returns the paths of the fields that are set. A message of another package, such as a duration, is one value.
+func setPaths(message protoreflect.Message, prefix string) []string {
+	var paths []string
+	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		path := prefix + string(field.Name())
+		if nested := field.Message(); nested != nil && !field.IsList() && !field.IsMap() &&
+			nested.ParentFile().Package() == message.Descriptor().ParentFile().Package() {
+			paths = append(paths, setPaths(value.Message(), path+".")...)
+		} else {
+			paths = append(paths, path)
+		}
+		return true
+	})
+	return paths
 }
 
 func (s resendPolicyService) DeleteResendPolicy(ctx context.Context, req *susulv1.DeleteResendPolicyRequest) (*susulv1.DeleteResendPolicyResponse, error) {

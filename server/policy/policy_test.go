@@ -20,13 +20,17 @@ func news() policy.Policy {
 		Match:   `plan_id == "news" && "ios" in platform`,
 		Trigger: policy.Trigger{Unless: storage.Clicked, Within: 2 * time.Hour},
 		Steps: []policy.Step{
-			{After: time.Hour, Content: policy.Content{Title: "Still new: {{ push.body.notification.alert }}"}},
-			{After: 3 * time.Hour, Content: policy.Content{
-				Alert:   "For {{ device.name | default: 'you' }}",
+			step(time.Hour, policy.Content{Title: "Still new: {{ push.body.notification.alert }}"}),
+			step(3*time.Hour, policy.Content{
+				Alert:   "For {{ device.attributes.name | default: 'you' }}",
 				Overlay: json.RawMessage(`{"body": {"notification": {"android": {"extras": {"n": "{{ step }}", "gone": null, "max": 1.50}}}}}`),
-			}},
+			}),
 		},
 	}
+}
+
+func step(after time.Duration, c policy.Content) policy.Step {
+	return policy.Step{After: after, Contents: policy.Contents{Content: &c}}
 }
 
 func TestPolicyEncoding(t *testing.T) {
@@ -79,7 +83,7 @@ func TestValidate(t *testing.T) {
 		"app":             {func(p *policy.Policy) { p.App = strings.Repeat("a", 129) }, "app", "129 bytes"},
 		"display name":    {func(p *policy.Policy) { p.DisplayName = strings.Repeat("a", 201) }, "display_name", "more than 200"},
 		"description":     {func(p *policy.Policy) { p.Description = "\xff" }, "description", "UTF-8"},
-		"no unless":       {func(p *policy.Policy) { p.Trigger.Unless = 0 }, "trigger.unless", "UNKNOWN"},
+		"no unless":       {func(p *policy.Policy) { p.Trigger.Unless = 0 }, "trigger", "either"},
 		"unless sent":     {func(p *policy.Policy) { p.Trigger.Unless = storage.Sent }, "trigger.unless", "SENT"},
 		"unless failed":   {func(p *policy.Policy) { p.Trigger.Unless = storage.Failed }, "trigger.unless", "FAILED"},
 		"within negative": {func(p *policy.Policy) { p.Trigger.Within = -1 }, "trigger.within", "between 0"},
@@ -88,13 +92,13 @@ func TestValidate(t *testing.T) {
 		"many steps": {func(p *policy.Policy) {
 			p.Steps = nil
 			for i := range 12 {
-				p.Steps = append(p.Steps, policy.Step{After: time.Duration(i+1) * time.Hour, Content: policy.Content{Title: "t"}})
+				p.Steps = append(p.Steps, step(time.Duration(i+1)*time.Hour, policy.Content{Title: "t"}))
 			}
 		}, "steps", "not 12"},
 		"after zero":      {func(p *policy.Policy) { p.Steps[0].After = 0 }, "steps[0].after", "more than 0"},
 		"after too long":  {func(p *policy.Policy) { p.Steps[1].After = policy.MaxDelay + 1 }, "steps[1].after", "at most"},
 		"out of order":    {func(p *policy.Policy) { p.Steps[1].After = time.Hour }, "steps[1].after", "out of order"},
-		"no content":      {func(p *policy.Policy) { p.Steps[0].Content = policy.Content{} }, "steps[0].content", "needs a title"},
+		"no content":      {func(p *policy.Policy) { *p.Steps[0].Content = policy.Content{} }, "steps[0].content", "needs a title"},
 		"title too long":  {title(strings.Repeat("x", 1025)), "steps[0].content.title", "1025 bytes"},
 		"title unclosed":  {title("Hi {{ device.name"), "steps[0].content.title", "not closed"},
 		"title no filter": {title("{{ 'a' | upscale }}"), "steps[0].content.title", `unknown filter "upscale"`},
@@ -186,7 +190,7 @@ func FuzzCompile(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text, overlay, match string) {
 		p := news()
 		p.Match = match
-		p.Steps[0].Content = policy.Content{Title: text, Overlay: json.RawMessage(overlay)}
+		p.Steps[0].Content = &policy.Content{Title: text, Overlay: json.RawMessage(overlay)}
 		c, err := policy.Compile(p)
 		if err != nil {
 			var invalid *policy.InvalidError
@@ -196,10 +200,10 @@ func FuzzCompile(f *testing.F) {
 		variables := policy.Variables{
 			Push:       map[string]any{"list": []any{"a", json.Number("1"), nil}, "s": "text"},
 			CustomArgs: map[string]any{"kind": "promo", "n": json.Number("2.5")},
-			Device:     map[string]any{"name": "Ayu"},
+			Device:     policy.Device{RegistrationID: "r", Attributes: map[string]any{"name": "Ayu"}},
 			Step:       1,
 		}
-		rendered, err := c.Steps[0].Render(variables)
+		rendered, err := c.Steps[0].Variants()[0].For(0).Render(variables)
 		if err == nil {
 			decoded, err := policy.DecodeRendered(rendered.Encode())
 			require.NoError(t, err)

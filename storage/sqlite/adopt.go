@@ -69,8 +69,8 @@ func (s *Store) PushByUpstreamID(ctx context.Context, app, upstreamID string) (s
 	return read(ctx, s, func(q querier) (storage.Push, error) { return pushByUpstream(ctx, q, app, upstreamID) })
 }
 
-const byUpstream = `p.id = (SELECT d.push_id FROM dispatch d WHERE d.app = ? AND d.upstream_id = ?)`
+const byUpstream = `p.id = (SELECT push_id FROM (` + selectTarget + `))`
 
 func pushByUpstream(ctx context.Context, q querier, app, upstreamID string) (storage.Push, error) {
-	return first(ctx, q, scanPush, selectPush+byUpstream, app, upstreamID)
+	return first(ctx, q, scanPush, selectPush+byUpstream, app, upstreamID, app, upstreamID)
 }

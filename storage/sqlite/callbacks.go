@@ -64,6 +64,7 @@ func (t *tx) take(b *batch, e entry) error {
 	fresh, err := t.append(b.received, e, odd)
 	if fresh {
 		b.summary.New++
+		t.note(b.app, e, odd)
 	} else {
 		b.summary.Repeated++
 	}
@@ -129,15 +130,7 @@ func (t *tx) know(a *audience) error {
 
 // member returns a recipient's ordinal. A push that is not listed gains those whom it did not know.
 func (t *tx) member(a *audience, id string) (ordinal uint32, ok bool, err error) {
-	if ordinal, ok = a.grown[id]; ok {
-		return ordinal, true, nil
-	}
-	var loaded bool
-	if ordinal, ok, loaded = a.find(id); !loaded {
-		// The pages of this transaction's newcomers may not be written yet; those were looked for above.
-		ordinal, ok, err = memberOf(t.ctx, t, a.push, int(a.size)-len(a.fresh), id)
-	}
-	if ok || err != nil || a.listed {
+	if ordinal, ok, err = t.ordinalOf(a, id); ok || err != nil || a.listed {
 		return ordinal, ok, err
 	}
 	if a.grown == nil {
@@ -150,6 +143,19 @@ func (t *tx) member(a *audience, id string) (ordinal uint32, ok bool, err error)
 	t.journal.grown = append(t.journal.grown, growth{a, id})
 	t.touch(a)
 	return ordinal, true, nil
+}
+
+// ordinalOf returns the ordinal of a recipient that the push has.
+func (t *tx) ordinalOf(a *audience, id string) (ordinal uint32, ok bool, err error) {
+	if ordinal, ok = a.grown[id]; ok {
+		return ordinal, true, nil
+	}
+	var loaded bool
+	if ordinal, ok, loaded = a.find(id); !loaded {
+		// The pages of this transaction's newcomers may not be written yet; those were looked for above.
+		ordinal, ok, err = memberOf(t.ctx, t, a.push, int(a.size)-len(a.fresh), id)
+	}
+	return ordinal, ok, err
 }
 
 // append puts an event on stage for the log unless it is there already, and moves on the recipient's progress.
@@ -264,11 +270,11 @@ func (t *tx) marks(a *audience, key markKey) (*roaring.Bitmap, error) {
 	return bitmap, nil
 }
 
-// appendRefusals appends a Failed event for every recipient of a refused dispatch.
-func (t *tx) appendRefusals(p storage.Push, d storage.Dispatch, result storage.DispatchResult) error {
-	callback := storage.Callback{Status: statusRefused, Milestone: storage.Failed, Time: result.Time}
-	if result.Refusal != nil {
-		callback.ErrorCode, callback.ErrorMessage = result.Refusal.Code, result.Refusal.Message
+// refuse puts a Failed event on stage for each of some recipients whom EngageLab refused; for nil, for all.
+func (t *tx) refuse(p storage.Push, d storage.Dispatch, ordinals []uint32, refusal *storage.Refusal, at time.Time) error {
+	callback := storage.Callback{Status: statusRefused, Milestone: storage.Failed, Time: at}
+	if refusal != nil {
+		callback.ErrorCode, callback.ErrorMessage = refusal.Code, refusal.Message
 	}
 	a, err := t.writer.live.audience(t.ctx, t, p.ID)
 	if err != nil {
@@ -276,27 +282,27 @@ func (t *tx) appendRefusals(p storage.Push, d storage.Dispatch, result storage.D
 	}
 	e := entry{audience: a, dispatch: layout.Dispatch{ID: d.ID, Step: uint8(d.Step)}, milestone: storage.Failed, member: true}
 	var inTime bool
-	if e.time, inTime = seconds(result.Time); inTime {
+	if e.time, inTime = seconds(at); inTime {
 		if e.kind, err = t.kindID(&callback); err != nil {
 			return err
 		}
 	}
 	appendTo := func(ordinal uint32) error {
 		e.ordinal = ordinal
-		_, err := t.append(result.Time.UnixMilli(), e, &callback)
+		_, err := t.append(at.UnixMilli(), e, &callback)
 		return err
 	}
-	if d.Recipients == nil {
+	if ordinals == nil {
 		for ordinal := range uint32(p.Recipients) {
 			if err := appendTo(ordinal); err != nil {
 				return err
 			}
 		}
 	}
-	for _, ordinal := range d.Recipients {
+	for _, ordinal := range ordinals {
 		if err := appendTo(ordinal); err != nil {
 			return err
 		}
 	}
-	return t.flush()
+	return nil
 }

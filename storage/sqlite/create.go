@@ -83,7 +83,10 @@ func partsOf(draft storage.PushDraft) []part {
 		n := dispatchesInSlice(rest)
 		some := rest[:n]
 		rest = rest[n:]
-		add(func(t *tx) error { return t.insertDispatches(draft.Push.App, id, 0, some) })
+		add(func(t *tx) error { return t.insertDispatches(draft.Push.App, id, 0, draft.Push.CreateTime, some) })
+	}
+	for _, some := range slicesOf(draft.PassedOver) {
+		add(func(t *tx) error { return t.passOver(id, 0, draft.Push.CreateTime, some) })
 	}
 	return append(parts, func(t *tx) (creation, error) { return t.publish(id, draft.Steps) })
 }

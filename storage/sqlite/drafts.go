@@ -172,12 +172,14 @@ type deletion struct {
 
 // What is deleted of a push, in this order: what leads to recipients goes before them.
 var (
+	deleteCounts     = []deletion{{`DELETE FROM passed_over WHERE push_id = ? AND ? > 0`, 1}}
 	deleteDispatches = deletion{`DELETE FROM dispatch WHERE id IN (SELECT id FROM dispatch WHERE push_id = ? LIMIT ?)`, 10}
 	deleteRecipients = []deletion{
 		{`DELETE FROM member_bucket WHERE rowid IN (SELECT rowid FROM member_bucket WHERE push_id = ? LIMIT ?)`, layout.Buckets},
 		{`DELETE FROM recipient_page WHERE rowid IN (SELECT rowid FROM recipient_page WHERE push_id = ? LIMIT ?)`, pagesAtOnce},
 		{`DELETE FROM progress_page WHERE rowid IN (SELECT rowid FROM progress_page WHERE push_id = ? LIMIT ?)`, pagesAtOnce},
 		{`DELETE FROM mark WHERE rowid IN (SELECT rowid FROM mark WHERE push_id = ? LIMIT ?)`, layout.Buckets},
+		{`DELETE FROM decision WHERE id IN (SELECT id FROM decision WHERE push_id = ? LIMIT ?)`, pagesAtOnce},
 	}
 )
 
@@ -193,7 +195,10 @@ func (t *tx) deleteSlice(id int64, all ...deletion) (found bool, err error) {
 
 // deleteDraft deletes some rows of a discarded push, the last time the push itself.
 func (t *tx) deleteDraft(id int64) error {
-	found, err := t.deleteSlice(id, append([]deletion{deleteDispatches}, deleteRecipients...)...)
+	if found, err := t.deleteBatch(id); err != nil || found {
+		return err
+	}
+	found, err := t.deleteSlice(id, slices.Concat([]deletion{deleteDispatches}, deleteRecipients, deleteCounts)...)
 	if err == nil && !found {
 		_, err = t.exec(`DELETE FROM push WHERE id = ?`, id)
 	}

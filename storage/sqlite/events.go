@@ -15,7 +15,7 @@ import (
 
 // ListEvents implements storage.Callbacks.
 func (s *Store) ListEvents(ctx context.Context, query storage.EventQuery) ([]storage.Event, error) {
-	r := eventReader{store: s, ctx: ctx, query: query, limit: page(query.Limit)}
+	r := eventReader{kinds: s.writer.kinds, ctx: ctx, query: query, limit: page(query.Limit)}
 	r.through, r.end = s.live.tail.get()
 	return read(ctx, s, func(q querier) ([]storage.Event, error) {
 		r.q = q
@@ -51,7 +51,7 @@ func (s *Store) SubscribeEvents() (signal <-chan struct{}, cancel func()) {
 
 // eventReader reads the log for one query.
 type eventReader struct {
-	store   *Store
+	kinds   *kinds
 	ctx     context.Context
 	q       querier
 	query   storage.EventQuery
@@ -62,6 +62,7 @@ type eventReader struct {
 	events    []storage.Event
 	apps      map[int64]string
 	upstreams map[int64]string
+	singles   map[int64]results // of batches
 	pages     map[recipientPlace]layout.Recipients
 }
 
@@ -228,7 +229,7 @@ func (r *eventReader) event(s loggedSegment, packed layout.Event, sequence int64
 	if e.Callback, err = r.callback(packed, sequence); err != nil {
 		return e, err
 	}
-	if e.UpstreamID, err = r.upstream(dispatch.ID); err != nil {
+	if e.UpstreamID, err = r.upstream(dispatch.ID, packed.Ordinal); err != nil {
 		return e, err
 	}
 	e.RegistrationID, err = r.registrationID(s.push, packed.Ordinal)
@@ -241,7 +242,7 @@ func (r *eventReader) callback(packed layout.Event, sequence int64) (storage.Cal
 		detail, err := first(r.ctx, r.q, scanDetail, selectDetails+`sequence = ?`, sequence)
 		return detail.callback, err
 	}
-	k, err := r.store.kindRow(r.ctx, r.q, packed.Kind)
+	k, err := r.kinds.read(r.ctx, r.q, packed.Kind)
 	if err != nil {
 		return storage.Callback{}, err
 	}
@@ -270,10 +271,18 @@ func (r *eventReader) app(id int64) (string, error) {
 	})
 }
 
-func (r *eventReader) upstream(dispatch int64) (string, error) {
-	return remembered(&r.upstreams, dispatch, func() (string, error) {
+// upstream returns the upstream id of a dispatch, or, of a batch, that of the recipient's single message.
+func (r *eventReader) upstream(dispatch int64, ordinal uint32) (string, error) {
+	id, err := remembered(&r.upstreams, dispatch, func() (string, error) {
 		return first(r.ctx, r.q, value[string], `SELECT COALESCE(upstream_id, '') FROM dispatch WHERE id = ?`, dispatch)
 	})
+	if err != nil || id != "" {
+		return id, err
+	}
+	singles, err := rememberedUpTo(maxBatches, &r.singles, dispatch, func() (results, error) {
+		return resultsOf(r.ctx, r.q, dispatch)
+	})
+	return singles[ordinal].UpstreamID, err
 }
 
 // registrationID returns a recipient's id. A push's recipients are not forgotten before its events.
@@ -291,11 +300,18 @@ func (r *eventReader) registrationID(push int64, ordinal uint32) (string, error)
 	return "", errDamaged("recipient_page", int64(ordinal))
 }
 
-// maxRemembered bounds what a query remembers of each kind.
-const maxRemembered = 4096
+// What a query remembers of each kind, at most. Batches are large.
+const (
+	maxRemembered = 4096
+	maxBatches    = 64
+)
 
 // remembered returns a value from a map, which read fills.
 func remembered[K comparable, V any](values *map[K]V, key K, read func() (V, error)) (V, error) {
+	return rememberedUpTo(maxRemembered, values, key, read)
+}
+
+func rememberedUpTo[K comparable, V any](limit int, values *map[K]V, key K, read func() (V, error)) (V, error) {
 	if v, ok := (*values)[key]; ok {
 		return v, nil
 	}
@@ -303,7 +319,7 @@ func remembered[K comparable, V any](values *map[K]V, key K, read func() (V, err
 	if err != nil {
 		return v, err
 	}
-	if *values == nil || len(*values) >= maxRemembered {
+	if *values == nil || len(*values) >= limit {
 		*values = map[K]V{}
 	}
 	(*values)[key] = v

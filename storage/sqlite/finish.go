@@ -3,8 +3,6 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"susul.dev/susul/storage"
 )
@@ -14,17 +12,16 @@ const statusRefused = "refused"
 
 // FinishDispatch implements storage.Dispatches.
 func (s *Store) FinishDispatch(ctx context.Context, result storage.DispatchResult) (storage.Push, error) {
-	return write(ctx, s, func(t *tx) (storage.Push, error) {
-		d, err := t.dispatch(result.ID)
-		if err != nil {
-			return storage.Push{}, err
+	var d storage.Dispatch
+	p, err := write(ctx, s, func(t *tx) (p storage.Push, err error) {
+		if d, err = t.dispatch(result.ID); err != nil {
+			return p, err
 		}
 		open := d.State == storage.DispatchClaimed || d.State == storage.DispatchSending
 		if !open || d.Attempt != result.Attempt {
-			return storage.Push{}, storage.ErrConflict
+			return p, storage.ErrConflict
 		}
-		p, err := pushByID(t.ctx, t, d.PushID)
-		if err != nil {
+		if p, err = pushByID(t.ctx, t, d.PushID); err != nil {
 			return p, err
 		}
 		if err := t.finish(p, d, result); err != nil {
@@ -32,6 +29,10 @@ func (s *Store) FinishDispatch(ctx context.Context, result storage.DispatchResul
 		}
 		return pushByID(t.ctx, t, d.PushID)
 	})
+	if err == nil {
+		s.live.expectSingles(p.App, d, result.Singles)
+	}
+	return p, err
 }
 
 func (t *tx) finish(p storage.Push, d storage.Dispatch, result storage.DispatchResult) error {
@@ -47,7 +48,10 @@ func (t *tx) finish(p storage.Push, d storage.Dispatch, result storage.DispatchR
 	if err := t.updateDispatch(p.App, d, result); err != nil {
 		return err
 	}
-	if err := t.addPassedOver(d.PushID, d.Step, result.PassedOver); err != nil {
+	if err := t.leaveOut(&d, result); err != nil {
+		return err
+	}
+	if err := t.settleSingles(p, &d, result); err != nil {
 		return err
 	}
 	opening := d.Step == 0 && d.Chunk == 0 // the dispatch that all others wait for
@@ -60,7 +64,10 @@ func (t *tx) finish(p storage.Push, d storage.Dispatch, result storage.DispatchR
 				return err
 			}
 		}
-		return t.appendRefusals(p, d, result)
+		if err := t.refuse(p, d, d.Recipients, result.Refusal, result.Time); err != nil {
+			return err
+		}
+		return t.flush()
 	case storage.DispatchExpired, storage.DispatchCancelled, storage.DispatchSkipped, storage.DispatchUnanswered:
 		switch {
 		case opening:
@@ -86,46 +93,38 @@ func (t *tx) cancelledMeanwhile(p storage.Push, d storage.Dispatch) (reason stor
 
 // updateDispatch writes what became of the dispatch itself.
 func (t *tx) updateDispatch(app string, d storage.Dispatch, result storage.DispatchResult) error {
-	var ready, sent, upstream any
-	due := d.DueTime
+	var ready, sent, upstreamID any
+	due, expire := d.DueTime, d.ExpireTime
 	switch result.State {
 	case storage.DispatchPending, storage.DispatchSending:
 		due, ready = result.Time, result.Time.UnixMilli()
+		if !result.ExpireTime.IsZero() {
+			expire = result.ExpireTime
+		}
 	case storage.DispatchSent:
 		sent = result.Time.UnixMilli()
 		if result.UpstreamID != "" {
-			upstream = result.UpstreamID
+			upstreamID = result.UpstreamID
 		}
 	case storage.DispatchRefused, storage.DispatchUnanswered, storage.DispatchExpired, storage.DispatchCancelled,
 		storage.DispatchSkipped:
 	default:
 		return fmt.Errorf("a dispatch can't be finished as %q", result.State)
 	}
-	taken, err := collect(t.ctx, t, value[int64], `SELECT id FROM dispatch WHERE app = ? AND upstream_id = ?`, app, upstream)
+	taken, err := collect(t.ctx, t, scanTarget, selectTarget, app, upstreamID, app, upstreamID)
 	if err != nil {
 		return err
 	}
 	if len(taken) > 0 {
-		return fmt.Errorf("%w: dispatch %d has the upstream id %q", storage.ErrConflict, taken[0], upstream)
+		return fmt.Errorf("%w: dispatch %d has the upstream id %q", storage.ErrConflict, taken[0].dispatch.ID, upstreamID)
 	}
 	refusal, err := asJSON(result.Refusal, result.Refusal == nil)
 	if err != nil {
 		return err
 	}
-	_, err = t.exec(`UPDATE dispatch SET state = ?, due_time = ?, ready_time = ?, sent_time = ?, upstream_id = ?,
-		reason = ?, refusal = ? WHERE id = ?`,
-		result.State, due.UnixMilli(), ready, sent, upstream, result.Reason, refusal, d.ID)
-	return err
-}
-
-var addPassedOver = bulk{`INSERT INTO passed_over (push_id, step, reason, n)`, 4,
-	`ON CONFLICT (push_id, step, reason) DO UPDATE SET n = n + excluded.n`}
-
-func (t *tx) addPassedOver(push int64, step int, passedOver map[storage.Reason]int) error {
-	reasons := slices.Sorted(maps.Keys(passedOver))
-	_, err := addPassedOver.exec(t, len(reasons), func(args []any, i int) []any {
-		return append(args, push, step, reasons[i], passedOver[reasons[i]])
-	})
+	_, err = t.exec(`UPDATE dispatch SET state = ?, due_time = ?, expire_time = ?, ready_time = ?, sent_time = ?,
+		upstream_id = ?, reason = ?, refusal = ? WHERE id = ?`,
+		result.State, due.UnixMilli(), millis(expire), ready, sent, upstreamID, result.Reason, refusal, d.ID)
 	return err
 }
 

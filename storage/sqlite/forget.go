@@ -101,7 +101,7 @@ const (
 	toBeForgotten = `SELECT id FROM push p WHERE p.forgotten = 0 AND p.forgotten < 2 AND p.create_time < ? AND ` + visible + `
 		AND p.id NOT IN (SELECT value FROM json_each(?))
 		AND NOT EXISTS (SELECT 1 FROM segment_of_push s WHERE s.push_id = p.id)
-		AND NOT EXISTS (SELECT 1 FROM step s WHERE s.push_id = p.id AND s.state IN ('WAITING', 'SCHEDULED'))
+		AND NOT EXISTS (SELECT 1 FROM step s WHERE s.push_id = p.id AND (s.state IN ('WAITING', 'SCHEDULED') OR s.measure_time IS NOT NULL))
 		AND NOT EXISTS (SELECT 1 FROM dispatch d WHERE d.push_id = p.id AND (d.ready_time IS NOT NULL OR d.state = 'BLOCKED'))
 		LIMIT 1`
 )
@@ -145,6 +145,9 @@ func (t *tx) unfolded() []int64 {
 
 func (t *tx) forgetSlice(id int64) error {
 	found, err := t.deleteSlice(id, deleteRecipients...)
+	if err == nil && !found {
+		found, err = t.deleteBatch(id)
+	}
 	if err == nil && !found {
 		_, err = t.exec(`UPDATE push SET forgotten = 2 WHERE id = ?`, id)
 	}

@@ -383,10 +383,10 @@ func TestInspectorRefusesWhatItCannotRead(t *testing.T) {
 		filepath.Join(folder, "no folder", "missing"): fs.ErrNotExist,
 		folder:            ErrNoDatabase,
 		file("empty", ""): ErrNoDatabase,
-		file("text", "It was a dark and stormy night; the rain fell in torrents. "+folder):         ErrNoDatabase,
-		made("other", `CREATE TABLE t (i)`):                                                        ErrNoDatabase,
-		version("older", `DELETE FROM goose_db_version WHERE version_id = 3`):                      ErrSchemaTooOld,
-		version("newer", `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`): ErrSchemaTooNew,
+		file("text", "It was a dark and stormy night; the rain fell in torrents. "+folder):                                 ErrNoDatabase,
+		made("other", `CREATE TABLE t (i)`):                                                                                ErrNoDatabase,
+		version("older", `DELETE FROM goose_db_version WHERE version_id = (SELECT MAX(version_id) FROM goose_db_version)`): ErrSchemaTooOld,
+		version("newer", `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`):                         ErrSchemaTooNew,
 	} {
 		_, err := OpenInspector(t.Context(), path)
 		require.ErrorIs(t, err, want, path)

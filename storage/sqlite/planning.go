@@ -9,11 +9,12 @@ import (
 	"susul.dev/susul/storage"
 )
 
-const selectStep = `SELECT push_id, number, state, offset_ms, due_time, next_ordinal, cancel_reason FROM step `
+const selectStep = `SELECT push_id, number, state, offset_ms, due_time, next_ordinal, cancel_reason, hold_time,
+	measure_time FROM step `
 
 func scanStep(rows *sql.Rows) (st storage.Step, err error) {
 	err = rows.Scan(&st.PushID, &st.Number, &st.State, millisSpan{&st.Offset}, millisTime{&st.DueTime}, &st.NextOrdinal,
-		&st.CancelReason)
+		&st.CancelReason, millisTime{&st.HoldTime}, millisTime{&st.MeasureTime})
 	return st, err
 }
 
@@ -95,6 +96,23 @@ func (s *Store) NextStepTime(ctx context.Context) (time.Time, bool, error) {
 	return t, !t.IsZero(), err
 }
 
+// HoldStep implements storage.Planning.
+func (s *Store) HoldStep(ctx context.Context, id int64, step int, now, until time.Time) error {
+	_, err := write(ctx, s, func(t *tx) (struct{}, error) {
+		st, err := t.step(id, step)
+		if err != nil {
+			return struct{}{}, err
+		}
+		if st.State != storage.StepScheduled || st.NextOrdinal > 0 {
+			return struct{}{}, storage.ErrConflict
+		}
+		_, err = t.exec(`UPDATE step SET due_time = ?, hold_time = COALESCE(hold_time, ?) WHERE push_id = ? AND number = ?`,
+			until.UnixMilli(), now.UnixMilli(), id, step)
+		return struct{}{}, err
+	})
+	return err
+}
+
 // PlanStep implements storage.Planning.
 func (s *Store) PlanStep(ctx context.Context, plan storage.StepPlan) error {
 	_, err := write(ctx, s, func(t *tx) (struct{}, error) {
@@ -119,18 +137,20 @@ func (t *tx) planStep(plan storage.StepPlan) error {
 	if err != nil {
 		return err
 	}
-	if err := t.insertDispatches(app, plan.PushID, plan.Step, plan.Dispatches); err != nil {
+	if err := t.insertDispatches(app, plan.PushID, plan.Step, plan.Time, plan.Dispatches); err != nil {
 		return err
 	}
-	if err := t.addPassedOver(plan.PushID, plan.Step, plan.PassedOver); err != nil {
+	if err := t.passOver(plan.PushID, plan.Step, plan.Time, plan.PassedOver); err != nil {
 		return err
 	}
 	state := storage.StepScheduled
 	if plan.Done {
 		state = storage.StepPlanned
 	}
-	_, err = t.exec(`UPDATE step SET next_ordinal = ?, state = ? WHERE push_id = ? AND number = ?`,
-		plan.Through, state, plan.PushID, plan.Step)
+	measure := millis(plan.MeasureTime)
+	_, err = t.exec(`UPDATE step SET next_ordinal = ?, state = ?, hold_time = NULL,
+		measure_time = COALESCE(MAX(measure_time, ?), measure_time, ?) WHERE push_id = ? AND number = ?`,
+		plan.Through, state, measure, measure, plan.PushID, plan.Step)
 	return err
 }
 
@@ -151,8 +171,8 @@ func (s *Store) CancelStep(ctx context.Context, id int64, step int, reason stora
 
 // cancelStep cancels a step and those of its dispatches that nobody has claimed.
 func (t *tx) cancelStep(id int64, step int, reason storage.Reason) error {
-	if _, err := t.exec(`UPDATE step SET state = 'CANCELLED', cancel_reason = ? WHERE push_id = ? AND number = ?`,
-		reason, id, step); err != nil {
+	if _, err := t.exec(`UPDATE step SET state = 'CANCELLED', cancel_reason = ?, measure_time = NULL
+		WHERE push_id = ? AND number = ?`, reason, id, step); err != nil {
 		return err
 	}
 	_, err := t.exec(`UPDATE dispatch SET state = 'CANCELLED', reason = ?, ready_time = NULL

@@ -37,23 +37,28 @@ func (s *Store) Report(ctx context.Context, app string, id int64) (storage.Repor
 	})
 }
 
-// fillDispatches counts dispatches, and the recipients of those that may still reach somebody, or did.
+// fillDispatches counts dispatches, and the recipients of those that may still reach somebody, or did. Of a batch that
+// ended otherwise, those who have a result are such.
 func fillDispatches(ctx context.Context, q querier, report *storage.Report, steps map[int]*storage.StepReport) error {
 	_, err := collect(ctx, q, func(rows *sql.Rows) (struct{}, error) {
-		var step, n, recipients int
+		var step, n, recipients, settled int
+		var plain bool
 		var state storage.DispatchState
-		err := rows.Scan(&step, &state, &n, &recipients)
+		err := rows.Scan(&step, &state, &plain, &n, &recipients, &settled)
 		if st := steps[step]; st != nil && err == nil {
-			st.Dispatches[state] = n
+			st.Dispatches[state] += n
 			switch state {
 			case storage.DispatchCancelled, storage.DispatchSkipped, storage.DispatchExpired:
-			default:
-				st.Targets += recipients
+				recipients = settled
+			}
+			st.Targets += recipients
+			if plain {
+				st.PlainContent += recipients
 			}
 		}
 		return struct{}{}, err
-	}, `SELECT step, state, COUNT(*), SUM(COALESCE(recipient_count, ?)) FROM dispatch WHERE push_id = ? GROUP BY step, state`,
-		report.Push.Recipients, report.Push.ID)
+	}, `SELECT step, state, plain_content, COUNT(*), SUM(COALESCE(recipient_count, ?)), SUM(settled) FROM dispatch
+		WHERE push_id = ? GROUP BY step, state, plain_content`, report.Push.Recipients, report.Push.ID)
 	return err
 }
 

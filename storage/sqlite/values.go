@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"susul.dev/susul/storage"
@@ -80,6 +82,17 @@ func packOrdinals(ordinals []uint32) (list, count any) {
 	return layout.AppendOrdinals(nil, ordinals), len(ordinals)
 }
 
+// bounds returns the first and the last ordinal that may be among those of a list; nil stands for all.
+func bounds(ordinals []uint32) (low, high uint32) {
+	switch {
+	case ordinals == nil:
+		return 0, math.MaxUint32
+	case len(ordinals) == 0:
+		return 0, 0
+	}
+	return slices.Min(ordinals), slices.Max(ordinals)
+}
+
 // maxOrdinals bounds a list of ordinals that is read: no dispatch has more recipients than a push may have.
 const maxOrdinals = 1 << 24
 
@@ -96,6 +109,20 @@ func (l ordinalList) Scan(v any) (err error) {
 	default:
 		err = fmt.Errorf("ordinals are stored as %T", v)
 	}
+	return err
+}
+
+// ordinalSlice scans what layout.AppendSet stored.
+type ordinalSlice []uint32
+
+// Scan implements sql.Scanner.
+func (l *ordinalSlice) Scan(v any) error {
+	set, ok := v.([]byte)
+	if !ok {
+		return fmt.Errorf("a set of ordinals is stored as %T", v)
+	}
+	ordinals, err := layout.ReadSet(set, maxOrdinals)
+	*l = ordinals
 	return err
 }
 

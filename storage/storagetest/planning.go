@@ -50,7 +50,7 @@ var planningCases = []testCase{
 	{"a plan is stored in slices, each once", func(w *world) {
 		p := w.sentPush(10)
 		first := w.plan(p.ID, 0, 0, 4)
-		first.PassedOver = map[storage.Reason]int{storage.ReasonMilestoneReached: 1}
+		first.PassedOver = storage.PassedOver{storage.ReasonMilestoneReached: {3}}
 		w.NoError(w.store.PlanStep(w.ctx, first))
 		w.Equal(uint32(4), w.step(p.ID, 1).NextOrdinal)
 		w.Equal(storage.StepScheduled, w.step(p.ID, 1).State)
@@ -59,7 +59,7 @@ var planningCases = []testCase{
 		w.ErrorIs(w.store.PlanStep(w.ctx, w.plan(p.ID, 0, 4, 10)), storage.ErrConflict, "a chunk number used twice")
 
 		last := w.plan(p.ID, 1, 4, 10)
-		last.Done, last.PassedOver = true, map[storage.Reason]int{storage.ReasonMilestoneReached: 2}
+		last.Done, last.PassedOver = true, storage.PassedOver{storage.ReasonMilestoneReached: {5, 9}}
 		w.NoError(w.store.PlanStep(w.ctx, last))
 		w.Equal(storage.StepPlanned, w.step(p.ID, 1).State)
 		r := w.report(p.ID).Steps[1]

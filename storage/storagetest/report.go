@@ -28,7 +28,7 @@ var reportCases = []testCase{
 		other := w.sentPush(devices)
 		w.now = w.now.Add(time.Hour)
 		w.NoError(w.store.PlanStep(w.ctx, storage.StepPlan{PushID: p.ID, Step: 1, Through: devices, Done: true,
-			PassedOver: map[storage.Reason]int{storage.ReasonMilestoneReached: devices - 10},
+			PassedOver: storage.PassedOver{storage.ReasonMilestoneReached: ordinals(10, devices)},
 			Dispatches: []storage.DispatchDraft{{DueTime: w.now, Recipients: ordinals(0, 10)}}}))
 		w.sendAll()
 		followUp := upstream(storage.Dispatch{PushID: p.ID, Step: 1})

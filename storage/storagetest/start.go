@@ -11,14 +11,14 @@ var startCases = []testCase{
 		p := w.create(w.draft(4, 4))
 		c := w.claimOne()
 		start := storage.DispatchStart{ID: c.Dispatch.ID, Attempt: 1, Recipients: []uint32{0, 2},
-			PassedOver: map[storage.Reason]int{storage.ReasonMilestoneReached: 2}}
+			PassedOver: storage.PassedOver{storage.ReasonMilestoneReached: {1, 3}}}
 		w.NoError(w.store.StartDispatch(w.ctx, start))
 		d := w.dispatches(p.ID)[0]
 		w.Equal(storage.DispatchSending, d.State)
 		w.Equal(start.Recipients, d.Recipients)
 		step := w.report(p.ID).Steps[0]
 		w.Equal(2, step.Targets)
-		w.Equal(start.PassedOver, step.PassedOver)
+		w.Equal(map[storage.Reason]int{storage.ReasonMilestoneReached: 2}, step.PassedOver)
 		w.Equal(map[storage.DispatchState]int{storage.DispatchSending: 1}, step.Dispatches)
 
 		w.finish(w.result(c, storage.DispatchSent))
@@ -106,10 +106,10 @@ var startCases = []testCase{
 	{"a skipped dispatch counts whom it passed over", func(w *world) {
 		p := w.create(w.draft(2, 2))
 		r := w.result(w.claimOne(), storage.DispatchSkipped)
-		r.PassedOver = map[storage.Reason]int{storage.ReasonMilestoneReached: 2}
+		r.PassedOver = storage.PassedOver{storage.ReasonMilestoneReached: {0, 1}}
 		w.finish(r)
 		step := w.report(p.ID).Steps[0]
-		w.Equal(r.PassedOver, step.PassedOver)
+		w.Equal(map[storage.Reason]int{storage.ReasonMilestoneReached: 2}, step.PassedOver)
 		w.Zero(step.Targets)
 	}},
 	{"a withdrawn push starts nothing more", func(w *world) {
@@ -117,7 +117,7 @@ var startCases = []testCase{
 		c := w.claimOne()
 		_, err := w.store.WithdrawPush(w.ctx, app, p.ID)
 		w.NoError(err)
-		start := storage.DispatchStart{ID: c.Dispatch.ID, Attempt: 1, PassedOver: map[storage.Reason]int{storage.ReasonWithdrawn: 1}}
+		start := storage.DispatchStart{ID: c.Dispatch.ID, Attempt: 1, PassedOver: storage.PassedOver{storage.ReasonWithdrawn: {0}}}
 		w.ErrorIs(w.store.StartDispatch(w.ctx, start), storage.ErrConflict)
 		w.Equal([]storage.DispatchState{storage.DispatchClaimed}, w.states(p.ID), "the claim is still to be finished")
 		w.Empty(w.report(p.ID).Steps[0].PassedOver)

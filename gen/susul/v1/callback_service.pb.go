@@ -821,11 +821,121 @@ func (x *GetRecipientResponse) GetRecipient() *Recipient {
 	return nil
 }
 
+// ExplainRecipientRequest is the request of ExplainRecipient.
+type ExplainRecipientRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The recipient: `apps/{app_key}/pushes/{msg_id}/recipients/{registration_id}`.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRecipientRequest) Reset() {
+	*x = ExplainRecipientRequest{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRecipientRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRecipientRequest) ProtoMessage() {}
+
+func (x *ExplainRecipientRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRecipientRequest.ProtoReflect.Descriptor instead.
+func (*ExplainRecipientRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ExplainRecipientRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// ExplainRecipientResponse is the answer of ExplainRecipient.
+type ExplainRecipientResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The resend policy that the push has, `resendPolicies/{id}`; empty for none.
+	ResendPolicy string `protobuf:"bytes,1,opt,name=resend_policy,json=resendPolicy,proto3" json:"resend_policy,omitempty"`
+	// The revision of it that the push is pinned to.
+	ResendPolicyRevision int64 `protobuf:"varint,2,opt,name=resend_policy_revision,json=resendPolicyRevision,proto3" json:"resend_policy_revision,omitempty"`
+	// What happened, the earliest first, and last what is still to come.
+	Occurrences   []*Occurrence `protobuf:"bytes,3,rep,name=occurrences,proto3" json:"occurrences,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRecipientResponse) Reset() {
+	*x = ExplainRecipientResponse{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRecipientResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRecipientResponse) ProtoMessage() {}
+
+func (x *ExplainRecipientResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRecipientResponse.ProtoReflect.Descriptor instead.
+func (*ExplainRecipientResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ExplainRecipientResponse) GetResendPolicy() string {
+	if x != nil {
+		return x.ResendPolicy
+	}
+	return ""
+}
+
+func (x *ExplainRecipientResponse) GetResendPolicyRevision() int64 {
+	if x != nil {
+		return x.ResendPolicyRevision
+	}
+	return 0
+}
+
+func (x *ExplainRecipientResponse) GetOccurrences() []*Occurrence {
+	if x != nil {
+		return x.Occurrences
+	}
+	return nil
+}
+
 var File_susul_v1_callback_service_proto protoreflect.FileDescriptor
 
 const file_susul_v1_callback_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fsusul/v1/callback_service.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\x1a\x15susul/v1/report.proto\x1a\"susul/v1/suspicious_callback.proto\"\x9b\x01\n" +
+	"\x1fsusul/v1/callback_service.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\x1a\x1asusul/v1/explanation.proto\x1a\x15susul/v1/report.proto\x1a\"susul/v1/suspicious_callback.proto\"\x9b\x01\n" +
 	"\x16ReportCallbacksRequest\x12>\n" +
 	"\x06parent\x18\x01 \x01(\tB&\xe2A\x01\x02\xbaH\x1fr\x1d2\x1b^apps/[A-Za-z0-9_.-]{1,64}$R\x06parent\x12A\n" +
 	"\tcallbacks\x18\x02 \x03(\v2\x12.susul.v1.CallbackB\x0f\xe2A\x01\x02\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\tcallbacks\"|\n" +
@@ -874,7 +984,13 @@ const file_susul_v1_callback_service_proto_rawDesc = "" +
 	"\x13GetRecipientRequest\x12i\n" +
 	"\x04name\x18\x01 \x01(\tBU\xe2A\x01\x02\xbaHNrL2J^apps/[A-Za-z0-9_.-]{1,64}/pushes/[1-9][0-9]{0,18}/recipients/[^/]{1,128}$R\x04name\"I\n" +
 	"\x14GetRecipientResponse\x121\n" +
-	"\trecipient\x18\x01 \x01(\v2\x13.susul.v1.RecipientR\trecipient2\xb2\a\n" +
+	"\trecipient\x18\x01 \x01(\v2\x13.susul.v1.RecipientR\trecipient\"\x84\x01\n" +
+	"\x17ExplainRecipientRequest\x12i\n" +
+	"\x04name\x18\x01 \x01(\tBU\xe2A\x01\x02\xbaHNrL2J^apps/[A-Za-z0-9_.-]{1,64}/pushes/[1-9][0-9]{0,18}/recipients/[^/]{1,128}$R\x04name\"\xad\x01\n" +
+	"\x18ExplainRecipientResponse\x12#\n" +
+	"\rresend_policy\x18\x01 \x01(\tR\fresendPolicy\x124\n" +
+	"\x16resend_policy_revision\x18\x02 \x01(\x03R\x14resendPolicyRevision\x126\n" +
+	"\voccurrences\x18\x03 \x03(\v2\x14.susul.v1.OccurrenceR\voccurrences2\xc7\b\n" +
 	"\x0fCallbackService\x12\x87\x01\n" +
 	"\x0fReportCallbacks\x12 .susul.v1.ReportCallbacksRequest\x1a!.susul.v1.ReportCallbacksResponse\"/\x82\xd3\xe4\x93\x02):\x01*\"$/v1/{parent=apps/*}/callbacks:report\x12k\n" +
 	"\n" +
@@ -883,7 +999,8 @@ const file_susul_v1_callback_service_proto_rawDesc = "" +
 	"\x11ListHeldCallbacks\x12\".susul.v1.ListHeldCallbacksRequest\x1a#.susul.v1.ListHeldCallbacksResponse\")\x82\xd3\xe4\x93\x02#\x12!/v1/{parent=apps/*}/heldCallbacks\x12\x93\x01\n" +
 	"\x14ListRefusedCallbacks\x12%.susul.v1.ListRefusedCallbacksRequest\x1a&.susul.v1.ListRefusedCallbacksResponse\",\x82\xd3\xe4\x93\x02&\x12$/v1/{parent=apps/*}/refusedCallbacks\x12\x83\x01\n" +
 	"\rGetPushReport\x12\x1e.susul.v1.GetPushReportRequest\x1a\x1f.susul.v1.GetPushReportResponse\"1\x82\xd3\xe4\x93\x02+b\x06report\x12!/v1/{name=apps/*/pushes/*/report}\x12\x89\x01\n" +
-	"\fGetRecipient\x12\x1d.susul.v1.GetRecipientRequest\x1a\x1e.susul.v1.GetRecipientResponse\":\x82\xd3\xe4\x93\x024b\trecipient\x12'/v1/{name=apps/*/pushes/*/recipients/*}B&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
+	"\fGetRecipient\x12\x1d.susul.v1.GetRecipientRequest\x1a\x1e.susul.v1.GetRecipientResponse\":\x82\xd3\xe4\x93\x024b\trecipient\x12'/v1/{name=apps/*/pushes/*/recipients/*}\x12\x92\x01\n" +
+	"\x10ExplainRecipient\x12!.susul.v1.ExplainRecipientRequest\x1a\".susul.v1.ExplainRecipientResponse\"7\x82\xd3\xe4\x93\x021\x12//v1/{name=apps/*/pushes/*/recipients/*}:explainB&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
 
 var (
 	file_susul_v1_callback_service_proto_rawDescOnce sync.Once
@@ -897,7 +1014,7 @@ func file_susul_v1_callback_service_proto_rawDescGZIP() []byte {
 	return file_susul_v1_callback_service_proto_rawDescData
 }
 
-var file_susul_v1_callback_service_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_susul_v1_callback_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_susul_v1_callback_service_proto_goTypes = []any{
 	(*ReportCallbacksRequest)(nil),       // 0: susul.v1.ReportCallbacksRequest
 	(*ReportCallbacksResponse)(nil),      // 1: susul.v1.ReportCallbacksResponse
@@ -913,45 +1030,51 @@ var file_susul_v1_callback_service_proto_goTypes = []any{
 	(*GetPushReportResponse)(nil),        // 11: susul.v1.GetPushReportResponse
 	(*GetRecipientRequest)(nil),          // 12: susul.v1.GetRecipientRequest
 	(*GetRecipientResponse)(nil),         // 13: susul.v1.GetRecipientResponse
-	(*Callback)(nil),                     // 14: susul.v1.Callback
-	(*timestamppb.Timestamp)(nil),        // 15: google.protobuf.Timestamp
-	(*Event)(nil),                        // 16: susul.v1.Event
-	(HoldReason)(0),                      // 17: susul.v1.HoldReason
-	(*HeldCallback)(nil),                 // 18: susul.v1.HeldCallback
-	(*RefusedCallback)(nil),              // 19: susul.v1.RefusedCallback
-	(*PushReport)(nil),                   // 20: susul.v1.PushReport
-	(*Recipient)(nil),                    // 21: susul.v1.Recipient
+	(*ExplainRecipientRequest)(nil),      // 14: susul.v1.ExplainRecipientRequest
+	(*ExplainRecipientResponse)(nil),     // 15: susul.v1.ExplainRecipientResponse
+	(*Callback)(nil),                     // 16: susul.v1.Callback
+	(*timestamppb.Timestamp)(nil),        // 17: google.protobuf.Timestamp
+	(*Event)(nil),                        // 18: susul.v1.Event
+	(HoldReason)(0),                      // 19: susul.v1.HoldReason
+	(*HeldCallback)(nil),                 // 20: susul.v1.HeldCallback
+	(*RefusedCallback)(nil),              // 21: susul.v1.RefusedCallback
+	(*PushReport)(nil),                   // 22: susul.v1.PushReport
+	(*Recipient)(nil),                    // 23: susul.v1.Recipient
+	(*Occurrence)(nil),                   // 24: susul.v1.Occurrence
 }
 var file_susul_v1_callback_service_proto_depIdxs = []int32{
-	14, // 0: susul.v1.ReportCallbacksRequest.callbacks:type_name -> susul.v1.Callback
-	15, // 1: susul.v1.ListEventsRequest.start_time:type_name -> google.protobuf.Timestamp
-	15, // 2: susul.v1.ListEventsRequest.end_time:type_name -> google.protobuf.Timestamp
-	16, // 3: susul.v1.ListEventsResponse.events:type_name -> susul.v1.Event
-	16, // 4: susul.v1.WatchEventsResponse.event:type_name -> susul.v1.Event
-	17, // 5: susul.v1.ListHeldCallbacksRequest.reason:type_name -> susul.v1.HoldReason
-	18, // 6: susul.v1.ListHeldCallbacksResponse.held_callbacks:type_name -> susul.v1.HeldCallback
-	19, // 7: susul.v1.ListRefusedCallbacksResponse.refused_callbacks:type_name -> susul.v1.RefusedCallback
-	20, // 8: susul.v1.GetPushReportResponse.report:type_name -> susul.v1.PushReport
-	21, // 9: susul.v1.GetRecipientResponse.recipient:type_name -> susul.v1.Recipient
-	0,  // 10: susul.v1.CallbackService.ReportCallbacks:input_type -> susul.v1.ReportCallbacksRequest
-	2,  // 11: susul.v1.CallbackService.ListEvents:input_type -> susul.v1.ListEventsRequest
-	4,  // 12: susul.v1.CallbackService.WatchEvents:input_type -> susul.v1.WatchEventsRequest
-	6,  // 13: susul.v1.CallbackService.ListHeldCallbacks:input_type -> susul.v1.ListHeldCallbacksRequest
-	8,  // 14: susul.v1.CallbackService.ListRefusedCallbacks:input_type -> susul.v1.ListRefusedCallbacksRequest
-	10, // 15: susul.v1.CallbackService.GetPushReport:input_type -> susul.v1.GetPushReportRequest
-	12, // 16: susul.v1.CallbackService.GetRecipient:input_type -> susul.v1.GetRecipientRequest
-	1,  // 17: susul.v1.CallbackService.ReportCallbacks:output_type -> susul.v1.ReportCallbacksResponse
-	3,  // 18: susul.v1.CallbackService.ListEvents:output_type -> susul.v1.ListEventsResponse
-	5,  // 19: susul.v1.CallbackService.WatchEvents:output_type -> susul.v1.WatchEventsResponse
-	7,  // 20: susul.v1.CallbackService.ListHeldCallbacks:output_type -> susul.v1.ListHeldCallbacksResponse
-	9,  // 21: susul.v1.CallbackService.ListRefusedCallbacks:output_type -> susul.v1.ListRefusedCallbacksResponse
-	11, // 22: susul.v1.CallbackService.GetPushReport:output_type -> susul.v1.GetPushReportResponse
-	13, // 23: susul.v1.CallbackService.GetRecipient:output_type -> susul.v1.GetRecipientResponse
-	17, // [17:24] is the sub-list for method output_type
-	10, // [10:17] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	16, // 0: susul.v1.ReportCallbacksRequest.callbacks:type_name -> susul.v1.Callback
+	17, // 1: susul.v1.ListEventsRequest.start_time:type_name -> google.protobuf.Timestamp
+	17, // 2: susul.v1.ListEventsRequest.end_time:type_name -> google.protobuf.Timestamp
+	18, // 3: susul.v1.ListEventsResponse.events:type_name -> susul.v1.Event
+	18, // 4: susul.v1.WatchEventsResponse.event:type_name -> susul.v1.Event
+	19, // 5: susul.v1.ListHeldCallbacksRequest.reason:type_name -> susul.v1.HoldReason
+	20, // 6: susul.v1.ListHeldCallbacksResponse.held_callbacks:type_name -> susul.v1.HeldCallback
+	21, // 7: susul.v1.ListRefusedCallbacksResponse.refused_callbacks:type_name -> susul.v1.RefusedCallback
+	22, // 8: susul.v1.GetPushReportResponse.report:type_name -> susul.v1.PushReport
+	23, // 9: susul.v1.GetRecipientResponse.recipient:type_name -> susul.v1.Recipient
+	24, // 10: susul.v1.ExplainRecipientResponse.occurrences:type_name -> susul.v1.Occurrence
+	0,  // 11: susul.v1.CallbackService.ReportCallbacks:input_type -> susul.v1.ReportCallbacksRequest
+	2,  // 12: susul.v1.CallbackService.ListEvents:input_type -> susul.v1.ListEventsRequest
+	4,  // 13: susul.v1.CallbackService.WatchEvents:input_type -> susul.v1.WatchEventsRequest
+	6,  // 14: susul.v1.CallbackService.ListHeldCallbacks:input_type -> susul.v1.ListHeldCallbacksRequest
+	8,  // 15: susul.v1.CallbackService.ListRefusedCallbacks:input_type -> susul.v1.ListRefusedCallbacksRequest
+	10, // 16: susul.v1.CallbackService.GetPushReport:input_type -> susul.v1.GetPushReportRequest
+	12, // 17: susul.v1.CallbackService.GetRecipient:input_type -> susul.v1.GetRecipientRequest
+	14, // 18: susul.v1.CallbackService.ExplainRecipient:input_type -> susul.v1.ExplainRecipientRequest
+	1,  // 19: susul.v1.CallbackService.ReportCallbacks:output_type -> susul.v1.ReportCallbacksResponse
+	3,  // 20: susul.v1.CallbackService.ListEvents:output_type -> susul.v1.ListEventsResponse
+	5,  // 21: susul.v1.CallbackService.WatchEvents:output_type -> susul.v1.WatchEventsResponse
+	7,  // 22: susul.v1.CallbackService.ListHeldCallbacks:output_type -> susul.v1.ListHeldCallbacksResponse
+	9,  // 23: susul.v1.CallbackService.ListRefusedCallbacks:output_type -> susul.v1.ListRefusedCallbacksResponse
+	11, // 24: susul.v1.CallbackService.GetPushReport:output_type -> susul.v1.GetPushReportResponse
+	13, // 25: susul.v1.CallbackService.GetRecipient:output_type -> susul.v1.GetRecipientResponse
+	15, // 26: susul.v1.CallbackService.ExplainRecipient:output_type -> susul.v1.ExplainRecipientResponse
+	19, // [19:27] is the sub-list for method output_type
+	11, // [11:19] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_susul_v1_callback_service_proto_init() }
@@ -960,6 +1083,7 @@ func file_susul_v1_callback_service_proto_init() {
 		return
 	}
 	file_susul_v1_event_proto_init()
+	file_susul_v1_explanation_proto_init()
 	file_susul_v1_report_proto_init()
 	file_susul_v1_suspicious_callback_proto_init()
 	type x struct{}
@@ -968,7 +1092,7 @@ func file_susul_v1_callback_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_susul_v1_callback_service_proto_rawDesc), len(file_susul_v1_callback_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -340,6 +340,45 @@ func local_request_CallbackService_GetRecipient_0(ctx context.Context, marshaler
 	return msg, metadata, err
 }
 
+func request_CallbackService_ExplainRecipient_0(ctx context.Context, marshaler runtime.Marshaler, client CallbackServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq ExplainRecipientRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.ExplainRecipient(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_CallbackService_ExplainRecipient_0(ctx context.Context, marshaler runtime.Marshaler, server CallbackServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq ExplainRecipientRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	msg, err := server.ExplainRecipient(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 // RegisterCallbackServiceHandlerServer registers the http handlers for service CallbackService to "mux".
 // UnaryRPC     :call CallbackServiceServer directly.
 // StreamingRPC :currently unsupported pending https://github.com/grpc/grpc-go/issues/906.
@@ -472,6 +511,26 @@ func RegisterCallbackServiceHandlerServer(ctx context.Context, mux *runtime.Serv
 			return
 		}
 		forward_CallbackService_GetRecipient_0(annotatedContext, mux, outboundMarshaler, w, req, response_CallbackService_GetRecipient_0{resp.(*GetRecipientResponse)}, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodGet, pattern_CallbackService_ExplainRecipient_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/susul.v1.CallbackService/ExplainRecipient", runtime.WithHTTPPathPattern("/v1/{name=apps/*/pushes/*/recipients/*}:explain"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_CallbackService_ExplainRecipient_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_CallbackService_ExplainRecipient_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
 	})
 
 	return nil
@@ -632,6 +691,23 @@ func RegisterCallbackServiceHandlerClient(ctx context.Context, mux *runtime.Serv
 		}
 		forward_CallbackService_GetRecipient_0(annotatedContext, mux, outboundMarshaler, w, req, response_CallbackService_GetRecipient_0{resp.(*GetRecipientResponse)}, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodGet, pattern_CallbackService_ExplainRecipient_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/susul.v1.CallbackService/ExplainRecipient", runtime.WithHTTPPathPattern("/v1/{name=apps/*/pushes/*/recipients/*}:explain"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_CallbackService_ExplainRecipient_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_CallbackService_ExplainRecipient_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
 	return nil
 }
 
@@ -661,6 +737,7 @@ var (
 	pattern_CallbackService_ListRefusedCallbacks_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 2, 5, 2, 2, 3}, []string{"v1", "apps", "parent", "refusedCallbacks"}, ""))
 	pattern_CallbackService_GetPushReport_0        = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 4, 5, 5, 4}, []string{"v1", "apps", "pushes", "report", "name"}, ""))
 	pattern_CallbackService_GetRecipient_0         = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 4, 6, 5, 4}, []string{"v1", "apps", "pushes", "recipients", "name"}, ""))
+	pattern_CallbackService_ExplainRecipient_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 1, 0, 2, 3, 1, 0, 4, 6, 5, 4}, []string{"v1", "apps", "pushes", "recipients", "name"}, "explain"))
 )
 
 var (
@@ -671,4 +748,5 @@ var (
 	forward_CallbackService_ListRefusedCallbacks_0 = runtime.ForwardResponseMessage
 	forward_CallbackService_GetPushReport_0        = runtime.ForwardResponseMessage
 	forward_CallbackService_GetRecipient_0         = runtime.ForwardResponseMessage
+	forward_CallbackService_ExplainRecipient_0     = runtime.ForwardResponseMessage
 )

@@ -26,6 +26,7 @@ const (
 	CallbackService_ListRefusedCallbacks_FullMethodName = "/susul.v1.CallbackService/ListRefusedCallbacks"
 	CallbackService_GetPushReport_FullMethodName        = "/susul.v1.CallbackService/GetPushReport"
 	CallbackService_GetRecipient_FullMethodName         = "/susul.v1.CallbackService/GetRecipient"
+	CallbackService_ExplainRecipient_FullMethodName     = "/susul.v1.CallbackService/ExplainRecipient"
 )
 
 // CallbackServiceClient is the client API for CallbackService service.
@@ -54,6 +55,9 @@ type CallbackServiceClient interface {
 	GetPushReport(ctx context.Context, in *GetPushReportRequest, opts ...grpc.CallOption) (*GetPushReportResponse, error)
 	// GetRecipient returns how far a push got with one recipient.
 	GetRecipient(ctx context.Context, in *GetRecipientRequest, opts ...grpc.CallOption) (*GetRecipientResponse, error)
+	// ExplainRecipient tells, in order, all that a push meant for one recipient: what was sent, what was reported, and what was
+	// planned, deferred or passed over, with reasons and times.
+	ExplainRecipient(ctx context.Context, in *ExplainRecipientRequest, opts ...grpc.CallOption) (*ExplainRecipientResponse, error)
 }
 
 type callbackServiceClient struct {
@@ -143,6 +147,16 @@ func (c *callbackServiceClient) GetRecipient(ctx context.Context, in *GetRecipie
 	return out, nil
 }
 
+func (c *callbackServiceClient) ExplainRecipient(ctx context.Context, in *ExplainRecipientRequest, opts ...grpc.CallOption) (*ExplainRecipientResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExplainRecipientResponse)
+	err := c.cc.Invoke(ctx, CallbackService_ExplainRecipient_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CallbackServiceServer is the server API for CallbackService service.
 // All implementations must embed UnimplementedCallbackServiceServer
 // for forward compatibility.
@@ -169,6 +183,9 @@ type CallbackServiceServer interface {
 	GetPushReport(context.Context, *GetPushReportRequest) (*GetPushReportResponse, error)
 	// GetRecipient returns how far a push got with one recipient.
 	GetRecipient(context.Context, *GetRecipientRequest) (*GetRecipientResponse, error)
+	// ExplainRecipient tells, in order, all that a push meant for one recipient: what was sent, what was reported, and what was
+	// planned, deferred or passed over, with reasons and times.
+	ExplainRecipient(context.Context, *ExplainRecipientRequest) (*ExplainRecipientResponse, error)
 	mustEmbedUnimplementedCallbackServiceServer()
 }
 
@@ -199,6 +216,9 @@ func (UnimplementedCallbackServiceServer) GetPushReport(context.Context, *GetPus
 }
 func (UnimplementedCallbackServiceServer) GetRecipient(context.Context, *GetRecipientRequest) (*GetRecipientResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetRecipient not implemented")
+}
+func (UnimplementedCallbackServiceServer) ExplainRecipient(context.Context, *ExplainRecipientRequest) (*ExplainRecipientResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ExplainRecipient not implemented")
 }
 func (UnimplementedCallbackServiceServer) mustEmbedUnimplementedCallbackServiceServer() {}
 func (UnimplementedCallbackServiceServer) testEmbeddedByValue()                         {}
@@ -340,6 +360,24 @@ func _CallbackService_GetRecipient_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CallbackService_ExplainRecipient_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainRecipientRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CallbackServiceServer).ExplainRecipient(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CallbackService_ExplainRecipient_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CallbackServiceServer).ExplainRecipient(ctx, req.(*ExplainRecipientRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // CallbackService_ServiceDesc is the grpc.ServiceDesc for CallbackService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -370,6 +408,10 @@ var CallbackService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetRecipient",
 			Handler:    _CallbackService_GetRecipient_Handler,
+		},
+		{
+			MethodName: "ExplainRecipient",
+			Handler:    _CallbackService_ExplainRecipient_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

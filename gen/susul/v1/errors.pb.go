@@ -63,6 +63,8 @@ const (
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 14
 	// RESOURCE_EXHAUSTED / 429. More than is accepted at once. Retry as told.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 15
+	// RESOURCE_EXHAUSTED / 429. The question is about more pushes or recipients than one answer may be about: narrow it.
+	ErrorReason_ERROR_REASON_TOO_LARGE ErrorReason = 16
 )
 
 // Enum value maps for ErrorReason.
@@ -84,6 +86,7 @@ var (
 		13: "ERROR_REASON_ETCD_UNAVAILABLE",
 		14: "ERROR_REASON_INTERNAL",
 		15: "ERROR_REASON_OVERLOADED",
+		16: "ERROR_REASON_TOO_LARGE",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":           0,
@@ -102,6 +105,7 @@ var (
 		"ERROR_REASON_ETCD_UNAVAILABLE":      13,
 		"ERROR_REASON_INTERNAL":              14,
 		"ERROR_REASON_OVERLOADED":            15,
+		"ERROR_REASON_TOO_LARGE":             16,
 	}
 )
 
@@ -136,7 +140,7 @@ var File_susul_v1_errors_proto protoreflect.FileDescriptor
 
 const file_susul_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x15susul/v1/errors.proto\x12\bsusul.v1*\x99\x04\n" +
+	"\x15susul/v1/errors.proto\x12\bsusul.v1*\xb5\x04\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12 \n" +
@@ -154,7 +158,8 @@ const file_susul_v1_errors_proto_rawDesc = "" +
 	" ERROR_REASON_STORAGE_UNAVAILABLE\x10\f\x12!\n" +
 	"\x1dERROR_REASON_ETCD_UNAVAILABLE\x10\r\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x0e\x12\x1b\n" +
-	"\x17ERROR_REASON_OVERLOADED\x10\x0fB&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
+	"\x17ERROR_REASON_OVERLOADED\x10\x0f\x12\x1a\n" +
+	"\x16ERROR_REASON_TOO_LARGE\x10\x10B&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
 
 var (
 	file_susul_v1_errors_proto_rawDescOnce sync.Once

@@ -206,9 +206,12 @@ type Push struct {
 	Document *structpb.Struct `protobuf:"bytes,21,opt,name=document,proto3" json:"document,omitempty"`
 	// Output only. The push was not made through Susul, but in EngageLab's console, by a schedule there or by a direct call:
 	// its callbacks made it known. Its content is not.
-	External      bool `protobuf:"varint,22,opt,name=external,proto3" json:"external,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	External bool `protobuf:"varint,22,opt,name=external,proto3" json:"external,omitempty"`
+	// Output only. When the last of what is queued for it now will probably have gone out, by the app's quota at EngageLab and
+	// what is queued before it. Absent when nothing is queued, and in lists.
+	ExpectedFinishTime *timestamppb.Timestamp `protobuf:"bytes,23,opt,name=expected_finish_time,json=expectedFinishTime,proto3" json:"expected_finish_time,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Push) Reset() {
@@ -393,6 +396,13 @@ func (x *Push) GetExternal() bool {
 		return x.External
 	}
 	return false
+}
+
+func (x *Push) GetExpectedFinishTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpectedFinishTime
+	}
+	return nil
 }
 
 // Refusal is EngageLab's final word.
@@ -1683,8 +1693,7 @@ var File_susul_v1_push_proto protoreflect.FileDescriptor
 
 const file_susul_v1_push_proto_rawDesc = "" +
 	"\n" +
-	"\x13susul/v1/push.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe5\n" +
-	"\n" +
+	"\x13susul/v1/push.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb9\v\n" +
 	"\x04Push\x12\x18\n" +
 	"\x04name\x18\x01 \x01(\tB\x04\xe2A\x01\x03R\x04name\x12\x1b\n" +
 	"\x06msg_id\x18\x02 \x01(\tB\x04\xe2A\x01\x03R\x05msgId\x12'\n" +
@@ -1715,7 +1724,8 @@ const file_susul_v1_push_proto_rawDesc = "" +
 	"\x0ffirst_sent_time\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\rfirstSentTime\x12-\n" +
 	"\x0frecipient_count\x18\x14 \x01(\x03B\x04\xe2A\x01\x03R\x0erecipientCount\x129\n" +
 	"\bdocument\x18\x15 \x01(\v2\x17.google.protobuf.StructB\x04\xe2A\x01\x03R\bdocument\x12 \n" +
-	"\bexternal\x18\x16 \x01(\bB\x04\xe2A\x01\x03R\bexternal:\x90\x01\xbaH\x8c\x01\x1a\x89\x01\n" +
+	"\bexternal\x18\x16 \x01(\bB\x04\xe2A\x01\x03R\bexternal\x12R\n" +
+	"\x14expected_finish_time\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\x12expectedFinishTime:\x90\x01\xbaH\x8c\x01\x1a\x89\x01\n" +
 	"\fpush.content\x121give a notification, a message or a live_activity\x1aFhas(this.notification) || has(this.message) || has(this.live_activity)\"X\n" +
 	"\aRefusal\x12\x1f\n" +
 	"\vhttp_status\x18\x01 \x01(\x05R\n" +
@@ -1914,32 +1924,33 @@ var file_susul_v1_push_proto_depIdxs = []int32{
 	18, // 10: susul.v1.Push.create_time:type_name -> google.protobuf.Timestamp
 	18, // 11: susul.v1.Push.first_sent_time:type_name -> google.protobuf.Timestamp
 	16, // 12: susul.v1.Push.document:type_name -> google.protobuf.Struct
-	5,  // 13: susul.v1.Audience.registration_ids:type_name -> susul.v1.RegistrationIds
-	6,  // 14: susul.v1.Audience.tags:type_name -> susul.v1.TagSelector
-	7,  // 15: susul.v1.Audience.aliases:type_name -> susul.v1.Aliases
-	9,  // 16: susul.v1.Notification.android:type_name -> susul.v1.AndroidNotification
-	11, // 17: susul.v1.Notification.ios:type_name -> susul.v1.IosNotification
-	12, // 18: susul.v1.Notification.hmos:type_name -> susul.v1.HmosNotification
-	13, // 19: susul.v1.Notification.web:type_name -> susul.v1.WebNotification
-	16, // 20: susul.v1.AndroidNotification.inbox:type_name -> google.protobuf.Struct
-	16, // 21: susul.v1.AndroidNotification.extras:type_name -> google.protobuf.Struct
-	10, // 22: susul.v1.AndroidNotification.intent:type_name -> susul.v1.Intent
-	17, // 23: susul.v1.IosNotification.alert:type_name -> google.protobuf.Value
-	17, // 24: susul.v1.IosNotification.sound:type_name -> google.protobuf.Value
-	17, // 25: susul.v1.IosNotification.badge:type_name -> google.protobuf.Value
-	16, // 26: susul.v1.IosNotification.extras:type_name -> google.protobuf.Struct
-	10, // 27: susul.v1.HmosNotification.intent:type_name -> susul.v1.Intent
-	16, // 28: susul.v1.HmosNotification.extras:type_name -> google.protobuf.Struct
-	16, // 29: susul.v1.WebNotification.extras:type_name -> google.protobuf.Struct
-	16, // 30: susul.v1.CustomMessage.extras:type_name -> google.protobuf.Struct
-	19, // 31: susul.v1.PushOptions.time_to_live:type_name -> google.protobuf.Duration
-	16, // 32: susul.v1.PushOptions.multi_language:type_name -> google.protobuf.Struct
-	16, // 33: susul.v1.PushOptions.third_party_channel:type_name -> google.protobuf.Struct
-	34, // [34:34] is the sub-list for method output_type
-	34, // [34:34] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	18, // 13: susul.v1.Push.expected_finish_time:type_name -> google.protobuf.Timestamp
+	5,  // 14: susul.v1.Audience.registration_ids:type_name -> susul.v1.RegistrationIds
+	6,  // 15: susul.v1.Audience.tags:type_name -> susul.v1.TagSelector
+	7,  // 16: susul.v1.Audience.aliases:type_name -> susul.v1.Aliases
+	9,  // 17: susul.v1.Notification.android:type_name -> susul.v1.AndroidNotification
+	11, // 18: susul.v1.Notification.ios:type_name -> susul.v1.IosNotification
+	12, // 19: susul.v1.Notification.hmos:type_name -> susul.v1.HmosNotification
+	13, // 20: susul.v1.Notification.web:type_name -> susul.v1.WebNotification
+	16, // 21: susul.v1.AndroidNotification.inbox:type_name -> google.protobuf.Struct
+	16, // 22: susul.v1.AndroidNotification.extras:type_name -> google.protobuf.Struct
+	10, // 23: susul.v1.AndroidNotification.intent:type_name -> susul.v1.Intent
+	17, // 24: susul.v1.IosNotification.alert:type_name -> google.protobuf.Value
+	17, // 25: susul.v1.IosNotification.sound:type_name -> google.protobuf.Value
+	17, // 26: susul.v1.IosNotification.badge:type_name -> google.protobuf.Value
+	16, // 27: susul.v1.IosNotification.extras:type_name -> google.protobuf.Struct
+	10, // 28: susul.v1.HmosNotification.intent:type_name -> susul.v1.Intent
+	16, // 29: susul.v1.HmosNotification.extras:type_name -> google.protobuf.Struct
+	16, // 30: susul.v1.WebNotification.extras:type_name -> google.protobuf.Struct
+	16, // 31: susul.v1.CustomMessage.extras:type_name -> google.protobuf.Struct
+	19, // 32: susul.v1.PushOptions.time_to_live:type_name -> google.protobuf.Duration
+	16, // 33: susul.v1.PushOptions.multi_language:type_name -> google.protobuf.Struct
+	16, // 34: susul.v1.PushOptions.third_party_channel:type_name -> google.protobuf.Struct
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_susul_v1_push_proto_init() }

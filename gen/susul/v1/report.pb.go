@@ -95,7 +95,10 @@ type PushReport struct {
 	// The steps, the first sending first.
 	Steps []*StepReport `protobuf:"bytes,4,rep,name=steps,proto3" json:"steps,omitempty"`
 	// The whole chain: each recipient counts once, for the furthest that any step got.
-	Total         *Funnel `protobuf:"bytes,5,opt,name=total,proto3" json:"total,omitempty"`
+	Total *Funnel `protobuf:"bytes,5,opt,name=total,proto3" json:"total,omitempty"`
+	// What the follow-ups as a whole brought, as far as is known now: those who got at least one, against those whom the
+	// policy's holdout kept from all of them. Absent without a holdout.
+	Effect        *Effect `protobuf:"bytes,6,opt,name=effect,proto3" json:"effect,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -165,6 +168,13 @@ func (x *PushReport) GetTotal() *Funnel {
 	return nil
 }
 
+func (x *PushReport) GetEffect() *Effect {
+	if x != nil {
+		return x.Effect
+	}
+	return nil
+}
+
 // StepReport is one step's part of a report.
 type StepReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -176,14 +186,24 @@ type StepReport struct {
 	DueTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
 	// What became of it.
 	Funnel *Funnel `protobuf:"bytes,4,opt,name=funnel,proto3" json:"funnel,omitempty"`
-	// Recipients who were passed over, by reason: MILESTONE_REACHED, TEMPLATE_FAILED.
+	// Recipients who were passed over, by reason; ResendPolicy lists those of follow-ups. Of the first sending: INVALID_DEVICE.
 	PassedOver map[string]int64 `protobuf:"bytes,5,rep,name=passed_over,json=passedOver,proto3" json:"passed_over,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
-	// Why it was cancelled, if it was: POLICY_PAUSED, POLICY_DELETED, WITHDRAWN, REJECTED, EXPIRED, UNANSWERED,
-	// UNKNOWN_APP, UNUSABLE.
+	// Why it was cancelled, if it was: POLICY_PAUSED, POLICY_DELETED, STEP_PAUSED, FOLLOW_UPS_STOPPED (the app's kill switch),
+	// UNKNOWN_PROGRESS, WITHDRAWN, REJECTED, EXPIRED, UNANSWERED, UNKNOWN_APP, UNUSABLE, NOBODY_LEFT.
 	CancelReason string `protobuf:"bytes,6,opt,name=cancel_reason,json=cancelReason,proto3" json:"cancel_reason,omitempty"`
 	// The step's requests to EngageLab, by state: BLOCKED, PENDING, CLAIMED, SENDING, SENT, REFUSED, UNANSWERED
 	// (whether EngageLab took it was never learnt), EXPIRED, CANCELLED, SKIPPED.
-	Dispatches    map[string]int64 `protobuf:"bytes,7,rep,name=dispatches,proto3" json:"dispatches,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	Dispatches map[string]int64 `protobuf:"bytes,7,rep,name=dispatches,proto3" json:"dispatches,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Since when the step is held, because it is not known who reacted; absent if it is not.
+	HoldTime *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=hold_time,json=holdTime,proto3" json:"hold_time,omitempty"`
+	// Recipients who got, or are to get, the plain content since a template failed for them.
+	PlainContentCount int64 `protobuf:"varint,9,opt,name=plain_content_count,json=plainContentCount,proto3" json:"plain_content_count,omitempty"`
+	// Of a follow-up: each variant, as far as is known now. A step without variants has one, with an empty id.
+	Variants []*VariantReport `protobuf:"bytes,10,rep,name=variants,proto3" json:"variants,omitempty"`
+	// Of a follow-up: those whom the holdout kept from it, the step's own if it has one, else the policy's. Absent without.
+	Holdout *ClickRate `protobuf:"bytes,11,opt,name=holdout,proto3" json:"holdout,omitempty"`
+	// Of a follow-up: what it brought, all variants together, against the holdout. Absent without one.
+	Lift          *Lift `protobuf:"bytes,12,opt,name=lift,proto3" json:"lift,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -267,6 +287,353 @@ func (x *StepReport) GetDispatches() map[string]int64 {
 	return nil
 }
 
+func (x *StepReport) GetHoldTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HoldTime
+	}
+	return nil
+}
+
+func (x *StepReport) GetPlainContentCount() int64 {
+	if x != nil {
+		return x.PlainContentCount
+	}
+	return 0
+}
+
+func (x *StepReport) GetVariants() []*VariantReport {
+	if x != nil {
+		return x.Variants
+	}
+	return nil
+}
+
+func (x *StepReport) GetHoldout() *ClickRate {
+	if x != nil {
+		return x.Holdout
+	}
+	return nil
+}
+
+func (x *StepReport) GetLift() *Lift {
+	if x != nil {
+		return x.Lift
+	}
+	return nil
+}
+
+// VariantReport is what one variant of a step brought.
+type VariantReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The variant's id; empty for a step without variants.
+	Variant string `protobuf:"bytes,1,opt,name=variant,proto3" json:"variant,omitempty"`
+	// Recipients whom EngageLab took it for, and those of them who clicked since.
+	Clicks *ClickRate `protobuf:"bytes,2,opt,name=clicks,proto3" json:"clicks,omitempty"`
+	// Against the holdout. Absent without one.
+	Lift          *Lift `protobuf:"bytes,3,opt,name=lift,proto3" json:"lift,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VariantReport) Reset() {
+	*x = VariantReport{}
+	mi := &file_susul_v1_report_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VariantReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VariantReport) ProtoMessage() {}
+
+func (x *VariantReport) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_report_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VariantReport.ProtoReflect.Descriptor instead.
+func (*VariantReport) Descriptor() ([]byte, []int) {
+	return file_susul_v1_report_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *VariantReport) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
+func (x *VariantReport) GetClicks() *ClickRate {
+	if x != nil {
+		return x.Clicks
+	}
+	return nil
+}
+
+func (x *VariantReport) GetLift() *Lift {
+	if x != nil {
+		return x.Lift
+	}
+	return nil
+}
+
+// ClickRate is a share of recipients who clicked anything of the push, of whatever step, after they were chosen for a step, or
+// held out of it.
+type ClickRate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The recipients.
+	Sent int64 `protobuf:"varint,1,opt,name=sent,proto3" json:"sent,omitempty"`
+	// Those of them who clicked.
+	Clicked int64 `protobuf:"varint,2,opt,name=clicked,proto3" json:"clicked,omitempty"`
+	// clicked ÷ sent; 0 when nothing was sent.
+	Rate float64 `protobuf:"fixed64,3,opt,name=rate,proto3" json:"rate,omitempty"`
+	// The rate's 95 % interval after Wilson; 0 to 1 when nothing was sent.
+	Interval      *Interval `protobuf:"bytes,4,opt,name=interval,proto3" json:"interval,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClickRate) Reset() {
+	*x = ClickRate{}
+	mi := &file_susul_v1_report_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClickRate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClickRate) ProtoMessage() {}
+
+func (x *ClickRate) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_report_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClickRate.ProtoReflect.Descriptor instead.
+func (*ClickRate) Descriptor() ([]byte, []int) {
+	return file_susul_v1_report_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ClickRate) GetSent() int64 {
+	if x != nil {
+		return x.Sent
+	}
+	return 0
+}
+
+func (x *ClickRate) GetClicked() int64 {
+	if x != nil {
+		return x.Clicked
+	}
+	return 0
+}
+
+func (x *ClickRate) GetRate() float64 {
+	if x != nil {
+		return x.Rate
+	}
+	return 0
+}
+
+func (x *ClickRate) GetInterval() *Interval {
+	if x != nil {
+		return x.Interval
+	}
+	return nil
+}
+
+// Lift is the difference of two click rates: what the follow-up added, in shares of recipients.
+type Lift struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The rate of those who got it - the rate of those held out; -1 to 1.
+	Difference float64 `protobuf:"fixed64,1,opt,name=difference,proto3" json:"difference,omitempty"`
+	// Its 95 % interval after Newcombe (his method 10, of Wilson intervals). What lies above 0 as a whole did good.
+	Interval      *Interval `protobuf:"bytes,2,opt,name=interval,proto3" json:"interval,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lift) Reset() {
+	*x = Lift{}
+	mi := &file_susul_v1_report_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lift) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lift) ProtoMessage() {}
+
+func (x *Lift) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_report_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lift.ProtoReflect.Descriptor instead.
+func (*Lift) Descriptor() ([]byte, []int) {
+	return file_susul_v1_report_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Lift) GetDifference() float64 {
+	if x != nil {
+		return x.Difference
+	}
+	return 0
+}
+
+func (x *Lift) GetInterval() *Interval {
+	if x != nil {
+		return x.Interval
+	}
+	return nil
+}
+
+// Interval is a range of shares.
+type Interval struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its lower end.
+	Lower float64 `protobuf:"fixed64,1,opt,name=lower,proto3" json:"lower,omitempty"`
+	// Its upper end.
+	Upper         float64 `protobuf:"fixed64,2,opt,name=upper,proto3" json:"upper,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Interval) Reset() {
+	*x = Interval{}
+	mi := &file_susul_v1_report_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Interval) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Interval) ProtoMessage() {}
+
+func (x *Interval) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_report_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Interval.ProtoReflect.Descriptor instead.
+func (*Interval) Descriptor() ([]byte, []int) {
+	return file_susul_v1_report_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Interval) GetLower() float64 {
+	if x != nil {
+		return x.Lower
+	}
+	return 0
+}
+
+func (x *Interval) GetUpper() float64 {
+	if x != nil {
+		return x.Upper
+	}
+	return 0
+}
+
+// Effect compares those who got follow-ups with those who were kept from them.
+type Effect struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Recipients who got at least one follow-up.
+	FollowedUp *ClickRate `protobuf:"bytes,1,opt,name=followed_up,json=followedUp,proto3" json:"followed_up,omitempty"`
+	// Recipients whom the policy's holdout kept from all.
+	Holdout *ClickRate `protobuf:"bytes,2,opt,name=holdout,proto3" json:"holdout,omitempty"`
+	// What the follow-ups brought.
+	Lift          *Lift `protobuf:"bytes,3,opt,name=lift,proto3" json:"lift,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Effect) Reset() {
+	*x = Effect{}
+	mi := &file_susul_v1_report_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Effect) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Effect) ProtoMessage() {}
+
+func (x *Effect) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_report_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Effect.ProtoReflect.Descriptor instead.
+func (*Effect) Descriptor() ([]byte, []int) {
+	return file_susul_v1_report_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Effect) GetFollowedUp() *ClickRate {
+	if x != nil {
+		return x.FollowedUp
+	}
+	return nil
+}
+
+func (x *Effect) GetHoldout() *ClickRate {
+	if x != nil {
+		return x.Holdout
+	}
+	return nil
+}
+
+func (x *Effect) GetLift() *Lift {
+	if x != nil {
+		return x.Lift
+	}
+	return nil
+}
+
 // Funnel counts recipients. A later milestone counts for the earlier ones too. Rates are shares of `targets`, from 0 to
 // 1; 0 when there are no targets.
 type Funnel struct {
@@ -295,7 +662,7 @@ type Funnel struct {
 
 func (x *Funnel) Reset() {
 	*x = Funnel{}
-	mi := &file_susul_v1_report_proto_msgTypes[2]
+	mi := &file_susul_v1_report_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -307,7 +674,7 @@ func (x *Funnel) String() string {
 func (*Funnel) ProtoMessage() {}
 
 func (x *Funnel) ProtoReflect() protoreflect.Message {
-	mi := &file_susul_v1_report_proto_msgTypes[2]
+	mi := &file_susul_v1_report_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -320,7 +687,7 @@ func (x *Funnel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Funnel.ProtoReflect.Descriptor instead.
 func (*Funnel) Descriptor() ([]byte, []int) {
-	return file_susul_v1_report_proto_rawDescGZIP(), []int{2}
+	return file_susul_v1_report_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Funnel) GetTargets() int64 {
@@ -404,7 +771,7 @@ type Recipient struct {
 
 func (x *Recipient) Reset() {
 	*x = Recipient{}
-	mi := &file_susul_v1_report_proto_msgTypes[3]
+	mi := &file_susul_v1_report_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -416,7 +783,7 @@ func (x *Recipient) String() string {
 func (*Recipient) ProtoMessage() {}
 
 func (x *Recipient) ProtoReflect() protoreflect.Message {
-	mi := &file_susul_v1_report_proto_msgTypes[3]
+	mi := &file_susul_v1_report_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -429,7 +796,7 @@ func (x *Recipient) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Recipient.ProtoReflect.Descriptor instead.
 func (*Recipient) Descriptor() ([]byte, []int) {
-	return file_susul_v1_report_proto_rawDescGZIP(), []int{3}
+	return file_susul_v1_report_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Recipient) GetName() string {
@@ -473,7 +840,7 @@ type StepProgress struct {
 
 func (x *StepProgress) Reset() {
 	*x = StepProgress{}
-	mi := &file_susul_v1_report_proto_msgTypes[4]
+	mi := &file_susul_v1_report_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -485,7 +852,7 @@ func (x *StepProgress) String() string {
 func (*StepProgress) ProtoMessage() {}
 
 func (x *StepProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_susul_v1_report_proto_msgTypes[4]
+	mi := &file_susul_v1_report_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -498,7 +865,7 @@ func (x *StepProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StepProgress.ProtoReflect.Descriptor instead.
 func (*StepProgress) Descriptor() ([]byte, []int) {
-	return file_susul_v1_report_proto_rawDescGZIP(), []int{4}
+	return file_susul_v1_report_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *StepProgress) GetStep() int32 {
@@ -519,14 +886,15 @@ var File_susul_v1_report_proto protoreflect.FileDescriptor
 
 const file_susul_v1_report_proto_rawDesc = "" +
 	"\n" +
-	"\x15susul/v1/report.proto\x12\bsusul.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\x1a\x13susul/v1/push.proto\"\xb6\x01\n" +
+	"\x15susul/v1/report.proto\x12\bsusul.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\x1a\x13susul/v1/push.proto\"\xe0\x01\n" +
 	"\n" +
 	"PushReport\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x15\n" +
 	"\x06msg_id\x18\x02 \x01(\tR\x05msgId\x12)\n" +
 	"\x05state\x18\x03 \x01(\x0e2\x13.susul.v1.PushStateR\x05state\x12*\n" +
 	"\x05steps\x18\x04 \x03(\v2\x14.susul.v1.StepReportR\x05steps\x12&\n" +
-	"\x05total\x18\x05 \x01(\v2\x10.susul.v1.FunnelR\x05total\"\xdc\x03\n" +
+	"\x05total\x18\x05 \x01(\v2\x10.susul.v1.FunnelR\x05total\x12(\n" +
+	"\x06effect\x18\x06 \x01(\v2\x10.susul.v1.EffectR\x06effect\"\xcd\x05\n" +
 	"\n" +
 	"StepReport\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x05R\x04step\x12)\n" +
@@ -538,13 +906,41 @@ const file_susul_v1_report_proto_rawDesc = "" +
 	"\rcancel_reason\x18\x06 \x01(\tR\fcancelReason\x12D\n" +
 	"\n" +
 	"dispatches\x18\a \x03(\v2$.susul.v1.StepReport.DispatchesEntryR\n" +
-	"dispatches\x1a=\n" +
+	"dispatches\x127\n" +
+	"\thold_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\bholdTime\x12.\n" +
+	"\x13plain_content_count\x18\t \x01(\x03R\x11plainContentCount\x123\n" +
+	"\bvariants\x18\n" +
+	" \x03(\v2\x17.susul.v1.VariantReportR\bvariants\x12-\n" +
+	"\aholdout\x18\v \x01(\v2\x13.susul.v1.ClickRateR\aholdout\x12\"\n" +
+	"\x04lift\x18\f \x01(\v2\x0e.susul.v1.LiftR\x04lift\x1a=\n" +
 	"\x0fPassedOverEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a=\n" +
 	"\x0fDispatchesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x8b\x02\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"z\n" +
+	"\rVariantReport\x12\x18\n" +
+	"\avariant\x18\x01 \x01(\tR\avariant\x12+\n" +
+	"\x06clicks\x18\x02 \x01(\v2\x13.susul.v1.ClickRateR\x06clicks\x12\"\n" +
+	"\x04lift\x18\x03 \x01(\v2\x0e.susul.v1.LiftR\x04lift\"}\n" +
+	"\tClickRate\x12\x12\n" +
+	"\x04sent\x18\x01 \x01(\x03R\x04sent\x12\x18\n" +
+	"\aclicked\x18\x02 \x01(\x03R\aclicked\x12\x12\n" +
+	"\x04rate\x18\x03 \x01(\x01R\x04rate\x12.\n" +
+	"\binterval\x18\x04 \x01(\v2\x12.susul.v1.IntervalR\binterval\"V\n" +
+	"\x04Lift\x12\x1e\n" +
+	"\n" +
+	"difference\x18\x01 \x01(\x01R\n" +
+	"difference\x12.\n" +
+	"\binterval\x18\x02 \x01(\v2\x12.susul.v1.IntervalR\binterval\"6\n" +
+	"\bInterval\x12\x14\n" +
+	"\x05lower\x18\x01 \x01(\x01R\x05lower\x12\x14\n" +
+	"\x05upper\x18\x02 \x01(\x01R\x05upper\"\x91\x01\n" +
+	"\x06Effect\x124\n" +
+	"\vfollowed_up\x18\x01 \x01(\v2\x13.susul.v1.ClickRateR\n" +
+	"followedUp\x12-\n" +
+	"\aholdout\x18\x02 \x01(\v2\x13.susul.v1.ClickRateR\aholdout\x12\"\n" +
+	"\x04lift\x18\x03 \x01(\v2\x0e.susul.v1.LiftR\x04lift\"\x8b\x02\n" +
 	"\x06Funnel\x12\x18\n" +
 	"\atargets\x18\x01 \x01(\x03R\atargets\x12\x12\n" +
 	"\x04sent\x18\x02 \x01(\x03R\x04sent\x12\x1c\n" +
@@ -586,37 +982,54 @@ func file_susul_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_susul_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_susul_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_susul_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
 var file_susul_v1_report_proto_goTypes = []any{
 	(StepState)(0),                // 0: susul.v1.StepState
 	(*PushReport)(nil),            // 1: susul.v1.PushReport
 	(*StepReport)(nil),            // 2: susul.v1.StepReport
-	(*Funnel)(nil),                // 3: susul.v1.Funnel
-	(*Recipient)(nil),             // 4: susul.v1.Recipient
-	(*StepProgress)(nil),          // 5: susul.v1.StepProgress
-	nil,                           // 6: susul.v1.StepReport.PassedOverEntry
-	nil,                           // 7: susul.v1.StepReport.DispatchesEntry
-	(PushState)(0),                // 8: susul.v1.PushState
-	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
-	(Milestone)(0),                // 10: susul.v1.Milestone
+	(*VariantReport)(nil),         // 3: susul.v1.VariantReport
+	(*ClickRate)(nil),             // 4: susul.v1.ClickRate
+	(*Lift)(nil),                  // 5: susul.v1.Lift
+	(*Interval)(nil),              // 6: susul.v1.Interval
+	(*Effect)(nil),                // 7: susul.v1.Effect
+	(*Funnel)(nil),                // 8: susul.v1.Funnel
+	(*Recipient)(nil),             // 9: susul.v1.Recipient
+	(*StepProgress)(nil),          // 10: susul.v1.StepProgress
+	nil,                           // 11: susul.v1.StepReport.PassedOverEntry
+	nil,                           // 12: susul.v1.StepReport.DispatchesEntry
+	(PushState)(0),                // 13: susul.v1.PushState
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(Milestone)(0),                // 15: susul.v1.Milestone
 }
 var file_susul_v1_report_proto_depIdxs = []int32{
-	8,  // 0: susul.v1.PushReport.state:type_name -> susul.v1.PushState
+	13, // 0: susul.v1.PushReport.state:type_name -> susul.v1.PushState
 	2,  // 1: susul.v1.PushReport.steps:type_name -> susul.v1.StepReport
-	3,  // 2: susul.v1.PushReport.total:type_name -> susul.v1.Funnel
-	0,  // 3: susul.v1.StepReport.state:type_name -> susul.v1.StepState
-	9,  // 4: susul.v1.StepReport.due_time:type_name -> google.protobuf.Timestamp
-	3,  // 5: susul.v1.StepReport.funnel:type_name -> susul.v1.Funnel
-	6,  // 6: susul.v1.StepReport.passed_over:type_name -> susul.v1.StepReport.PassedOverEntry
-	7,  // 7: susul.v1.StepReport.dispatches:type_name -> susul.v1.StepReport.DispatchesEntry
-	10, // 8: susul.v1.Recipient.milestone:type_name -> susul.v1.Milestone
-	5,  // 9: susul.v1.Recipient.steps:type_name -> susul.v1.StepProgress
-	10, // 10: susul.v1.StepProgress.milestones:type_name -> susul.v1.Milestone
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	8,  // 2: susul.v1.PushReport.total:type_name -> susul.v1.Funnel
+	7,  // 3: susul.v1.PushReport.effect:type_name -> susul.v1.Effect
+	0,  // 4: susul.v1.StepReport.state:type_name -> susul.v1.StepState
+	14, // 5: susul.v1.StepReport.due_time:type_name -> google.protobuf.Timestamp
+	8,  // 6: susul.v1.StepReport.funnel:type_name -> susul.v1.Funnel
+	11, // 7: susul.v1.StepReport.passed_over:type_name -> susul.v1.StepReport.PassedOverEntry
+	12, // 8: susul.v1.StepReport.dispatches:type_name -> susul.v1.StepReport.DispatchesEntry
+	14, // 9: susul.v1.StepReport.hold_time:type_name -> google.protobuf.Timestamp
+	3,  // 10: susul.v1.StepReport.variants:type_name -> susul.v1.VariantReport
+	4,  // 11: susul.v1.StepReport.holdout:type_name -> susul.v1.ClickRate
+	5,  // 12: susul.v1.StepReport.lift:type_name -> susul.v1.Lift
+	4,  // 13: susul.v1.VariantReport.clicks:type_name -> susul.v1.ClickRate
+	5,  // 14: susul.v1.VariantReport.lift:type_name -> susul.v1.Lift
+	6,  // 15: susul.v1.ClickRate.interval:type_name -> susul.v1.Interval
+	6,  // 16: susul.v1.Lift.interval:type_name -> susul.v1.Interval
+	4,  // 17: susul.v1.Effect.followed_up:type_name -> susul.v1.ClickRate
+	4,  // 18: susul.v1.Effect.holdout:type_name -> susul.v1.ClickRate
+	5,  // 19: susul.v1.Effect.lift:type_name -> susul.v1.Lift
+	15, // 20: susul.v1.Recipient.milestone:type_name -> susul.v1.Milestone
+	10, // 21: susul.v1.Recipient.steps:type_name -> susul.v1.StepProgress
+	15, // 22: susul.v1.StepProgress.milestones:type_name -> susul.v1.Milestone
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_susul_v1_report_proto_init() }
@@ -632,7 +1045,7 @@ func file_susul_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_susul_v1_report_proto_rawDesc), len(file_susul_v1_report_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   12,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -26,10 +26,178 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// StepOrigin is what a step's time counts from.
+type StepOrigin int32
+
+const (
+	// The trigger's moment.
+	StepOrigin_STEP_ORIGIN_UNSPECIFIED StepOrigin = 0
+	// The trigger's moment: the first sending + `trigger.within`.
+	StepOrigin_STEP_ORIGIN_TRIGGER StepOrigin = 1
+	// When the step before is due; for the first step, the trigger's moment.
+	StepOrigin_STEP_ORIGIN_PREVIOUS_STEP StepOrigin = 2
+	// The first sending.
+	StepOrigin_STEP_ORIGIN_FIRST_SENDING StepOrigin = 3
+)
+
+// Enum value maps for StepOrigin.
+var (
+	StepOrigin_name = map[int32]string{
+		0: "STEP_ORIGIN_UNSPECIFIED",
+		1: "STEP_ORIGIN_TRIGGER",
+		2: "STEP_ORIGIN_PREVIOUS_STEP",
+		3: "STEP_ORIGIN_FIRST_SENDING",
+	}
+	StepOrigin_value = map[string]int32{
+		"STEP_ORIGIN_UNSPECIFIED":   0,
+		"STEP_ORIGIN_TRIGGER":       1,
+		"STEP_ORIGIN_PREVIOUS_STEP": 2,
+		"STEP_ORIGIN_FIRST_SENDING": 3,
+	}
+)
+
+func (x StepOrigin) Enum() *StepOrigin {
+	p := new(StepOrigin)
+	*p = x
+	return p
+}
+
+func (x StepOrigin) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (StepOrigin) Descriptor() protoreflect.EnumDescriptor {
+	return file_susul_v1_resend_policy_proto_enumTypes[0].Descriptor()
+}
+
+func (StepOrigin) Type() protoreflect.EnumType {
+	return &file_susul_v1_resend_policy_proto_enumTypes[0]
+}
+
+func (x StepOrigin) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use StepOrigin.Descriptor instead.
+func (StepOrigin) EnumDescriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_proto_rawDescGZIP(), []int{0}
+}
+
+// QuietHoursAction is what happens to a follow-up within quiet hours.
+type QuietHoursAction int32
+
+const (
+	// DEFER.
+	QuietHoursAction_QUIET_HOURS_ACTION_UNSPECIFIED QuietHoursAction = 0
+	// It waits for their end.
+	QuietHoursAction_QUIET_HOURS_ACTION_DEFER QuietHoursAction = 1
+	// It is left out for the recipient, with the reason QUIET_HOURS.
+	QuietHoursAction_QUIET_HOURS_ACTION_DROP QuietHoursAction = 2
+)
+
+// Enum value maps for QuietHoursAction.
+var (
+	QuietHoursAction_name = map[int32]string{
+		0: "QUIET_HOURS_ACTION_UNSPECIFIED",
+		1: "QUIET_HOURS_ACTION_DEFER",
+		2: "QUIET_HOURS_ACTION_DROP",
+	}
+	QuietHoursAction_value = map[string]int32{
+		"QUIET_HOURS_ACTION_UNSPECIFIED": 0,
+		"QUIET_HOURS_ACTION_DEFER":       1,
+		"QUIET_HOURS_ACTION_DROP":        2,
+	}
+)
+
+func (x QuietHoursAction) Enum() *QuietHoursAction {
+	p := new(QuietHoursAction)
+	*p = x
+	return p
+}
+
+func (x QuietHoursAction) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (QuietHoursAction) Descriptor() protoreflect.EnumDescriptor {
+	return file_susul_v1_resend_policy_proto_enumTypes[1].Descriptor()
+}
+
+func (QuietHoursAction) Type() protoreflect.EnumType {
+	return &file_susul_v1_resend_policy_proto_enumTypes[1]
+}
+
+func (x QuietHoursAction) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use QuietHoursAction.Descriptor instead.
+func (QuietHoursAction) EnumDescriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_proto_rawDescGZIP(), []int{1}
+}
+
+// UnknownProgressAction is what happens to a step that was held as long as it may be.
+type UnknownProgressAction int32
+
+const (
+	// SKIP.
+	UnknownProgressAction_UNKNOWN_PROGRESS_ACTION_UNSPECIFIED UnknownProgressAction = 0
+	// The step is cancelled: nobody who may have clicked is nagged.
+	UnknownProgressAction_UNKNOWN_PROGRESS_ACTION_SKIP UnknownProgressAction = 1
+	// The step goes to those who are not known to have reacted.
+	UnknownProgressAction_UNKNOWN_PROGRESS_ACTION_SEND UnknownProgressAction = 2
+)
+
+// Enum value maps for UnknownProgressAction.
+var (
+	UnknownProgressAction_name = map[int32]string{
+		0: "UNKNOWN_PROGRESS_ACTION_UNSPECIFIED",
+		1: "UNKNOWN_PROGRESS_ACTION_SKIP",
+		2: "UNKNOWN_PROGRESS_ACTION_SEND",
+	}
+	UnknownProgressAction_value = map[string]int32{
+		"UNKNOWN_PROGRESS_ACTION_UNSPECIFIED": 0,
+		"UNKNOWN_PROGRESS_ACTION_SKIP":        1,
+		"UNKNOWN_PROGRESS_ACTION_SEND":        2,
+	}
+)
+
+func (x UnknownProgressAction) Enum() *UnknownProgressAction {
+	p := new(UnknownProgressAction)
+	*p = x
+	return p
+}
+
+func (x UnknownProgressAction) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (UnknownProgressAction) Descriptor() protoreflect.EnumDescriptor {
+	return file_susul_v1_resend_policy_proto_enumTypes[2].Descriptor()
+}
+
+func (UnknownProgressAction) Type() protoreflect.EnumType {
+	return &file_susul_v1_resend_policy_proto_enumTypes[2]
+}
+
+func (x UnknownProgressAction) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use UnknownProgressAction.Descriptor instead.
+func (UnknownProgressAction) EnumDescriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_proto_rawDescGZIP(), []int{2}
+}
+
 // ResendPolicy says who of a push's recipients is followed up, when, and with what.
 //
 // With `trigger {unless: MILESTONE_CLICKED within: 2h}` and steps after 1 h and after 3 h, those who have not clicked
-// anything by then get step 1 three hours and step 2 five hours after the first sending.
+// anything by then get step 1 three hours and step 2 five hours after the first sending. docs/resend-policies.md has worked
+// timelines.
+//
+// A recipient who does not get a step is passed over for one recorded reason, the first that holds of:
+// MILESTONE_REACHED, INVALID_DEVICE, CONDITION_FALSE, CONDITION_FAILED, LIMIT_EXPIRED, FREQUENCY_CAP, MINIMUM_GAP,
+// QUIET_HOURS, HOLDOUT, STEP_HOLDOUT, TEMPLATE_FAILED.
 type ResendPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `resendPolicies/{id}`. Set by CreateResendPolicy.
@@ -64,7 +232,20 @@ type ResendPolicy struct {
 	// Output only. When it was created.
 	CreateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
 	// Output only. When it was last changed.
-	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	UpdateTime *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	// When follow-ups may not go out, and how many. Default: at any time, any number.
+	Limits *ResendLimits `protobuf:"bytes,15,opt,name=limits,proto3" json:"limits,omitempty"`
+	// How many of 1,000 recipients deliberately get none of the follow-ups, so that their effect can be measured: 0 to 500.
+	// A stable hash of the policy and the registration_id chooses them. Default 0.
+	HoldoutPermille int32 `protobuf:"varint,16,opt,name=holdout_permille,json=holdoutPermille,proto3" json:"holdout_permille,omitempty"`
+	// Follow-ups stand beside the earlier notification on the device. Default false: they replace it where the platform can,
+	// by `options.override_msg_id` and `options.apns_collapse_id`; the first sending gets an apns_collapse_id too, unless it
+	// has one.
+	Stack bool `protobuf:"varint,17,opt,name=stack,proto3" json:"stack,omitempty"`
+	// What happens when it is not known who reacted.
+	UnknownProgress *UnknownProgress `protobuf:"bytes,18,opt,name=unknown_progress,json=unknownProgress,proto3" json:"unknown_progress,omitempty"`
+	// How the effect is measured, and when a harmful step pauses itself.
+	Measurement   *ResendMeasurement `protobuf:"bytes,19,opt,name=measurement,proto3" json:"measurement,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -197,14 +378,52 @@ func (x *ResendPolicy) GetUpdateTime() *timestamppb.Timestamp {
 	return nil
 }
 
-// ResendTrigger says who is followed up: those who have not reached a milestone in any step. The trigger's moment, from
-// which steps count, is the first sending + `within`.
+func (x *ResendPolicy) GetLimits() *ResendLimits {
+	if x != nil {
+		return x.Limits
+	}
+	return nil
+}
+
+func (x *ResendPolicy) GetHoldoutPermille() int32 {
+	if x != nil {
+		return x.HoldoutPermille
+	}
+	return 0
+}
+
+func (x *ResendPolicy) GetStack() bool {
+	if x != nil {
+		return x.Stack
+	}
+	return false
+}
+
+func (x *ResendPolicy) GetUnknownProgress() *UnknownProgress {
+	if x != nil {
+		return x.UnknownProgress
+	}
+	return nil
+}
+
+func (x *ResendPolicy) GetMeasurement() *ResendMeasurement {
+	if x != nil {
+		return x.Measurement
+	}
+	return nil
+}
+
+// ResendTrigger says who is followed up: those who have not reached a milestone in any step, or those for whom it failed.
+// The trigger's moment, from which steps count by default, is the first sending + `within`.
 type ResendTrigger struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The milestone that ends the chain for a recipient: DELIVERED, DISPLAYED or CLICKED.
 	Unless Milestone `protobuf:"varint,1,opt,name=unless,proto3,enum=susul.v1.Milestone" json:"unless,omitempty"`
 	// The time that recipients have, counted from the first sending. 0 to 30 days.
-	Within        *durationpb.Duration `protobuf:"bytes,2,opt,name=within,proto3" json:"within,omitempty"`
+	Within *durationpb.Duration `protobuf:"bytes,2,opt,name=within,proto3" json:"within,omitempty"`
+	// Instead of `unless`: those for whom a sending failed, and to whom none was delivered since. Devices that are invalid for
+	// good get nothing all the same.
+	OnFailure     bool `protobuf:"varint,3,opt,name=on_failure,json=onFailure,proto3" json:"on_failure,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -253,13 +472,49 @@ func (x *ResendTrigger) GetWithin() *durationpb.Duration {
 	return nil
 }
 
+func (x *ResendTrigger) GetOnFailure() bool {
+	if x != nil {
+		return x.OnFailure
+	}
+	return false
+}
+
 // ResendStep is one follow-up.
 type ResendStep struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// When it is due, counted from the trigger's moment. More than the step before, up to 30 days.
+	// When it is due, counted from `counted_from`. More than 0, up to 30 days; each step is due later than the one before, and
+	// none before the trigger's moment.
 	After *durationpb.Duration `protobuf:"bytes,1,opt,name=after,proto3" json:"after,omitempty"`
 	// What is different from the first sending.
-	Content       *ResendContent `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	Content *ResendContent `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
+	// What `after` counts from. Default: the trigger's moment.
+	CountedFrom StepOrigin `protobuf:"varint,3,opt,name=counted_from,json=countedFrom,proto3,enum=susul.v1.StepOrigin" json:"counted_from,omitempty"`
+	// A CEL expression that must be true for a recipient, asked when the step is planned and again when it is sent. Variables:
+	// `recipient` (`registration_id`, and the bools `sent`, `delivered`, `displayed`, `clicked`, `failed` over all steps),
+	// `device` (`attributes`, an object; `time_zone` and `locale`, strings; `known`, a bool), `push` (EngageLab's push object),
+	// `custom_args` (object or string), `step` (number). Example: `device.attributes.tier == "gold" && !recipient.failed`.
+	// Empty: everybody. An expression that can't be evaluated for a recipient, say for want of an attribute, passes it over
+	// as CONDITION_FAILED.
+	OnlyIf string `protobuf:"bytes,4,opt,name=only_if,json=onlyIf,proto3" json:"only_if,omitempty"`
+	// Contents that are tried against each other, instead of `content`: 2 to 10.
+	Variants []*ResendVariant `protobuf:"bytes,5,rep,name=variants,proto3" json:"variants,omitempty"`
+	// Variants are chosen by Thompson sampling on the clicks measured so far, instead of by weight: the better one did in
+	// earlier pushes of the policy, the more recipients it gets. Default false.
+	Optimize bool `protobuf:"varint,6,opt,name=optimize,proto3" json:"optimize,omitempty"`
+	// How many of 1,000 recipients deliberately do not get this step, but may get later ones: 0 to 500. Default 0.
+	HoldoutPermille int32 `protobuf:"varint,7,opt,name=holdout_permille,json=holdoutPermille,proto3" json:"holdout_permille,omitempty"`
+	// Other contents for those who got further, or less far. What is absent here is `content`.
+	ContentByProgress *ContentByProgress `protobuf:"bytes,8,opt,name=content_by_progress,json=contentByProgress,proto3" json:"content_by_progress,omitempty"`
+	// What a recipient gets for whom a template fails: no templates, taken as it is written. Absent: the text of the first
+	// sending.
+	PlainContent *ResendContent `protobuf:"bytes,9,opt,name=plain_content,json=plainContent,proto3" json:"plain_content,omitempty"`
+	// The step is left out while this is true, also for pushes that were accepted before. Susul itself sets it when the step is
+	// measured to do harm; to set it back to false begins the measurement anew.
+	Paused bool `protobuf:"varint,10,opt,name=paused,proto3" json:"paused,omitempty"`
+	// Output only. Why Susul paused the step, with the figures; empty if an administrator did.
+	PauseReason string `protobuf:"bytes,11,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
+	// Output only. What was measured before this is not counted: the step was resumed then. Absent: all counts.
+	MeasuredSince *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=measured_since,json=measuredSince,proto3" json:"measured_since,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -308,8 +563,226 @@ func (x *ResendStep) GetContent() *ResendContent {
 	return nil
 }
 
+func (x *ResendStep) GetCountedFrom() StepOrigin {
+	if x != nil {
+		return x.CountedFrom
+	}
+	return StepOrigin_STEP_ORIGIN_UNSPECIFIED
+}
+
+func (x *ResendStep) GetOnlyIf() string {
+	if x != nil {
+		return x.OnlyIf
+	}
+	return ""
+}
+
+func (x *ResendStep) GetVariants() []*ResendVariant {
+	if x != nil {
+		return x.Variants
+	}
+	return nil
+}
+
+func (x *ResendStep) GetOptimize() bool {
+	if x != nil {
+		return x.Optimize
+	}
+	return false
+}
+
+func (x *ResendStep) GetHoldoutPermille() int32 {
+	if x != nil {
+		return x.HoldoutPermille
+	}
+	return 0
+}
+
+func (x *ResendStep) GetContentByProgress() *ContentByProgress {
+	if x != nil {
+		return x.ContentByProgress
+	}
+	return nil
+}
+
+func (x *ResendStep) GetPlainContent() *ResendContent {
+	if x != nil {
+		return x.PlainContent
+	}
+	return nil
+}
+
+func (x *ResendStep) GetPaused() bool {
+	if x != nil {
+		return x.Paused
+	}
+	return false
+}
+
+func (x *ResendStep) GetPauseReason() string {
+	if x != nil {
+		return x.PauseReason
+	}
+	return ""
+}
+
+func (x *ResendStep) GetMeasuredSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.MeasuredSince
+	}
+	return nil
+}
+
+// ResendVariant is one of several contents of a step.
+type ResendVariant struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name in reports: lower-case letters, digits and hyphens, up to 32, beginning with a letter; not `holdout`.
+	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// Its share, relative to the other variants': 0 to 1,000. All 0: equal shares.
+	Weight int32 `protobuf:"varint,2,opt,name=weight,proto3" json:"weight,omitempty"`
+	// As in ResendStep.
+	Content *ResendContent `protobuf:"bytes,3,opt,name=content,proto3" json:"content,omitempty"`
+	// As in ResendStep.
+	ContentByProgress *ContentByProgress `protobuf:"bytes,4,opt,name=content_by_progress,json=contentByProgress,proto3" json:"content_by_progress,omitempty"`
+	// As in ResendStep.
+	PlainContent  *ResendContent `protobuf:"bytes,5,opt,name=plain_content,json=plainContent,proto3" json:"plain_content,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResendVariant) Reset() {
+	*x = ResendVariant{}
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResendVariant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResendVariant) ProtoMessage() {}
+
+func (x *ResendVariant) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResendVariant.ProtoReflect.Descriptor instead.
+func (*ResendVariant) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ResendVariant) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ResendVariant) GetWeight() int32 {
+	if x != nil {
+		return x.Weight
+	}
+	return 0
+}
+
+func (x *ResendVariant) GetContent() *ResendContent {
+	if x != nil {
+		return x.Content
+	}
+	return nil
+}
+
+func (x *ResendVariant) GetContentByProgress() *ContentByProgress {
+	if x != nil {
+		return x.ContentByProgress
+	}
+	return nil
+}
+
+func (x *ResendVariant) GetPlainContent() *ResendContent {
+	if x != nil {
+		return x.PlainContent
+	}
+	return nil
+}
+
+// ContentByProgress is what recipients get by how far the best of the earlier sendings got with them.
+type ContentByProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Those whom nothing has reached.
+	NeverDelivered *ResendContent `protobuf:"bytes,1,opt,name=never_delivered,json=neverDelivered,proto3" json:"never_delivered,omitempty"`
+	// Those whom something reached, without being displayed.
+	DeliveredNotDisplayed *ResendContent `protobuf:"bytes,2,opt,name=delivered_not_displayed,json=deliveredNotDisplayed,proto3" json:"delivered_not_displayed,omitempty"`
+	// Those who saw something, without clicking.
+	DisplayedNotClicked *ResendContent `protobuf:"bytes,3,opt,name=displayed_not_clicked,json=displayedNotClicked,proto3" json:"displayed_not_clicked,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *ContentByProgress) Reset() {
+	*x = ContentByProgress{}
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContentByProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContentByProgress) ProtoMessage() {}
+
+func (x *ContentByProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContentByProgress.ProtoReflect.Descriptor instead.
+func (*ContentByProgress) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ContentByProgress) GetNeverDelivered() *ResendContent {
+	if x != nil {
+		return x.NeverDelivered
+	}
+	return nil
+}
+
+func (x *ContentByProgress) GetDeliveredNotDisplayed() *ResendContent {
+	if x != nil {
+		return x.DeliveredNotDisplayed
+	}
+	return nil
+}
+
+func (x *ContentByProgress) GetDisplayedNotClicked() *ResendContent {
+	if x != nil {
+		return x.DisplayedNotClicked
+	}
+	return nil
+}
+
 // ResendContent is laid over the original push. Every string in it is a Liquid template over `push` (EngageLab's push
-// object), `custom_args`, `device` (`registration_id`) and `step` (number); recipients whose texts come out the same share a request.
+// object), `custom_args`, `device` (`registration_id`, `attributes`, `time_zone`, `locale`) and `step` (number). An attribute
+// that a device does not have reads as empty; `{{ device.attributes.first_name | default: "you" }}` gives it a default.
+// Recipients whose texts come out the same share a request.
 type ResendContent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The title on every platform that the push has a notification for. Empty: as it was. A push without a notification
@@ -326,7 +799,7 @@ type ResendContent struct {
 
 func (x *ResendContent) Reset() {
 	*x = ResendContent{}
-	mi := &file_susul_v1_resend_policy_proto_msgTypes[3]
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -338,7 +811,7 @@ func (x *ResendContent) String() string {
 func (*ResendContent) ProtoMessage() {}
 
 func (x *ResendContent) ProtoReflect() protoreflect.Message {
-	mi := &file_susul_v1_resend_policy_proto_msgTypes[3]
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -351,7 +824,7 @@ func (x *ResendContent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResendContent.ProtoReflect.Descriptor instead.
 func (*ResendContent) Descriptor() ([]byte, []int) {
-	return file_susul_v1_resend_policy_proto_rawDescGZIP(), []int{3}
+	return file_susul_v1_resend_policy_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ResendContent) GetTitle() string {
@@ -375,11 +848,330 @@ func (x *ResendContent) GetOverlay() *structpb.Struct {
 	return nil
 }
 
+// ResendLimits bound follow-ups. Only follow-ups are held back by them, never a push of the business's own; but each of those
+// counts too.
+type ResendLimits struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When nobody is disturbed. Default: never.
+	QuietHours *QuietHours `protobuf:"bytes,1,opt,name=quiet_hours,json=quietHours,proto3" json:"quiet_hours,omitempty"`
+	// How many messages a device gets at most. Default: any number.
+	FrequencyCap *FrequencyCap `protobuf:"bytes,2,opt,name=frequency_cap,json=frequencyCap,proto3" json:"frequency_cap,omitempty"`
+	// The least time since the last message to the device, of whatever push of the app. 0 to 30 days. Default 0.
+	MinimumGap *durationpb.Duration `protobuf:"bytes,3,opt,name=minimum_gap,json=minimumGap,proto3" json:"minimum_gap,omitempty"`
+	// No follow-up goes out later than this after the first sending, deferred or not. Default 0: however late.
+	ExpireAfter   *durationpb.Duration `protobuf:"bytes,4,opt,name=expire_after,json=expireAfter,proto3" json:"expire_after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResendLimits) Reset() {
+	*x = ResendLimits{}
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResendLimits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResendLimits) ProtoMessage() {}
+
+func (x *ResendLimits) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResendLimits.ProtoReflect.Descriptor instead.
+func (*ResendLimits) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ResendLimits) GetQuietHours() *QuietHours {
+	if x != nil {
+		return x.QuietHours
+	}
+	return nil
+}
+
+func (x *ResendLimits) GetFrequencyCap() *FrequencyCap {
+	if x != nil {
+		return x.FrequencyCap
+	}
+	return nil
+}
+
+func (x *ResendLimits) GetMinimumGap() *durationpb.Duration {
+	if x != nil {
+		return x.MinimumGap
+	}
+	return nil
+}
+
+func (x *ResendLimits) GetExpireAfter() *durationpb.Duration {
+	if x != nil {
+		return x.ExpireAfter
+	}
+	return nil
+}
+
+// QuietHours are a part of each day in the recipient's own time zone. Where clocks are put forward or back, they begin and
+// end when the clock shows these times.
+type QuietHours struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When they begin: `HH:MM`, 24 hours.
+	Start string `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
+	// When they end, the next day if that is not after `start`: `HH:MM`.
+	End string `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
+	// What happens to a follow-up that is due within them. Default: it is deferred to their end.
+	Action QuietHoursAction `protobuf:"varint,3,opt,name=action,proto3,enum=susul.v1.QuietHoursAction" json:"action,omitempty"`
+	// The IANA time zone of devices of which none is known, for example `Asia/Jakarta`. Default `UTC`.
+	DefaultTimeZone string `protobuf:"bytes,4,opt,name=default_time_zone,json=defaultTimeZone,proto3" json:"default_time_zone,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *QuietHours) Reset() {
+	*x = QuietHours{}
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuietHours) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuietHours) ProtoMessage() {}
+
+func (x *QuietHours) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuietHours.ProtoReflect.Descriptor instead.
+func (*QuietHours) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *QuietHours) GetStart() string {
+	if x != nil {
+		return x.Start
+	}
+	return ""
+}
+
+func (x *QuietHours) GetEnd() string {
+	if x != nil {
+		return x.End
+	}
+	return ""
+}
+
+func (x *QuietHours) GetAction() QuietHoursAction {
+	if x != nil {
+		return x.Action
+	}
+	return QuietHoursAction_QUIET_HOURS_ACTION_UNSPECIFIED
+}
+
+func (x *QuietHours) GetDefaultTimeZone() string {
+	if x != nil {
+		return x.DefaultTimeZone
+	}
+	return ""
+}
+
+// FrequencyCap is a number of messages in a rolling window. All messages of the app to the device count: pushes and
+// follow-ups.
+type FrequencyCap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many: 1 to 1,000.
+	Messages int32 `protobuf:"varint,1,opt,name=messages,proto3" json:"messages,omitempty"`
+	// Within how long: 1 minute to 30 days.
+	Window        *durationpb.Duration `protobuf:"bytes,2,opt,name=window,proto3" json:"window,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FrequencyCap) Reset() {
+	*x = FrequencyCap{}
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FrequencyCap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FrequencyCap) ProtoMessage() {}
+
+func (x *FrequencyCap) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FrequencyCap.ProtoReflect.Descriptor instead.
+func (*FrequencyCap) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *FrequencyCap) GetMessages() int32 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
+func (x *FrequencyCap) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+// UnknownProgress says what happens when EngageLab's own totals are ahead of what its callbacks told, or no callback came at
+// all. The step is then held, and EngageLab is asked about each recipient who is not known to have reacted. Once it has
+// answered, the step goes on.
+type UnknownProgress struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long a step is held at most, when EngageLab does not answer. 0 to 7 days. Absent: 30 minutes.
+	HoldFor *durationpb.Duration `protobuf:"bytes,1,opt,name=hold_for,json=holdFor,proto3" json:"hold_for,omitempty"`
+	// What happens then. Default: the step is cancelled, with the reason UNKNOWN_PROGRESS.
+	Otherwise     UnknownProgressAction `protobuf:"varint,2,opt,name=otherwise,proto3,enum=susul.v1.UnknownProgressAction" json:"otherwise,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnknownProgress) Reset() {
+	*x = UnknownProgress{}
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnknownProgress) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnknownProgress) ProtoMessage() {}
+
+func (x *UnknownProgress) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnknownProgress.ProtoReflect.Descriptor instead.
+func (*UnknownProgress) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *UnknownProgress) GetHoldFor() *durationpb.Duration {
+	if x != nil {
+		return x.HoldFor
+	}
+	return nil
+}
+
+func (x *UnknownProgress) GetOtherwise() UnknownProgressAction {
+	if x != nil {
+		return x.Otherwise
+	}
+	return UnknownProgressAction_UNKNOWN_PROGRESS_ACTION_UNSPECIFIED
+}
+
+// ResendMeasurement says how clicks are counted that variants and holdouts are compared by: those of whatever step of the push,
+// between the planning of the step and the end of the window.
+type ResendMeasurement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long a recipient has, counted from when the step is planned, or from the end of the quiet hours to which the last
+	// recipients were deferred. 1 minute to 30 days. Absent: 24 hours.
+	ClickWindow *durationpb.Duration `protobuf:"bytes,1,opt,name=click_window,json=clickWindow,proto3" json:"click_window,omitempty"`
+	// How many recipients a step and its holdout must each have, before the step pauses itself when the 95 % interval of its
+	// lift lies below zero. 100 to 100,000,000. 0: 1,000.
+	MinimumSample int32 `protobuf:"varint,2,opt,name=minimum_sample,json=minimumSample,proto3" json:"minimum_sample,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResendMeasurement) Reset() {
+	*x = ResendMeasurement{}
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResendMeasurement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResendMeasurement) ProtoMessage() {}
+
+func (x *ResendMeasurement) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResendMeasurement.ProtoReflect.Descriptor instead.
+func (*ResendMeasurement) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ResendMeasurement) GetClickWindow() *durationpb.Duration {
+	if x != nil {
+		return x.ClickWindow
+	}
+	return nil
+}
+
+func (x *ResendMeasurement) GetMinimumSample() int32 {
+	if x != nil {
+		return x.MinimumSample
+	}
+	return 0
+}
+
 var File_susul_v1_resend_policy_proto protoreflect.FileDescriptor
 
 const file_susul_v1_resend_policy_proto_rawDesc = "" +
 	"\n" +
-	"\x1csusul/v1/resend_policy.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\"\x98\x05\n" +
+	"\x1csusul/v1/resend_policy.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\"\x9a\a\n" +
 	"\fResendPolicy\x12R\n" +
 	"\x04name\x18\x01 \x01(\tB>\xe2A\x01\b\xbaH7r523^(resendPolicies/[a-z]([a-z0-9-]{0,61}[a-z0-9])?)?$R\x04name\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\tB\x04\xe2A\x01\x03R\x03uid\x12\x1b\n" +
@@ -398,18 +1190,90 @@ const file_susul_v1_resend_policy_proto_rawDesc = "" +
 	"\vcreate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
 	"createTime\x12A\n" +
 	"\vupdate_time\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
-	"updateTime\"\x91\x01\n" +
-	"\rResendTrigger\x129\n" +
-	"\x06unless\x18\x01 \x01(\x0e2\x13.susul.v1.MilestoneB\f\xbaH\t\x82\x01\x06\x18\x02\x18\x03\x18\x04R\x06unless\x12E\n" +
-	"\x06within\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xc8\x01\x01\xaa\x01\t\"\x05\b\x80\x9a\x9e\x012\x00R\x06within\"\x8c\x01\n" +
+	"updateTime\x12.\n" +
+	"\x06limits\x18\x0f \x01(\v2\x16.susul.v1.ResendLimitsR\x06limits\x125\n" +
+	"\x10holdout_permille\x18\x10 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xf4\x03(\x00R\x0fholdoutPermille\x12\x14\n" +
+	"\x05stack\x18\x11 \x01(\bR\x05stack\x12D\n" +
+	"\x10unknown_progress\x18\x12 \x01(\v2\x19.susul.v1.UnknownProgressR\x0funknownProgress\x12=\n" +
+	"\vmeasurement\x18\x13 \x01(\v2\x1b.susul.v1.ResendMeasurementR\vmeasurement\"\x9c\x02\n" +
+	"\rResendTrigger\x12;\n" +
+	"\x06unless\x18\x01 \x01(\x0e2\x13.susul.v1.MilestoneB\x0e\xbaH\v\x82\x01\b\x18\x00\x18\x02\x18\x03\x18\x04R\x06unless\x12E\n" +
+	"\x06within\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xc8\x01\x01\xaa\x01\t\"\x05\b\x80\x9a\x9e\x012\x00R\x06within\x12\x1d\n" +
+	"\n" +
+	"on_failure\x18\x03 \x01(\bR\tonFailure:h\xbaHe\x1ac\n" +
+	"\x18resend_trigger.condition\x12 give either unless or on_failure\x1a%(this.unless != 0) != this.on_failure\"\xad\a\n" +
 	"\n" +
 	"ResendStep\x12C\n" +
-	"\x05after\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xc8\x01\x01\xaa\x01\t\"\x05\b\x80\x9a\x9e\x01*\x00R\x05after\x129\n" +
-	"\acontent\x18\x02 \x01(\v2\x17.susul.v1.ResendContentB\x06\xbaH\x03\xc8\x01\x01R\acontent\"\x82\x01\n" +
+	"\x05after\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xc8\x01\x01\xaa\x01\t\"\x05\b\x80\x9a\x9e\x01*\x00R\x05after\x121\n" +
+	"\acontent\x18\x02 \x01(\v2\x17.susul.v1.ResendContentR\acontent\x12A\n" +
+	"\fcounted_from\x18\x03 \x01(\x0e2\x14.susul.v1.StepOriginB\b\xbaH\x05\x82\x01\x02\x10\x01R\vcountedFrom\x12!\n" +
+	"\aonly_if\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80 R\x06onlyIf\x12=\n" +
+	"\bvariants\x18\x05 \x03(\v2\x17.susul.v1.ResendVariantB\b\xbaH\x05\x92\x01\x02\x10\n" +
+	"R\bvariants\x12\x1a\n" +
+	"\boptimize\x18\x06 \x01(\bR\boptimize\x125\n" +
+	"\x10holdout_permille\x18\a \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xf4\x03(\x00R\x0fholdoutPermille\x12K\n" +
+	"\x13content_by_progress\x18\b \x01(\v2\x1b.susul.v1.ContentByProgressR\x11contentByProgress\x12<\n" +
+	"\rplain_content\x18\t \x01(\v2\x17.susul.v1.ResendContentR\fplainContent\x12\x16\n" +
+	"\x06paused\x18\n" +
+	" \x01(\bR\x06paused\x12'\n" +
+	"\fpause_reason\x18\v \x01(\tB\x04\xe2A\x01\x03R\vpauseReason\x12G\n" +
+	"\x0emeasured_since\x18\f \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\rmeasuredSince:\x99\x02\xbaH\x95\x02\x1a\x92\x02\n" +
+	"\x13resend_step.content\x12Ygive either content (with content_by_progress and plain_content, if you like) or variants\x1a\x9f\x01size(this.variants) > 0 ? !has(this.content) && !has(this.content_by_progress) && !has(this.plain_content) : has(this.content) || has(this.content_by_progress)\"\xa0\x02\n" +
+	"\rResendVariant\x12-\n" +
+	"\x02id\x18\x01 \x01(\tB\x1d\xbaH\x1ar\x182\x16^[a-z][a-z0-9-]{0,31}$R\x02id\x12\"\n" +
+	"\x06weight\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\x06weight\x121\n" +
+	"\acontent\x18\x03 \x01(\v2\x17.susul.v1.ResendContentR\acontent\x12K\n" +
+	"\x13content_by_progress\x18\x04 \x01(\v2\x1b.susul.v1.ContentByProgressR\x11contentByProgress\x12<\n" +
+	"\rplain_content\x18\x05 \x01(\v2\x17.susul.v1.ResendContentR\fplainContent\"\xf3\x01\n" +
+	"\x11ContentByProgress\x12@\n" +
+	"\x0fnever_delivered\x18\x01 \x01(\v2\x17.susul.v1.ResendContentR\x0eneverDelivered\x12O\n" +
+	"\x17delivered_not_displayed\x18\x02 \x01(\v2\x17.susul.v1.ResendContentR\x15deliveredNotDisplayed\x12K\n" +
+	"\x15displayed_not_clicked\x18\x03 \x01(\v2\x17.susul.v1.ResendContentR\x13displayedNotClicked\"\x82\x01\n" +
 	"\rResendContent\x12\x1e\n" +
 	"\x05title\x18\x01 \x01(\tB\b\xbaH\x05r\x03(\x80\bR\x05title\x12\x1e\n" +
 	"\x05alert\x18\x02 \x01(\tB\b\xbaH\x05r\x03(\x80 R\x05alert\x121\n" +
-	"\aoverlay\x18\x03 \x01(\v2\x17.google.protobuf.StructR\aoverlayB&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
+	"\aoverlay\x18\x03 \x01(\v2\x17.google.protobuf.StructR\aoverlay\"\x9e\x02\n" +
+	"\fResendLimits\x125\n" +
+	"\vquiet_hours\x18\x01 \x01(\v2\x14.susul.v1.QuietHoursR\n" +
+	"quietHours\x12;\n" +
+	"\rfrequency_cap\x18\x02 \x01(\v2\x16.susul.v1.FrequencyCapR\ffrequencyCap\x12K\n" +
+	"\vminimum_gap\x18\x03 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\x9a\x9e\x012\x00R\n" +
+	"minimumGap\x12M\n" +
+	"\fexpire_after\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\xb4\xbc\x022\x00R\vexpireAfter\"\xf7\x01\n" +
+	"\n" +
+	"QuietHours\x12<\n" +
+	"\x05start\x18\x01 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$R\x05start\x128\n" +
+	"\x03end\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$R\x03end\x12<\n" +
+	"\x06action\x18\x03 \x01(\x0e2\x1a.susul.v1.QuietHoursActionB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06action\x123\n" +
+	"\x11default_time_zone\x18\x04 \x01(\tB\a\xbaH\x04r\x02\x18@R\x0fdefaultTimeZone\"\x7f\n" +
+	"\fFrequencyCap\x12&\n" +
+	"\bmessages\x18\x01 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x01R\bmessages\x12G\n" +
+	"\x06window\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x14\xbaH\x11\xc8\x01\x01\xaa\x01\v\"\x05\b\x80\x9a\x9e\x012\x02\b<R\x06window\"\xa0\x01\n" +
+	"\x0fUnknownProgress\x12D\n" +
+	"\bhold_for\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x0e\xbaH\v\xaa\x01\b\"\x04\b\x80\xf5$2\x00R\aholdFor\x12G\n" +
+	"\totherwise\x18\x02 \x01(\x0e2\x1f.susul.v1.UnknownProgressActionB\b\xbaH\x05\x82\x01\x02\x10\x01R\totherwise\"\x87\x02\n" +
+	"\x11ResendMeasurement\x12O\n" +
+	"\fclick_window\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\x9a\x9e\x012\x02\b<R\vclickWindow\x12\xa0\x01\n" +
+	"\x0eminimum_sample\x18\x02 \x01(\x05By\xbaHv\xba\x01s\n" +
+	"!resend_measurement.minimum_sample\x12\x1dmust be 0 or 100 to 100000000\x1a/this == 0 || (this >= 100 && this <= 100000000)R\rminimumSample*\x80\x01\n" +
+	"\n" +
+	"StepOrigin\x12\x1b\n" +
+	"\x17STEP_ORIGIN_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13STEP_ORIGIN_TRIGGER\x10\x01\x12\x1d\n" +
+	"\x19STEP_ORIGIN_PREVIOUS_STEP\x10\x02\x12\x1d\n" +
+	"\x19STEP_ORIGIN_FIRST_SENDING\x10\x03*q\n" +
+	"\x10QuietHoursAction\x12\"\n" +
+	"\x1eQUIET_HOURS_ACTION_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18QUIET_HOURS_ACTION_DEFER\x10\x01\x12\x1b\n" +
+	"\x17QUIET_HOURS_ACTION_DROP\x10\x02*\x84\x01\n" +
+	"\x15UnknownProgressAction\x12'\n" +
+	"#UNKNOWN_PROGRESS_ACTION_UNSPECIFIED\x10\x00\x12 \n" +
+	"\x1cUNKNOWN_PROGRESS_ACTION_SKIP\x10\x01\x12 \n" +
+	"\x1cUNKNOWN_PROGRESS_ACTION_SEND\x10\x02B&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
 
 var (
 	file_susul_v1_resend_policy_proto_rawDescOnce sync.Once
@@ -423,32 +1287,66 @@ func file_susul_v1_resend_policy_proto_rawDescGZIP() []byte {
 	return file_susul_v1_resend_policy_proto_rawDescData
 }
 
-var file_susul_v1_resend_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_susul_v1_resend_policy_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_susul_v1_resend_policy_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_susul_v1_resend_policy_proto_goTypes = []any{
-	(*ResendPolicy)(nil),          // 0: susul.v1.ResendPolicy
-	(*ResendTrigger)(nil),         // 1: susul.v1.ResendTrigger
-	(*ResendStep)(nil),            // 2: susul.v1.ResendStep
-	(*ResendContent)(nil),         // 3: susul.v1.ResendContent
-	(*timestamppb.Timestamp)(nil), // 4: google.protobuf.Timestamp
-	(Milestone)(0),                // 5: susul.v1.Milestone
-	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
-	(*structpb.Struct)(nil),       // 7: google.protobuf.Struct
+	(StepOrigin)(0),               // 0: susul.v1.StepOrigin
+	(QuietHoursAction)(0),         // 1: susul.v1.QuietHoursAction
+	(UnknownProgressAction)(0),    // 2: susul.v1.UnknownProgressAction
+	(*ResendPolicy)(nil),          // 3: susul.v1.ResendPolicy
+	(*ResendTrigger)(nil),         // 4: susul.v1.ResendTrigger
+	(*ResendStep)(nil),            // 5: susul.v1.ResendStep
+	(*ResendVariant)(nil),         // 6: susul.v1.ResendVariant
+	(*ContentByProgress)(nil),     // 7: susul.v1.ContentByProgress
+	(*ResendContent)(nil),         // 8: susul.v1.ResendContent
+	(*ResendLimits)(nil),          // 9: susul.v1.ResendLimits
+	(*QuietHours)(nil),            // 10: susul.v1.QuietHours
+	(*FrequencyCap)(nil),          // 11: susul.v1.FrequencyCap
+	(*UnknownProgress)(nil),       // 12: susul.v1.UnknownProgress
+	(*ResendMeasurement)(nil),     // 13: susul.v1.ResendMeasurement
+	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(Milestone)(0),                // 15: susul.v1.Milestone
+	(*durationpb.Duration)(nil),   // 16: google.protobuf.Duration
+	(*structpb.Struct)(nil),       // 17: google.protobuf.Struct
 }
 var file_susul_v1_resend_policy_proto_depIdxs = []int32{
-	1, // 0: susul.v1.ResendPolicy.trigger:type_name -> susul.v1.ResendTrigger
-	2, // 1: susul.v1.ResendPolicy.steps:type_name -> susul.v1.ResendStep
-	4, // 2: susul.v1.ResendPolicy.create_time:type_name -> google.protobuf.Timestamp
-	4, // 3: susul.v1.ResendPolicy.update_time:type_name -> google.protobuf.Timestamp
-	5, // 4: susul.v1.ResendTrigger.unless:type_name -> susul.v1.Milestone
-	6, // 5: susul.v1.ResendTrigger.within:type_name -> google.protobuf.Duration
-	6, // 6: susul.v1.ResendStep.after:type_name -> google.protobuf.Duration
-	3, // 7: susul.v1.ResendStep.content:type_name -> susul.v1.ResendContent
-	7, // 8: susul.v1.ResendContent.overlay:type_name -> google.protobuf.Struct
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	4,  // 0: susul.v1.ResendPolicy.trigger:type_name -> susul.v1.ResendTrigger
+	5,  // 1: susul.v1.ResendPolicy.steps:type_name -> susul.v1.ResendStep
+	14, // 2: susul.v1.ResendPolicy.create_time:type_name -> google.protobuf.Timestamp
+	14, // 3: susul.v1.ResendPolicy.update_time:type_name -> google.protobuf.Timestamp
+	9,  // 4: susul.v1.ResendPolicy.limits:type_name -> susul.v1.ResendLimits
+	12, // 5: susul.v1.ResendPolicy.unknown_progress:type_name -> susul.v1.UnknownProgress
+	13, // 6: susul.v1.ResendPolicy.measurement:type_name -> susul.v1.ResendMeasurement
+	15, // 7: susul.v1.ResendTrigger.unless:type_name -> susul.v1.Milestone
+	16, // 8: susul.v1.ResendTrigger.within:type_name -> google.protobuf.Duration
+	16, // 9: susul.v1.ResendStep.after:type_name -> google.protobuf.Duration
+	8,  // 10: susul.v1.ResendStep.content:type_name -> susul.v1.ResendContent
+	0,  // 11: susul.v1.ResendStep.counted_from:type_name -> susul.v1.StepOrigin
+	6,  // 12: susul.v1.ResendStep.variants:type_name -> susul.v1.ResendVariant
+	7,  // 13: susul.v1.ResendStep.content_by_progress:type_name -> susul.v1.ContentByProgress
+	8,  // 14: susul.v1.ResendStep.plain_content:type_name -> susul.v1.ResendContent
+	14, // 15: susul.v1.ResendStep.measured_since:type_name -> google.protobuf.Timestamp
+	8,  // 16: susul.v1.ResendVariant.content:type_name -> susul.v1.ResendContent
+	7,  // 17: susul.v1.ResendVariant.content_by_progress:type_name -> susul.v1.ContentByProgress
+	8,  // 18: susul.v1.ResendVariant.plain_content:type_name -> susul.v1.ResendContent
+	8,  // 19: susul.v1.ContentByProgress.never_delivered:type_name -> susul.v1.ResendContent
+	8,  // 20: susul.v1.ContentByProgress.delivered_not_displayed:type_name -> susul.v1.ResendContent
+	8,  // 21: susul.v1.ContentByProgress.displayed_not_clicked:type_name -> susul.v1.ResendContent
+	17, // 22: susul.v1.ResendContent.overlay:type_name -> google.protobuf.Struct
+	10, // 23: susul.v1.ResendLimits.quiet_hours:type_name -> susul.v1.QuietHours
+	11, // 24: susul.v1.ResendLimits.frequency_cap:type_name -> susul.v1.FrequencyCap
+	16, // 25: susul.v1.ResendLimits.minimum_gap:type_name -> google.protobuf.Duration
+	16, // 26: susul.v1.ResendLimits.expire_after:type_name -> google.protobuf.Duration
+	1,  // 27: susul.v1.QuietHours.action:type_name -> susul.v1.QuietHoursAction
+	16, // 28: susul.v1.FrequencyCap.window:type_name -> google.protobuf.Duration
+	16, // 29: susul.v1.UnknownProgress.hold_for:type_name -> google.protobuf.Duration
+	2,  // 30: susul.v1.UnknownProgress.otherwise:type_name -> susul.v1.UnknownProgressAction
+	16, // 31: susul.v1.ResendMeasurement.click_window:type_name -> google.protobuf.Duration
+	32, // [32:32] is the sub-list for method output_type
+	32, // [32:32] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_susul_v1_resend_policy_proto_init() }
@@ -462,13 +1360,14 @@ func file_susul_v1_resend_policy_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_susul_v1_resend_policy_proto_rawDesc), len(file_susul_v1_resend_policy_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   4,
+			NumEnums:      3,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
 		GoTypes:           file_susul_v1_resend_policy_proto_goTypes,
 		DependencyIndexes: file_susul_v1_resend_policy_proto_depIdxs,
+		EnumInfos:         file_susul_v1_resend_policy_proto_enumTypes,
 		MessageInfos:      file_susul_v1_resend_policy_proto_msgTypes,
 	}.Build()
 	File_susul_v1_resend_policy_proto = out.File

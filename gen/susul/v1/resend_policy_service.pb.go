@@ -12,6 +12,8 @@ import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
+	structpb "google.golang.org/protobuf/types/known/structpb"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -672,11 +674,1157 @@ func (*WatchResendPoliciesResponse_Deleted) isWatchResendPoliciesResponse_Change
 
 func (*WatchResendPoliciesResponse_InSync) isWatchResendPoliciesResponse_Change() {}
 
+// PreviewResendPolicyRequest is the request of PreviewResendPolicy.
+type PreviewResendPolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The push: `apps/{app_key}/pushes/{msg_id}`.
+	Push string `protobuf:"bytes,1,opt,name=push,proto3" json:"push,omitempty"`
+	// A draft, or the stored policy if it has only a `name`. Absent: the policy that the push is pinned to.
+	ResendPolicy *ResendPolicy `protobuf:"bytes,2,opt,name=resend_policy,json=resendPolicy,proto3" json:"resend_policy,omitempty"`
+	// The step: 1 to 11.
+	Step int32 `protobuf:"varint,3,opt,name=step,proto3" json:"step,omitempty"`
+	// The recipients to render for: at most 100. Empty: the first 5 who would get it.
+	RegistrationIds []string `protobuf:"bytes,4,rep,name=registration_ids,json=registrationIds,proto3" json:"registration_ids,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *PreviewResendPolicyRequest) Reset() {
+	*x = PreviewResendPolicyRequest{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewResendPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewResendPolicyRequest) ProtoMessage() {}
+
+func (x *PreviewResendPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewResendPolicyRequest.ProtoReflect.Descriptor instead.
+func (*PreviewResendPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *PreviewResendPolicyRequest) GetPush() string {
+	if x != nil {
+		return x.Push
+	}
+	return ""
+}
+
+func (x *PreviewResendPolicyRequest) GetResendPolicy() *ResendPolicy {
+	if x != nil {
+		return x.ResendPolicy
+	}
+	return nil
+}
+
+func (x *PreviewResendPolicyRequest) GetStep() int32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *PreviewResendPolicyRequest) GetRegistrationIds() []string {
+	if x != nil {
+		return x.RegistrationIds
+	}
+	return nil
+}
+
+// PreviewResendPolicyResponse is the answer of PreviewResendPolicy.
+type PreviewResendPolicyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Recipients who would get the step now, or at the end of their quiet hours.
+	EligibleCount int64 `protobuf:"varint,1,opt,name=eligible_count,json=eligibleCount,proto3" json:"eligible_count,omitempty"`
+	// Of these, those whose quiet hours would defer it.
+	DeferredCount int64 `protobuf:"varint,2,opt,name=deferred_count,json=deferredCount,proto3" json:"deferred_count,omitempty"`
+	// Recipients who would be passed over, by reason.
+	PassedOver map[string]int64 `protobuf:"bytes,3,rep,name=passed_over,json=passedOver,proto3" json:"passed_over,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Units of EngageLab's quota that the step would take.
+	QuotaUnits int64 `protobuf:"varint,4,opt,name=quota_units,json=quotaUnits,proto3" json:"quota_units,omitempty"`
+	// The step as each of the recipients would get it.
+	Recipients    []*RecipientPreview `protobuf:"bytes,5,rep,name=recipients,proto3" json:"recipients,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewResendPolicyResponse) Reset() {
+	*x = PreviewResendPolicyResponse{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewResendPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewResendPolicyResponse) ProtoMessage() {}
+
+func (x *PreviewResendPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewResendPolicyResponse.ProtoReflect.Descriptor instead.
+func (*PreviewResendPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *PreviewResendPolicyResponse) GetEligibleCount() int64 {
+	if x != nil {
+		return x.EligibleCount
+	}
+	return 0
+}
+
+func (x *PreviewResendPolicyResponse) GetDeferredCount() int64 {
+	if x != nil {
+		return x.DeferredCount
+	}
+	return 0
+}
+
+func (x *PreviewResendPolicyResponse) GetPassedOver() map[string]int64 {
+	if x != nil {
+		return x.PassedOver
+	}
+	return nil
+}
+
+func (x *PreviewResendPolicyResponse) GetQuotaUnits() int64 {
+	if x != nil {
+		return x.QuotaUnits
+	}
+	return 0
+}
+
+func (x *PreviewResendPolicyResponse) GetRecipients() []*RecipientPreview {
+	if x != nil {
+		return x.Recipients
+	}
+	return nil
+}
+
+// RecipientPreview is a step as one recipient would get it.
+type RecipientPreview struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The recipient.
+	RegistrationId string `protobuf:"bytes,1,opt,name=registration_id,json=registrationId,proto3" json:"registration_id,omitempty"`
+	// Why it would be passed over; empty if it would get the step.
+	PassedOverReason string `protobuf:"bytes,2,opt,name=passed_over_reason,json=passedOverReason,proto3" json:"passed_over_reason,omitempty"`
+	// When it would be sent: now, or at the end of the quiet hours.
+	SendTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=send_time,json=sendTime,proto3" json:"send_time,omitempty"`
+	// The variant; empty for a step without. With `optimize`, one of several possible ones.
+	Variant string `protobuf:"bytes,4,opt,name=variant,proto3" json:"variant,omitempty"`
+	// EngageLab's push object as it would be sent, without whom it is for.
+	Document *structpb.Struct `protobuf:"bytes,5,opt,name=document,proto3" json:"document,omitempty"`
+	// The template's fault, if the plain content is sent because of one.
+	TemplateError string `protobuf:"bytes,6,opt,name=template_error,json=templateError,proto3" json:"template_error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecipientPreview) Reset() {
+	*x = RecipientPreview{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecipientPreview) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecipientPreview) ProtoMessage() {}
+
+func (x *RecipientPreview) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecipientPreview.ProtoReflect.Descriptor instead.
+func (*RecipientPreview) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *RecipientPreview) GetRegistrationId() string {
+	if x != nil {
+		return x.RegistrationId
+	}
+	return ""
+}
+
+func (x *RecipientPreview) GetPassedOverReason() string {
+	if x != nil {
+		return x.PassedOverReason
+	}
+	return ""
+}
+
+func (x *RecipientPreview) GetSendTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.SendTime
+	}
+	return nil
+}
+
+func (x *RecipientPreview) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
+func (x *RecipientPreview) GetDocument() *structpb.Struct {
+	if x != nil {
+		return x.Document
+	}
+	return nil
+}
+
+func (x *RecipientPreview) GetTemplateError() string {
+	if x != nil {
+		return x.TemplateError
+	}
+	return ""
+}
+
+// BacktestResendPolicyRequest is the request of BacktestResendPolicy.
+type BacktestResendPolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The app whose pushes are looked at: `apps/{app_key}`.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// A draft, or the stored policy if it has only a `name`. Pushes are chosen by its `match`; without one, those that have the
+	// stored policy of this name.
+	ResendPolicy *ResendPolicy `protobuf:"bytes,2,opt,name=resend_policy,json=resendPolicy,proto3" json:"resend_policy,omitempty"`
+	// Pushes that were accepted from this time on. Default: a week before `end_time`.
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// Pushes that were accepted before this time. Default: now.
+	EndTime *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	// How many pushes to look at, at most; the newest first. Default 100, at most 1,000. Together they may have 5,000,000
+	// recipients, else TOO_LARGE.
+	MaxPushes     int32 `protobuf:"varint,5,opt,name=max_pushes,json=maxPushes,proto3" json:"max_pushes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BacktestResendPolicyRequest) Reset() {
+	*x = BacktestResendPolicyRequest{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BacktestResendPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BacktestResendPolicyRequest) ProtoMessage() {}
+
+func (x *BacktestResendPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BacktestResendPolicyRequest.ProtoReflect.Descriptor instead.
+func (*BacktestResendPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *BacktestResendPolicyRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *BacktestResendPolicyRequest) GetResendPolicy() *ResendPolicy {
+	if x != nil {
+		return x.ResendPolicy
+	}
+	return nil
+}
+
+func (x *BacktestResendPolicyRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *BacktestResendPolicyRequest) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *BacktestResendPolicyRequest) GetMaxPushes() int32 {
+	if x != nil {
+		return x.MaxPushes
+	}
+	return 0
+}
+
+// BacktestResendPolicyResponse is the answer of BacktestResendPolicy.
+type BacktestResendPolicyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many pushes were looked at.
+	PushCount int32 `protobuf:"varint,1,opt,name=push_count,json=pushCount,proto3" json:"push_count,omitempty"`
+	// There were more than max_pushes.
+	MorePushes bool `protobuf:"varint,2,opt,name=more_pushes,json=morePushes,proto3" json:"more_pushes,omitempty"`
+	// The steps, over all pushes.
+	Steps []*BacktestStep `protobuf:"bytes,3,rep,name=steps,proto3" json:"steps,omitempty"`
+	// The pushes, the newest first.
+	Pushes        []*BacktestPush `protobuf:"bytes,4,rep,name=pushes,proto3" json:"pushes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BacktestResendPolicyResponse) Reset() {
+	*x = BacktestResendPolicyResponse{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BacktestResendPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BacktestResendPolicyResponse) ProtoMessage() {}
+
+func (x *BacktestResendPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BacktestResendPolicyResponse.ProtoReflect.Descriptor instead.
+func (*BacktestResendPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *BacktestResendPolicyResponse) GetPushCount() int32 {
+	if x != nil {
+		return x.PushCount
+	}
+	return 0
+}
+
+func (x *BacktestResendPolicyResponse) GetMorePushes() bool {
+	if x != nil {
+		return x.MorePushes
+	}
+	return false
+}
+
+func (x *BacktestResendPolicyResponse) GetSteps() []*BacktestStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *BacktestResendPolicyResponse) GetPushes() []*BacktestPush {
+	if x != nil {
+		return x.Pushes
+	}
+	return nil
+}
+
+// BacktestStep is what a step would have done.
+type BacktestStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The step's number.
+	Step int32 `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
+	// Recipients whom it would have reached.
+	Reached int64 `protobuf:"varint,2,opt,name=reached,proto3" json:"reached,omitempty"`
+	// Of these, those who clicked after its time anyway: the follow-up would have told them nothing new.
+	ClickedAnyway int64 `protobuf:"varint,3,opt,name=clicked_anyway,json=clickedAnyway,proto3" json:"clicked_anyway,omitempty"`
+	// clicked_anyway ÷ reached; 0 when it would have reached nobody.
+	ClickedAnywayRate float64 `protobuf:"fixed64,4,opt,name=clicked_anyway_rate,json=clickedAnywayRate,proto3" json:"clicked_anyway_rate,omitempty"`
+	// Recipients who would have been passed over, by reason.
+	PassedOver map[string]int64 `protobuf:"bytes,5,rep,name=passed_over,json=passedOver,proto3" json:"passed_over,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Units of EngageLab's quota that it would have taken; of contents that are personal, at most.
+	QuotaUnits    int64 `protobuf:"varint,6,opt,name=quota_units,json=quotaUnits,proto3" json:"quota_units,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BacktestStep) Reset() {
+	*x = BacktestStep{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BacktestStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BacktestStep) ProtoMessage() {}
+
+func (x *BacktestStep) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BacktestStep.ProtoReflect.Descriptor instead.
+func (*BacktestStep) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *BacktestStep) GetStep() int32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *BacktestStep) GetReached() int64 {
+	if x != nil {
+		return x.Reached
+	}
+	return 0
+}
+
+func (x *BacktestStep) GetClickedAnyway() int64 {
+	if x != nil {
+		return x.ClickedAnyway
+	}
+	return 0
+}
+
+func (x *BacktestStep) GetClickedAnywayRate() float64 {
+	if x != nil {
+		return x.ClickedAnywayRate
+	}
+	return 0
+}
+
+func (x *BacktestStep) GetPassedOver() map[string]int64 {
+	if x != nil {
+		return x.PassedOver
+	}
+	return nil
+}
+
+func (x *BacktestStep) GetQuotaUnits() int64 {
+	if x != nil {
+		return x.QuotaUnits
+	}
+	return 0
+}
+
+// BacktestPush is what would have been done about one push.
+type BacktestPush struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The push: `apps/{app_key}/pushes/{msg_id}`.
+	Push string `protobuf:"bytes,1,opt,name=push,proto3" json:"push,omitempty"`
+	// Its recipients.
+	RecipientCount int64 `protobuf:"varint,2,opt,name=recipient_count,json=recipientCount,proto3" json:"recipient_count,omitempty"`
+	// Its steps.
+	Steps         []*BacktestPushStep `protobuf:"bytes,3,rep,name=steps,proto3" json:"steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BacktestPush) Reset() {
+	*x = BacktestPush{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BacktestPush) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BacktestPush) ProtoMessage() {}
+
+func (x *BacktestPush) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BacktestPush.ProtoReflect.Descriptor instead.
+func (*BacktestPush) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *BacktestPush) GetPush() string {
+	if x != nil {
+		return x.Push
+	}
+	return ""
+}
+
+func (x *BacktestPush) GetRecipientCount() int64 {
+	if x != nil {
+		return x.RecipientCount
+	}
+	return 0
+}
+
+func (x *BacktestPush) GetSteps() []*BacktestPushStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+// BacktestPushStep is what a step would have done about one push.
+type BacktestPushStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The step's number.
+	Step int32 `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
+	// When it would have been sent, but for quiet hours.
+	DueTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=due_time,json=dueTime,proto3" json:"due_time,omitempty"`
+	// Recipients whom it would have reached.
+	Reached int64 `protobuf:"varint,3,opt,name=reached,proto3" json:"reached,omitempty"`
+	// Of these, those who clicked after its time anyway.
+	ClickedAnyway int64 `protobuf:"varint,4,opt,name=clicked_anyway,json=clickedAnyway,proto3" json:"clicked_anyway,omitempty"`
+	// Some of the recipients whom it would have reached, at most 10.
+	SampleRegistrationIds []string `protobuf:"bytes,5,rep,name=sample_registration_ids,json=sampleRegistrationIds,proto3" json:"sample_registration_ids,omitempty"`
+	unknownFields         protoimpl.UnknownFields
+	sizeCache             protoimpl.SizeCache
+}
+
+func (x *BacktestPushStep) Reset() {
+	*x = BacktestPushStep{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BacktestPushStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BacktestPushStep) ProtoMessage() {}
+
+func (x *BacktestPushStep) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BacktestPushStep.ProtoReflect.Descriptor instead.
+func (*BacktestPushStep) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *BacktestPushStep) GetStep() int32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *BacktestPushStep) GetDueTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DueTime
+	}
+	return nil
+}
+
+func (x *BacktestPushStep) GetReached() int64 {
+	if x != nil {
+		return x.Reached
+	}
+	return 0
+}
+
+func (x *BacktestPushStep) GetClickedAnyway() int64 {
+	if x != nil {
+		return x.ClickedAnyway
+	}
+	return 0
+}
+
+func (x *BacktestPushStep) GetSampleRegistrationIds() []string {
+	if x != nil {
+		return x.SampleRegistrationIds
+	}
+	return nil
+}
+
+// GetResendPolicyReportRequest is the request of GetResendPolicyReport.
+type GetResendPolicyReportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The report: `resendPolicies/{id}/report`.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetResendPolicyReportRequest) Reset() {
+	*x = GetResendPolicyReportRequest{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetResendPolicyReportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetResendPolicyReportRequest) ProtoMessage() {}
+
+func (x *GetResendPolicyReportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetResendPolicyReportRequest.ProtoReflect.Descriptor instead.
+func (*GetResendPolicyReportRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *GetResendPolicyReportRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// GetResendPolicyReportResponse is the answer of GetResendPolicyReport.
+type GetResendPolicyReportResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The report.
+	Report        *ResendPolicyReport `protobuf:"bytes,1,opt,name=report,proto3" json:"report,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetResendPolicyReportResponse) Reset() {
+	*x = GetResendPolicyReportResponse{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetResendPolicyReportResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetResendPolicyReportResponse) ProtoMessage() {}
+
+func (x *GetResendPolicyReportResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetResendPolicyReportResponse.ProtoReflect.Descriptor instead.
+func (*GetResendPolicyReportResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *GetResendPolicyReportResponse) GetReport() *ResendPolicyReport {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+// ResendPolicyReport is what a policy's steps brought. What was measured of a step counts as long as its trigger, its time, its
+// condition and its contents are as they are now.
+type ResendPolicyReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `resendPolicies/{id}/report`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The steps.
+	Steps         []*ResendPolicyStepReport `protobuf:"bytes,2,rep,name=steps,proto3" json:"steps,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResendPolicyReport) Reset() {
+	*x = ResendPolicyReport{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResendPolicyReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResendPolicyReport) ProtoMessage() {}
+
+func (x *ResendPolicyReport) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResendPolicyReport.ProtoReflect.Descriptor instead.
+func (*ResendPolicyReport) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ResendPolicyReport) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ResendPolicyReport) GetSteps() []*ResendPolicyStepReport {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+// ResendPolicyStepReport is what one step of a policy brought.
+type ResendPolicyStepReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The step's number.
+	Step int32 `protobuf:"varint,1,opt,name=step,proto3" json:"step,omitempty"`
+	// How many pushes were measured.
+	PushCount int64 `protobuf:"varint,2,opt,name=push_count,json=pushCount,proto3" json:"push_count,omitempty"`
+	// Each variant. A step without variants has one, with an empty id.
+	Variants []*VariantReport `protobuf:"bytes,3,rep,name=variants,proto3" json:"variants,omitempty"`
+	// Those whom the holdout kept from it, the step's own if it has one, else the policy's. Absent without.
+	Holdout *ClickRate `protobuf:"bytes,4,opt,name=holdout,proto3" json:"holdout,omitempty"`
+	// What it brought, all variants together, against the holdout. Absent without one. From the second step on, a comparison with
+	// the policy's holdout is one of those who are left; the step's own holdout compares like with like.
+	Lift *Lift `protobuf:"bytes,5,opt,name=lift,proto3" json:"lift,omitempty"`
+	// The step is paused.
+	Paused bool `protobuf:"varint,6,opt,name=paused,proto3" json:"paused,omitempty"`
+	// Why Susul paused it; empty if an administrator did.
+	PauseReason   string `protobuf:"bytes,7,opt,name=pause_reason,json=pauseReason,proto3" json:"pause_reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResendPolicyStepReport) Reset() {
+	*x = ResendPolicyStepReport{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResendPolicyStepReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResendPolicyStepReport) ProtoMessage() {}
+
+func (x *ResendPolicyStepReport) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResendPolicyStepReport.ProtoReflect.Descriptor instead.
+func (*ResendPolicyStepReport) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ResendPolicyStepReport) GetStep() int32 {
+	if x != nil {
+		return x.Step
+	}
+	return 0
+}
+
+func (x *ResendPolicyStepReport) GetPushCount() int64 {
+	if x != nil {
+		return x.PushCount
+	}
+	return 0
+}
+
+func (x *ResendPolicyStepReport) GetVariants() []*VariantReport {
+	if x != nil {
+		return x.Variants
+	}
+	return nil
+}
+
+func (x *ResendPolicyStepReport) GetHoldout() *ClickRate {
+	if x != nil {
+		return x.Holdout
+	}
+	return nil
+}
+
+func (x *ResendPolicyStepReport) GetLift() *Lift {
+	if x != nil {
+		return x.Lift
+	}
+	return nil
+}
+
+func (x *ResendPolicyStepReport) GetPaused() bool {
+	if x != nil {
+		return x.Paused
+	}
+	return false
+}
+
+func (x *ResendPolicyStepReport) GetPauseReason() string {
+	if x != nil {
+		return x.PauseReason
+	}
+	return ""
+}
+
+// FollowUpSwitch is an app's kill switch for follow-ups.
+type FollowUpSwitch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `apps/{app_key}/followUpSwitch`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// No follow-ups go out while this is true. Default false.
+	Stopped bool `protobuf:"varint,2,opt,name=stopped,proto3" json:"stopped,omitempty"`
+	// Why, for people.
+	Note string `protobuf:"bytes,3,opt,name=note,proto3" json:"note,omitempty"`
+	// Output only. When it was last changed; absent if it never was.
+	UpdateTime    *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=update_time,json=updateTime,proto3" json:"update_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FollowUpSwitch) Reset() {
+	*x = FollowUpSwitch{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FollowUpSwitch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FollowUpSwitch) ProtoMessage() {}
+
+func (x *FollowUpSwitch) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FollowUpSwitch.ProtoReflect.Descriptor instead.
+func (*FollowUpSwitch) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *FollowUpSwitch) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *FollowUpSwitch) GetStopped() bool {
+	if x != nil {
+		return x.Stopped
+	}
+	return false
+}
+
+func (x *FollowUpSwitch) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *FollowUpSwitch) GetUpdateTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UpdateTime
+	}
+	return nil
+}
+
+// GetFollowUpSwitchRequest is the request of GetFollowUpSwitch.
+type GetFollowUpSwitchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The switch: `apps/{app_key}/followUpSwitch`.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetFollowUpSwitchRequest) Reset() {
+	*x = GetFollowUpSwitchRequest{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetFollowUpSwitchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetFollowUpSwitchRequest) ProtoMessage() {}
+
+func (x *GetFollowUpSwitchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetFollowUpSwitchRequest.ProtoReflect.Descriptor instead.
+func (*GetFollowUpSwitchRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *GetFollowUpSwitchRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// GetFollowUpSwitchResponse is the answer of GetFollowUpSwitch.
+type GetFollowUpSwitchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The switch.
+	FollowUpSwitch *FollowUpSwitch `protobuf:"bytes,1,opt,name=follow_up_switch,json=followUpSwitch,proto3" json:"follow_up_switch,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *GetFollowUpSwitchResponse) Reset() {
+	*x = GetFollowUpSwitchResponse{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetFollowUpSwitchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetFollowUpSwitchResponse) ProtoMessage() {}
+
+func (x *GetFollowUpSwitchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetFollowUpSwitchResponse.ProtoReflect.Descriptor instead.
+func (*GetFollowUpSwitchResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *GetFollowUpSwitchResponse) GetFollowUpSwitch() *FollowUpSwitch {
+	if x != nil {
+		return x.FollowUpSwitch
+	}
+	return nil
+}
+
+// UpdateFollowUpSwitchRequest is the request of UpdateFollowUpSwitch. Switches are small: all of it is replaced.
+type UpdateFollowUpSwitchRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The switch as it is to be.
+	FollowUpSwitch *FollowUpSwitch `protobuf:"bytes,1,opt,name=follow_up_switch,json=followUpSwitch,proto3" json:"follow_up_switch,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *UpdateFollowUpSwitchRequest) Reset() {
+	*x = UpdateFollowUpSwitchRequest{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateFollowUpSwitchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateFollowUpSwitchRequest) ProtoMessage() {}
+
+func (x *UpdateFollowUpSwitchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateFollowUpSwitchRequest.ProtoReflect.Descriptor instead.
+func (*UpdateFollowUpSwitchRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *UpdateFollowUpSwitchRequest) GetFollowUpSwitch() *FollowUpSwitch {
+	if x != nil {
+		return x.FollowUpSwitch
+	}
+	return nil
+}
+
+// UpdateFollowUpSwitchResponse is the answer of UpdateFollowUpSwitch.
+type UpdateFollowUpSwitchResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The switch as it was stored.
+	FollowUpSwitch *FollowUpSwitch `protobuf:"bytes,1,opt,name=follow_up_switch,json=followUpSwitch,proto3" json:"follow_up_switch,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *UpdateFollowUpSwitchResponse) Reset() {
+	*x = UpdateFollowUpSwitchResponse{}
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateFollowUpSwitchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateFollowUpSwitchResponse) ProtoMessage() {}
+
+func (x *UpdateFollowUpSwitchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_resend_policy_service_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateFollowUpSwitchResponse.ProtoReflect.Descriptor instead.
+func (*UpdateFollowUpSwitchResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_resend_policy_service_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *UpdateFollowUpSwitchResponse) GetFollowUpSwitch() *FollowUpSwitch {
+	if x != nil {
+		return x.FollowUpSwitch
+	}
+	return nil
+}
+
 var File_susul_v1_resend_policy_service_proto protoreflect.FileDescriptor
 
 const file_susul_v1_resend_policy_service_proto_rawDesc = "" +
 	"\n" +
-	"$susul/v1/resend_policy_service.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1csusul/v1/resend_policy.proto\"\xbc\x01\n" +
+	"$susul/v1/resend_policy_service.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15susul/v1/report.proto\x1a\x1csusul/v1/resend_policy.proto\"\xbc\x01\n" +
 	"\x19CreateResendPolicyRequest\x12V\n" +
 	"\x10resend_policy_id\x18\x01 \x01(\tB,\xe2A\x01\x02\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x0eresendPolicyId\x12G\n" +
 	"\rresend_policy\x18\x02 \x01(\v2\x16.susul.v1.ResendPolicyB\n" +
@@ -711,14 +1859,114 @@ const file_susul_v1_resend_policy_service_proto_rawDesc = "" +
 	"\adeleted\x18\x02 \x01(\tH\x00R\adeleted\x12\x19\n" +
 	"\ain_sync\x18\x03 \x01(\bH\x00R\x06inSync\x12\x1a\n" +
 	"\brevision\x18\x04 \x01(\x03R\brevisionB\b\n" +
-	"\x06change2\xfe\x06\n" +
+	"\x06change\"\x94\x02\n" +
+	"\x1aPreviewResendPolicyRequest\x12R\n" +
+	"\x04push\x18\x01 \x01(\tB>\xe2A\x01\x02\xbaH7r523^apps/[A-Za-z0-9_.-]{1,64}/pushes/[1-9][0-9]{0,18}$R\x04push\x12C\n" +
+	"\rresend_policy\x18\x02 \x01(\v2\x16.susul.v1.ResendPolicyB\x06\xbaH\x03\xd8\x01\x03R\fresendPolicy\x12\x1d\n" +
+	"\x04step\x18\x03 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\v(\x01R\x04step\x12>\n" +
+	"\x10registration_ids\x18\x04 \x03(\tB\x13\xbaH\x10\x92\x01\r\x10d\x18\x01\"\ar\x05\x10\x01\x18\x80\x01R\x0fregistrationIds\"\xdf\x02\n" +
+	"\x1bPreviewResendPolicyResponse\x12%\n" +
+	"\x0eeligible_count\x18\x01 \x01(\x03R\religibleCount\x12%\n" +
+	"\x0edeferred_count\x18\x02 \x01(\x03R\rdeferredCount\x12V\n" +
+	"\vpassed_over\x18\x03 \x03(\v25.susul.v1.PreviewResendPolicyResponse.PassedOverEntryR\n" +
+	"passedOver\x12\x1f\n" +
+	"\vquota_units\x18\x04 \x01(\x03R\n" +
+	"quotaUnits\x12:\n" +
+	"\n" +
+	"recipients\x18\x05 \x03(\v2\x1a.susul.v1.RecipientPreviewR\n" +
+	"recipients\x1a=\n" +
+	"\x0fPassedOverEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x98\x02\n" +
+	"\x10RecipientPreview\x12'\n" +
+	"\x0fregistration_id\x18\x01 \x01(\tR\x0eregistrationId\x12,\n" +
+	"\x12passed_over_reason\x18\x02 \x01(\tR\x10passedOverReason\x127\n" +
+	"\tsend_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bsendTime\x12\x18\n" +
+	"\avariant\x18\x04 \x01(\tR\avariant\x123\n" +
+	"\bdocument\x18\x05 \x01(\v2\x17.google.protobuf.StructR\bdocument\x12%\n" +
+	"\x0etemplate_error\x18\x06 \x01(\tR\rtemplateError\"\xc3\x02\n" +
+	"\x1bBacktestResendPolicyRequest\x12>\n" +
+	"\x06parent\x18\x01 \x01(\tB&\xe2A\x01\x02\xbaH\x1fr\x1d2\x1b^apps/[A-Za-z0-9_.-]{1,64}$R\x06parent\x12G\n" +
+	"\rresend_policy\x18\x02 \x01(\v2\x16.susul.v1.ResendPolicyB\n" +
+	"\xe2A\x01\x02\xbaH\x03\xd8\x01\x03R\fresendPolicy\x129\n" +
+	"\n" +
+	"start_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12)\n" +
+	"\n" +
+	"max_pushes\x18\x05 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\tmaxPushes\"\xbc\x01\n" +
+	"\x1cBacktestResendPolicyResponse\x12\x1d\n" +
+	"\n" +
+	"push_count\x18\x01 \x01(\x05R\tpushCount\x12\x1f\n" +
+	"\vmore_pushes\x18\x02 \x01(\bR\n" +
+	"morePushes\x12,\n" +
+	"\x05steps\x18\x03 \x03(\v2\x16.susul.v1.BacktestStepR\x05steps\x12.\n" +
+	"\x06pushes\x18\x04 \x03(\v2\x16.susul.v1.BacktestPushR\x06pushes\"\xbc\x02\n" +
+	"\fBacktestStep\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\x05R\x04step\x12\x18\n" +
+	"\areached\x18\x02 \x01(\x03R\areached\x12%\n" +
+	"\x0eclicked_anyway\x18\x03 \x01(\x03R\rclickedAnyway\x12.\n" +
+	"\x13clicked_anyway_rate\x18\x04 \x01(\x01R\x11clickedAnywayRate\x12G\n" +
+	"\vpassed_over\x18\x05 \x03(\v2&.susul.v1.BacktestStep.PassedOverEntryR\n" +
+	"passedOver\x12\x1f\n" +
+	"\vquota_units\x18\x06 \x01(\x03R\n" +
+	"quotaUnits\x1a=\n" +
+	"\x0fPassedOverEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"}\n" +
+	"\fBacktestPush\x12\x12\n" +
+	"\x04push\x18\x01 \x01(\tR\x04push\x12'\n" +
+	"\x0frecipient_count\x18\x02 \x01(\x03R\x0erecipientCount\x120\n" +
+	"\x05steps\x18\x03 \x03(\v2\x1a.susul.v1.BacktestPushStepR\x05steps\"\xd6\x01\n" +
+	"\x10BacktestPushStep\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\x05R\x04step\x125\n" +
+	"\bdue_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\adueTime\x12\x18\n" +
+	"\areached\x18\x03 \x01(\x03R\areached\x12%\n" +
+	"\x0eclicked_anyway\x18\x04 \x01(\x03R\rclickedAnyway\x126\n" +
+	"\x17sample_registration_ids\x18\x05 \x03(\tR\x15sampleRegistrationIds\"v\n" +
+	"\x1cGetResendPolicyReportRequest\x12V\n" +
+	"\x04name\x18\x01 \x01(\tBB\xe2A\x01\x02\xbaH;r927^resendPolicies/[a-z]([a-z0-9-]{0,61}[a-z0-9])?/report$R\x04name\"U\n" +
+	"\x1dGetResendPolicyReportResponse\x124\n" +
+	"\x06report\x18\x01 \x01(\v2\x1c.susul.v1.ResendPolicyReportR\x06report\"`\n" +
+	"\x12ResendPolicyReport\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x126\n" +
+	"\x05steps\x18\x02 \x03(\v2 .susul.v1.ResendPolicyStepReportR\x05steps\"\x8e\x02\n" +
+	"\x16ResendPolicyStepReport\x12\x12\n" +
+	"\x04step\x18\x01 \x01(\x05R\x04step\x12\x1d\n" +
+	"\n" +
+	"push_count\x18\x02 \x01(\x03R\tpushCount\x123\n" +
+	"\bvariants\x18\x03 \x03(\v2\x17.susul.v1.VariantReportR\bvariants\x12-\n" +
+	"\aholdout\x18\x04 \x01(\v2\x13.susul.v1.ClickRateR\aholdout\x12\"\n" +
+	"\x04lift\x18\x05 \x01(\v2\x0e.susul.v1.LiftR\x04lift\x12\x16\n" +
+	"\x06paused\x18\x06 \x01(\bR\x06paused\x12!\n" +
+	"\fpause_reason\x18\a \x01(\tR\vpauseReason\"\xd6\x01\n" +
+	"\x0eFollowUpSwitch\x12I\n" +
+	"\x04name\x18\x01 \x01(\tB5\xe2A\x01\b\xbaH.r,2*^apps/[A-Za-z0-9_.-]{1,64}/followUpSwitch$R\x04name\x12\x18\n" +
+	"\astopped\x18\x02 \x01(\bR\astopped\x12\x1c\n" +
+	"\x04note\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xd0\x0fR\x04note\x12A\n" +
+	"\vupdate_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
+	"updateTime\"e\n" +
+	"\x18GetFollowUpSwitchRequest\x12I\n" +
+	"\x04name\x18\x01 \x01(\tB5\xe2A\x01\x02\xbaH.r,2*^apps/[A-Za-z0-9_.-]{1,64}/followUpSwitch$R\x04name\"_\n" +
+	"\x19GetFollowUpSwitchResponse\x12B\n" +
+	"\x10follow_up_switch\x18\x01 \x01(\v2\x18.susul.v1.FollowUpSwitchR\x0efollowUpSwitch\"m\n" +
+	"\x1bUpdateFollowUpSwitchRequest\x12N\n" +
+	"\x10follow_up_switch\x18\x01 \x01(\v2\x18.susul.v1.FollowUpSwitchB\n" +
+	"\xe2A\x01\x02\xbaH\x03\xc8\x01\x01R\x0efollowUpSwitch\"b\n" +
+	"\x1cUpdateFollowUpSwitchResponse\x12B\n" +
+	"\x10follow_up_switch\x18\x01 \x01(\v2\x18.susul.v1.FollowUpSwitchR\x0efollowUpSwitch2\x9b\r\n" +
 	"\x13ResendPolicyService\x12\x99\x01\n" +
 	"\x12CreateResendPolicy\x12#.susul.v1.CreateResendPolicyRequest\x1a$.susul.v1.CreateResendPolicyResponse\"8\x82\xd3\xe4\x93\x022:\rresend_policyb\rresend_policy\"\x12/v1/resendPolicies\x12\x8a\x01\n" +
 	"\x0fGetResendPolicy\x12 .susul.v1.GetResendPolicyRequest\x1a!.susul.v1.GetResendPolicyResponse\"2\x82\xd3\xe4\x93\x02,b\rresend_policy\x12\x1b/v1/{name=resendPolicies/*}\x12{\n" +
 	"\x12ListResendPolicies\x12#.susul.v1.ListResendPoliciesRequest\x1a$.susul.v1.ListResendPoliciesResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/resendPolicies\x12\xb0\x01\n" +
 	"\x12UpdateResendPolicy\x12#.susul.v1.UpdateResendPolicyRequest\x1a$.susul.v1.UpdateResendPolicyResponse\"O\x82\xd3\xe4\x93\x02I:\rresend_policyb\rresend_policy2)/v1/{resend_policy.name=resendPolicies/*}\x12\x84\x01\n" +
 	"\x12DeleteResendPolicy\x12#.susul.v1.DeleteResendPolicyRequest\x1a$.susul.v1.DeleteResendPolicyResponse\"#\x82\xd3\xe4\x93\x02\x1d*\x1b/v1/{name=resendPolicies/*}\x12\x86\x01\n" +
-	"\x13WatchResendPolicies\x12$.susul.v1.WatchResendPoliciesRequest\x1a%.susul.v1.WatchResendPoliciesResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/resendPolicies:watch0\x01B&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
+	"\x13WatchResendPolicies\x12$.susul.v1.WatchResendPoliciesRequest\x1a%.susul.v1.WatchResendPoliciesResponse\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/resendPolicies:watch0\x01\x12\x89\x01\n" +
+	"\x13PreviewResendPolicy\x12$.susul.v1.PreviewResendPolicyRequest\x1a%.susul.v1.PreviewResendPolicyResponse\"%\x82\xd3\xe4\x93\x02\x1f:\x01*\"\x1a/v1/resendPolicies:preview\x12\x8d\x01\n" +
+	"\x14BacktestResendPolicy\x12%.susul.v1.BacktestResendPolicyRequest\x1a&.susul.v1.BacktestResendPolicyResponse\"&\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/v1/resendPolicies:backtest\x12\x9c\x01\n" +
+	"\x15GetResendPolicyReport\x12&.susul.v1.GetResendPolicyReportRequest\x1a'.susul.v1.GetResendPolicyReportResponse\"2\x82\xd3\xe4\x93\x02,b\x06report\x12\"/v1/{name=resendPolicies/*/report}\x12\x98\x01\n" +
+	"\x11GetFollowUpSwitch\x12\".susul.v1.GetFollowUpSwitchRequest\x1a#.susul.v1.GetFollowUpSwitchResponse\":\x82\xd3\xe4\x93\x024b\x10follow_up_switch\x12 /v1/{name=apps/*/followUpSwitch}\x12\xc4\x01\n" +
+	"\x14UpdateFollowUpSwitch\x12%.susul.v1.UpdateFollowUpSwitchRequest\x1a&.susul.v1.UpdateFollowUpSwitchResponse\"]\x82\xd3\xe4\x93\x02W:\x10follow_up_switchb\x10follow_up_switch21/v1/{follow_up_switch.name=apps/*/followUpSwitch}B&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
 
 var (
 	file_susul_v1_resend_policy_service_proto_rawDescOnce sync.Once
@@ -732,49 +1980,105 @@ func file_susul_v1_resend_policy_service_proto_rawDescGZIP() []byte {
 	return file_susul_v1_resend_policy_service_proto_rawDescData
 }
 
-var file_susul_v1_resend_policy_service_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_susul_v1_resend_policy_service_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_susul_v1_resend_policy_service_proto_goTypes = []any{
-	(*CreateResendPolicyRequest)(nil),   // 0: susul.v1.CreateResendPolicyRequest
-	(*CreateResendPolicyResponse)(nil),  // 1: susul.v1.CreateResendPolicyResponse
-	(*GetResendPolicyRequest)(nil),      // 2: susul.v1.GetResendPolicyRequest
-	(*GetResendPolicyResponse)(nil),     // 3: susul.v1.GetResendPolicyResponse
-	(*ListResendPoliciesRequest)(nil),   // 4: susul.v1.ListResendPoliciesRequest
-	(*ListResendPoliciesResponse)(nil),  // 5: susul.v1.ListResendPoliciesResponse
-	(*UpdateResendPolicyRequest)(nil),   // 6: susul.v1.UpdateResendPolicyRequest
-	(*UpdateResendPolicyResponse)(nil),  // 7: susul.v1.UpdateResendPolicyResponse
-	(*DeleteResendPolicyRequest)(nil),   // 8: susul.v1.DeleteResendPolicyRequest
-	(*DeleteResendPolicyResponse)(nil),  // 9: susul.v1.DeleteResendPolicyResponse
-	(*WatchResendPoliciesRequest)(nil),  // 10: susul.v1.WatchResendPoliciesRequest
-	(*WatchResendPoliciesResponse)(nil), // 11: susul.v1.WatchResendPoliciesResponse
-	(*ResendPolicy)(nil),                // 12: susul.v1.ResendPolicy
-	(*fieldmaskpb.FieldMask)(nil),       // 13: google.protobuf.FieldMask
+	(*CreateResendPolicyRequest)(nil),     // 0: susul.v1.CreateResendPolicyRequest
+	(*CreateResendPolicyResponse)(nil),    // 1: susul.v1.CreateResendPolicyResponse
+	(*GetResendPolicyRequest)(nil),        // 2: susul.v1.GetResendPolicyRequest
+	(*GetResendPolicyResponse)(nil),       // 3: susul.v1.GetResendPolicyResponse
+	(*ListResendPoliciesRequest)(nil),     // 4: susul.v1.ListResendPoliciesRequest
+	(*ListResendPoliciesResponse)(nil),    // 5: susul.v1.ListResendPoliciesResponse
+	(*UpdateResendPolicyRequest)(nil),     // 6: susul.v1.UpdateResendPolicyRequest
+	(*UpdateResendPolicyResponse)(nil),    // 7: susul.v1.UpdateResendPolicyResponse
+	(*DeleteResendPolicyRequest)(nil),     // 8: susul.v1.DeleteResendPolicyRequest
+	(*DeleteResendPolicyResponse)(nil),    // 9: susul.v1.DeleteResendPolicyResponse
+	(*WatchResendPoliciesRequest)(nil),    // 10: susul.v1.WatchResendPoliciesRequest
+	(*WatchResendPoliciesResponse)(nil),   // 11: susul.v1.WatchResendPoliciesResponse
+	(*PreviewResendPolicyRequest)(nil),    // 12: susul.v1.PreviewResendPolicyRequest
+	(*PreviewResendPolicyResponse)(nil),   // 13: susul.v1.PreviewResendPolicyResponse
+	(*RecipientPreview)(nil),              // 14: susul.v1.RecipientPreview
+	(*BacktestResendPolicyRequest)(nil),   // 15: susul.v1.BacktestResendPolicyRequest
+	(*BacktestResendPolicyResponse)(nil),  // 16: susul.v1.BacktestResendPolicyResponse
+	(*BacktestStep)(nil),                  // 17: susul.v1.BacktestStep
+	(*BacktestPush)(nil),                  // 18: susul.v1.BacktestPush
+	(*BacktestPushStep)(nil),              // 19: susul.v1.BacktestPushStep
+	(*GetResendPolicyReportRequest)(nil),  // 20: susul.v1.GetResendPolicyReportRequest
+	(*GetResendPolicyReportResponse)(nil), // 21: susul.v1.GetResendPolicyReportResponse
+	(*ResendPolicyReport)(nil),            // 22: susul.v1.ResendPolicyReport
+	(*ResendPolicyStepReport)(nil),        // 23: susul.v1.ResendPolicyStepReport
+	(*FollowUpSwitch)(nil),                // 24: susul.v1.FollowUpSwitch
+	(*GetFollowUpSwitchRequest)(nil),      // 25: susul.v1.GetFollowUpSwitchRequest
+	(*GetFollowUpSwitchResponse)(nil),     // 26: susul.v1.GetFollowUpSwitchResponse
+	(*UpdateFollowUpSwitchRequest)(nil),   // 27: susul.v1.UpdateFollowUpSwitchRequest
+	(*UpdateFollowUpSwitchResponse)(nil),  // 28: susul.v1.UpdateFollowUpSwitchResponse
+	nil,                                   // 29: susul.v1.PreviewResendPolicyResponse.PassedOverEntry
+	nil,                                   // 30: susul.v1.BacktestStep.PassedOverEntry
+	(*ResendPolicy)(nil),                  // 31: susul.v1.ResendPolicy
+	(*fieldmaskpb.FieldMask)(nil),         // 32: google.protobuf.FieldMask
+	(*timestamppb.Timestamp)(nil),         // 33: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),               // 34: google.protobuf.Struct
+	(*VariantReport)(nil),                 // 35: susul.v1.VariantReport
+	(*ClickRate)(nil),                     // 36: susul.v1.ClickRate
+	(*Lift)(nil),                          // 37: susul.v1.Lift
 }
 var file_susul_v1_resend_policy_service_proto_depIdxs = []int32{
-	12, // 0: susul.v1.CreateResendPolicyRequest.resend_policy:type_name -> susul.v1.ResendPolicy
-	12, // 1: susul.v1.CreateResendPolicyResponse.resend_policy:type_name -> susul.v1.ResendPolicy
-	12, // 2: susul.v1.GetResendPolicyResponse.resend_policy:type_name -> susul.v1.ResendPolicy
-	12, // 3: susul.v1.ListResendPoliciesResponse.resend_policies:type_name -> susul.v1.ResendPolicy
-	12, // 4: susul.v1.UpdateResendPolicyRequest.resend_policy:type_name -> susul.v1.ResendPolicy
-	13, // 5: susul.v1.UpdateResendPolicyRequest.update_mask:type_name -> google.protobuf.FieldMask
-	12, // 6: susul.v1.UpdateResendPolicyResponse.resend_policy:type_name -> susul.v1.ResendPolicy
-	12, // 7: susul.v1.WatchResendPoliciesResponse.stored:type_name -> susul.v1.ResendPolicy
-	0,  // 8: susul.v1.ResendPolicyService.CreateResendPolicy:input_type -> susul.v1.CreateResendPolicyRequest
-	2,  // 9: susul.v1.ResendPolicyService.GetResendPolicy:input_type -> susul.v1.GetResendPolicyRequest
-	4,  // 10: susul.v1.ResendPolicyService.ListResendPolicies:input_type -> susul.v1.ListResendPoliciesRequest
-	6,  // 11: susul.v1.ResendPolicyService.UpdateResendPolicy:input_type -> susul.v1.UpdateResendPolicyRequest
-	8,  // 12: susul.v1.ResendPolicyService.DeleteResendPolicy:input_type -> susul.v1.DeleteResendPolicyRequest
-	10, // 13: susul.v1.ResendPolicyService.WatchResendPolicies:input_type -> susul.v1.WatchResendPoliciesRequest
-	1,  // 14: susul.v1.ResendPolicyService.CreateResendPolicy:output_type -> susul.v1.CreateResendPolicyResponse
-	3,  // 15: susul.v1.ResendPolicyService.GetResendPolicy:output_type -> susul.v1.GetResendPolicyResponse
-	5,  // 16: susul.v1.ResendPolicyService.ListResendPolicies:output_type -> susul.v1.ListResendPoliciesResponse
-	7,  // 17: susul.v1.ResendPolicyService.UpdateResendPolicy:output_type -> susul.v1.UpdateResendPolicyResponse
-	9,  // 18: susul.v1.ResendPolicyService.DeleteResendPolicy:output_type -> susul.v1.DeleteResendPolicyResponse
-	11, // 19: susul.v1.ResendPolicyService.WatchResendPolicies:output_type -> susul.v1.WatchResendPoliciesResponse
-	14, // [14:20] is the sub-list for method output_type
-	8,  // [8:14] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	31, // 0: susul.v1.CreateResendPolicyRequest.resend_policy:type_name -> susul.v1.ResendPolicy
+	31, // 1: susul.v1.CreateResendPolicyResponse.resend_policy:type_name -> susul.v1.ResendPolicy
+	31, // 2: susul.v1.GetResendPolicyResponse.resend_policy:type_name -> susul.v1.ResendPolicy
+	31, // 3: susul.v1.ListResendPoliciesResponse.resend_policies:type_name -> susul.v1.ResendPolicy
+	31, // 4: susul.v1.UpdateResendPolicyRequest.resend_policy:type_name -> susul.v1.ResendPolicy
+	32, // 5: susul.v1.UpdateResendPolicyRequest.update_mask:type_name -> google.protobuf.FieldMask
+	31, // 6: susul.v1.UpdateResendPolicyResponse.resend_policy:type_name -> susul.v1.ResendPolicy
+	31, // 7: susul.v1.WatchResendPoliciesResponse.stored:type_name -> susul.v1.ResendPolicy
+	31, // 8: susul.v1.PreviewResendPolicyRequest.resend_policy:type_name -> susul.v1.ResendPolicy
+	29, // 9: susul.v1.PreviewResendPolicyResponse.passed_over:type_name -> susul.v1.PreviewResendPolicyResponse.PassedOverEntry
+	14, // 10: susul.v1.PreviewResendPolicyResponse.recipients:type_name -> susul.v1.RecipientPreview
+	33, // 11: susul.v1.RecipientPreview.send_time:type_name -> google.protobuf.Timestamp
+	34, // 12: susul.v1.RecipientPreview.document:type_name -> google.protobuf.Struct
+	31, // 13: susul.v1.BacktestResendPolicyRequest.resend_policy:type_name -> susul.v1.ResendPolicy
+	33, // 14: susul.v1.BacktestResendPolicyRequest.start_time:type_name -> google.protobuf.Timestamp
+	33, // 15: susul.v1.BacktestResendPolicyRequest.end_time:type_name -> google.protobuf.Timestamp
+	17, // 16: susul.v1.BacktestResendPolicyResponse.steps:type_name -> susul.v1.BacktestStep
+	18, // 17: susul.v1.BacktestResendPolicyResponse.pushes:type_name -> susul.v1.BacktestPush
+	30, // 18: susul.v1.BacktestStep.passed_over:type_name -> susul.v1.BacktestStep.PassedOverEntry
+	19, // 19: susul.v1.BacktestPush.steps:type_name -> susul.v1.BacktestPushStep
+	33, // 20: susul.v1.BacktestPushStep.due_time:type_name -> google.protobuf.Timestamp
+	22, // 21: susul.v1.GetResendPolicyReportResponse.report:type_name -> susul.v1.ResendPolicyReport
+	23, // 22: susul.v1.ResendPolicyReport.steps:type_name -> susul.v1.ResendPolicyStepReport
+	35, // 23: susul.v1.ResendPolicyStepReport.variants:type_name -> susul.v1.VariantReport
+	36, // 24: susul.v1.ResendPolicyStepReport.holdout:type_name -> susul.v1.ClickRate
+	37, // 25: susul.v1.ResendPolicyStepReport.lift:type_name -> susul.v1.Lift
+	33, // 26: susul.v1.FollowUpSwitch.update_time:type_name -> google.protobuf.Timestamp
+	24, // 27: susul.v1.GetFollowUpSwitchResponse.follow_up_switch:type_name -> susul.v1.FollowUpSwitch
+	24, // 28: susul.v1.UpdateFollowUpSwitchRequest.follow_up_switch:type_name -> susul.v1.FollowUpSwitch
+	24, // 29: susul.v1.UpdateFollowUpSwitchResponse.follow_up_switch:type_name -> susul.v1.FollowUpSwitch
+	0,  // 30: susul.v1.ResendPolicyService.CreateResendPolicy:input_type -> susul.v1.CreateResendPolicyRequest
+	2,  // 31: susul.v1.ResendPolicyService.GetResendPolicy:input_type -> susul.v1.GetResendPolicyRequest
+	4,  // 32: susul.v1.ResendPolicyService.ListResendPolicies:input_type -> susul.v1.ListResendPoliciesRequest
+	6,  // 33: susul.v1.ResendPolicyService.UpdateResendPolicy:input_type -> susul.v1.UpdateResendPolicyRequest
+	8,  // 34: susul.v1.ResendPolicyService.DeleteResendPolicy:input_type -> susul.v1.DeleteResendPolicyRequest
+	10, // 35: susul.v1.ResendPolicyService.WatchResendPolicies:input_type -> susul.v1.WatchResendPoliciesRequest
+	12, // 36: susul.v1.ResendPolicyService.PreviewResendPolicy:input_type -> susul.v1.PreviewResendPolicyRequest
+	15, // 37: susul.v1.ResendPolicyService.BacktestResendPolicy:input_type -> susul.v1.BacktestResendPolicyRequest
+	20, // 38: susul.v1.ResendPolicyService.GetResendPolicyReport:input_type -> susul.v1.GetResendPolicyReportRequest
+	25, // 39: susul.v1.ResendPolicyService.GetFollowUpSwitch:input_type -> susul.v1.GetFollowUpSwitchRequest
+	27, // 40: susul.v1.ResendPolicyService.UpdateFollowUpSwitch:input_type -> susul.v1.UpdateFollowUpSwitchRequest
+	1,  // 41: susul.v1.ResendPolicyService.CreateResendPolicy:output_type -> susul.v1.CreateResendPolicyResponse
+	3,  // 42: susul.v1.ResendPolicyService.GetResendPolicy:output_type -> susul.v1.GetResendPolicyResponse
+	5,  // 43: susul.v1.ResendPolicyService.ListResendPolicies:output_type -> susul.v1.ListResendPoliciesResponse
+	7,  // 44: susul.v1.ResendPolicyService.UpdateResendPolicy:output_type -> susul.v1.UpdateResendPolicyResponse
+	9,  // 45: susul.v1.ResendPolicyService.DeleteResendPolicy:output_type -> susul.v1.DeleteResendPolicyResponse
+	11, // 46: susul.v1.ResendPolicyService.WatchResendPolicies:output_type -> susul.v1.WatchResendPoliciesResponse
+	13, // 47: susul.v1.ResendPolicyService.PreviewResendPolicy:output_type -> susul.v1.PreviewResendPolicyResponse
+	16, // 48: susul.v1.ResendPolicyService.BacktestResendPolicy:output_type -> susul.v1.BacktestResendPolicyResponse
+	21, // 49: susul.v1.ResendPolicyService.GetResendPolicyReport:output_type -> susul.v1.GetResendPolicyReportResponse
+	26, // 50: susul.v1.ResendPolicyService.GetFollowUpSwitch:output_type -> susul.v1.GetFollowUpSwitchResponse
+	28, // 51: susul.v1.ResendPolicyService.UpdateFollowUpSwitch:output_type -> susul.v1.UpdateFollowUpSwitchResponse
+	41, // [41:52] is the sub-list for method output_type
+	30, // [30:41] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_susul_v1_resend_policy_service_proto_init() }
@@ -782,6 +2086,7 @@ func file_susul_v1_resend_policy_service_proto_init() {
 	if File_susul_v1_resend_policy_service_proto != nil {
 		return
 	}
+	file_susul_v1_report_proto_init()
 	file_susul_v1_resend_policy_proto_init()
 	file_susul_v1_resend_policy_service_proto_msgTypes[11].OneofWrappers = []any{
 		(*WatchResendPoliciesResponse_Stored)(nil),
@@ -794,7 +2099,7 @@ func file_susul_v1_resend_policy_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_susul_v1_resend_policy_service_proto_rawDesc), len(file_susul_v1_resend_policy_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

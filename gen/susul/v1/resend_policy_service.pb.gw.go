@@ -304,6 +304,183 @@ func request_ResendPolicyService_WatchResendPolicies_0(ctx context.Context, mars
 	return stream, metadata, nil
 }
 
+func request_ResendPolicyService_PreviewResendPolicy_0(ctx context.Context, marshaler runtime.Marshaler, client ResendPolicyServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq PreviewResendPolicyRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.PreviewResendPolicy(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_ResendPolicyService_PreviewResendPolicy_0(ctx context.Context, marshaler runtime.Marshaler, server ResendPolicyServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq PreviewResendPolicyRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.PreviewResendPolicy(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+func request_ResendPolicyService_BacktestResendPolicy_0(ctx context.Context, marshaler runtime.Marshaler, client ResendPolicyServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq BacktestResendPolicyRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.BacktestResendPolicy(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_ResendPolicyService_BacktestResendPolicy_0(ctx context.Context, marshaler runtime.Marshaler, server ResendPolicyServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq BacktestResendPolicyRequest
+		metadata runtime.ServerMetadata
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	msg, err := server.BacktestResendPolicy(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+func request_ResendPolicyService_GetResendPolicyReport_0(ctx context.Context, marshaler runtime.Marshaler, client ResendPolicyServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GetResendPolicyReportRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.GetResendPolicyReport(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_ResendPolicyService_GetResendPolicyReport_0(ctx context.Context, marshaler runtime.Marshaler, server ResendPolicyServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GetResendPolicyReportRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	msg, err := server.GetResendPolicyReport(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+func request_ResendPolicyService_GetFollowUpSwitch_0(ctx context.Context, marshaler runtime.Marshaler, client ResendPolicyServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GetFollowUpSwitchRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.GetFollowUpSwitch(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_ResendPolicyService_GetFollowUpSwitch_0(ctx context.Context, marshaler runtime.Marshaler, server ResendPolicyServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq GetFollowUpSwitchRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	val, ok := pathParams["name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "name")
+	}
+	protoReq.Name, err = runtime.String(val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "name", err)
+	}
+	msg, err := server.GetFollowUpSwitch(ctx, &protoReq)
+	return msg, metadata, err
+}
+
+func request_ResendPolicyService_UpdateFollowUpSwitch_0(ctx context.Context, marshaler runtime.Marshaler, client ResendPolicyServiceClient, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq UpdateFollowUpSwitchRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq.FollowUpSwitch); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["follow_up_switch.name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "follow_up_switch.name")
+	}
+	err = runtime.PopulateFieldFromPath(&protoReq, "follow_up_switch.name", val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "follow_up_switch.name", err)
+	}
+	if req.Body != nil {
+		_, _ = io.Copy(io.Discard, req.Body)
+	}
+	msg, err := client.UpdateFollowUpSwitch(ctx, &protoReq, grpc.Header(&metadata.HeaderMD), grpc.Trailer(&metadata.TrailerMD))
+	return msg, metadata, err
+}
+
+func local_request_ResendPolicyService_UpdateFollowUpSwitch_0(ctx context.Context, marshaler runtime.Marshaler, server ResendPolicyServiceServer, req *http.Request, pathParams map[string]string) (proto.Message, runtime.ServerMetadata, error) {
+	var (
+		protoReq UpdateFollowUpSwitchRequest
+		metadata runtime.ServerMetadata
+		err      error
+	)
+	if err := marshaler.NewDecoder(req.Body).Decode(&protoReq.FollowUpSwitch); err != nil && !errors.Is(err, io.EOF) {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "%v", err)
+	}
+	val, ok := pathParams["follow_up_switch.name"]
+	if !ok {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "missing parameter %s", "follow_up_switch.name")
+	}
+	err = runtime.PopulateFieldFromPath(&protoReq, "follow_up_switch.name", val)
+	if err != nil {
+		return nil, metadata, status.Errorf(codes.InvalidArgument, "type mismatch, parameter: %s, error: %v", "follow_up_switch.name", err)
+	}
+	msg, err := server.UpdateFollowUpSwitch(ctx, &protoReq)
+	return msg, metadata, err
+}
+
 // RegisterResendPolicyServiceHandlerServer registers the http handlers for service ResendPolicyService to "mux".
 // UnaryRPC     :call ResendPolicyServiceServer directly.
 // StreamingRPC :currently unsupported pending https://github.com/grpc/grpc-go/issues/906.
@@ -416,6 +593,106 @@ func RegisterResendPolicyServiceHandlerServer(ctx context.Context, mux *runtime.
 		_, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
 		runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
 		return
+	})
+	mux.Handle(http.MethodPost, pattern_ResendPolicyService_PreviewResendPolicy_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/susul.v1.ResendPolicyService/PreviewResendPolicy", runtime.WithHTTPPathPattern("/v1/resendPolicies:preview"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_ResendPolicyService_PreviewResendPolicy_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ResendPolicyService_PreviewResendPolicy_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_ResendPolicyService_BacktestResendPolicy_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/susul.v1.ResendPolicyService/BacktestResendPolicy", runtime.WithHTTPPathPattern("/v1/resendPolicies:backtest"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_ResendPolicyService_BacktestResendPolicy_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ResendPolicyService_BacktestResendPolicy_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodGet, pattern_ResendPolicyService_GetResendPolicyReport_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/susul.v1.ResendPolicyService/GetResendPolicyReport", runtime.WithHTTPPathPattern("/v1/{name=resendPolicies/*/report}"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_ResendPolicyService_GetResendPolicyReport_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ResendPolicyService_GetResendPolicyReport_0(annotatedContext, mux, outboundMarshaler, w, req, response_ResendPolicyService_GetResendPolicyReport_0{resp.(*GetResendPolicyReportResponse)}, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodGet, pattern_ResendPolicyService_GetFollowUpSwitch_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/susul.v1.ResendPolicyService/GetFollowUpSwitch", runtime.WithHTTPPathPattern("/v1/{name=apps/*/followUpSwitch}"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_ResendPolicyService_GetFollowUpSwitch_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ResendPolicyService_GetFollowUpSwitch_0(annotatedContext, mux, outboundMarshaler, w, req, response_ResendPolicyService_GetFollowUpSwitch_0{resp.(*GetFollowUpSwitchResponse)}, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPatch, pattern_ResendPolicyService_UpdateFollowUpSwitch_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		var stream runtime.ServerTransportStream
+		ctx = grpc.NewContextWithServerTransportStream(ctx, &stream)
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateIncomingContext(ctx, mux, req, "/susul.v1.ResendPolicyService/UpdateFollowUpSwitch", runtime.WithHTTPPathPattern("/v1/{follow_up_switch.name=apps/*/followUpSwitch}"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := local_request_ResendPolicyService_UpdateFollowUpSwitch_0(annotatedContext, inboundMarshaler, server, req, pathParams)
+		md.HeaderMD, md.TrailerMD = metadata.Join(md.HeaderMD, stream.Header()), metadata.Join(md.TrailerMD, stream.Trailer())
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ResendPolicyService_UpdateFollowUpSwitch_0(annotatedContext, mux, outboundMarshaler, w, req, response_ResendPolicyService_UpdateFollowUpSwitch_0{resp.(*UpdateFollowUpSwitchResponse)}, mux.GetForwardResponseOptions()...)
 	})
 
 	return nil
@@ -559,6 +836,91 @@ func RegisterResendPolicyServiceHandlerClient(ctx context.Context, mux *runtime.
 		}
 		forward_ResendPolicyService_WatchResendPolicies_0(annotatedContext, mux, outboundMarshaler, w, req, func() (proto.Message, error) { return resp.Recv() }, mux.GetForwardResponseOptions()...)
 	})
+	mux.Handle(http.MethodPost, pattern_ResendPolicyService_PreviewResendPolicy_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/susul.v1.ResendPolicyService/PreviewResendPolicy", runtime.WithHTTPPathPattern("/v1/resendPolicies:preview"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_ResendPolicyService_PreviewResendPolicy_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ResendPolicyService_PreviewResendPolicy_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPost, pattern_ResendPolicyService_BacktestResendPolicy_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/susul.v1.ResendPolicyService/BacktestResendPolicy", runtime.WithHTTPPathPattern("/v1/resendPolicies:backtest"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_ResendPolicyService_BacktestResendPolicy_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ResendPolicyService_BacktestResendPolicy_0(annotatedContext, mux, outboundMarshaler, w, req, resp, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodGet, pattern_ResendPolicyService_GetResendPolicyReport_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/susul.v1.ResendPolicyService/GetResendPolicyReport", runtime.WithHTTPPathPattern("/v1/{name=resendPolicies/*/report}"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_ResendPolicyService_GetResendPolicyReport_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ResendPolicyService_GetResendPolicyReport_0(annotatedContext, mux, outboundMarshaler, w, req, response_ResendPolicyService_GetResendPolicyReport_0{resp.(*GetResendPolicyReportResponse)}, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodGet, pattern_ResendPolicyService_GetFollowUpSwitch_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/susul.v1.ResendPolicyService/GetFollowUpSwitch", runtime.WithHTTPPathPattern("/v1/{name=apps/*/followUpSwitch}"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_ResendPolicyService_GetFollowUpSwitch_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ResendPolicyService_GetFollowUpSwitch_0(annotatedContext, mux, outboundMarshaler, w, req, response_ResendPolicyService_GetFollowUpSwitch_0{resp.(*GetFollowUpSwitchResponse)}, mux.GetForwardResponseOptions()...)
+	})
+	mux.Handle(http.MethodPatch, pattern_ResendPolicyService_UpdateFollowUpSwitch_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+		ctx, cancel := context.WithCancel(req.Context())
+		defer cancel()
+		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
+		annotatedContext, err := runtime.AnnotateContext(ctx, mux, req, "/susul.v1.ResendPolicyService/UpdateFollowUpSwitch", runtime.WithHTTPPathPattern("/v1/{follow_up_switch.name=apps/*/followUpSwitch}"))
+		if err != nil {
+			runtime.HTTPError(ctx, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		resp, md, err := request_ResendPolicyService_UpdateFollowUpSwitch_0(annotatedContext, inboundMarshaler, client, req, pathParams)
+		annotatedContext = runtime.NewServerMetadataContext(annotatedContext, md)
+		if err != nil {
+			runtime.HTTPError(annotatedContext, mux, outboundMarshaler, w, req, err)
+			return
+		}
+		forward_ResendPolicyService_UpdateFollowUpSwitch_0(annotatedContext, mux, outboundMarshaler, w, req, response_ResendPolicyService_UpdateFollowUpSwitch_0{resp.(*UpdateFollowUpSwitchResponse)}, mux.GetForwardResponseOptions()...)
+	})
 	return nil
 }
 
@@ -589,20 +951,57 @@ func (m response_ResendPolicyService_UpdateResendPolicy_0) XXX_ResponseBody() in
 	return response.ResendPolicy
 }
 
+type response_ResendPolicyService_GetResendPolicyReport_0 struct {
+	*GetResendPolicyReportResponse
+}
+
+func (m response_ResendPolicyService_GetResendPolicyReport_0) XXX_ResponseBody() interface{} {
+	response := m.GetResendPolicyReportResponse
+	return response.Report
+}
+
+type response_ResendPolicyService_GetFollowUpSwitch_0 struct {
+	*GetFollowUpSwitchResponse
+}
+
+func (m response_ResendPolicyService_GetFollowUpSwitch_0) XXX_ResponseBody() interface{} {
+	response := m.GetFollowUpSwitchResponse
+	return response.FollowUpSwitch
+}
+
+type response_ResendPolicyService_UpdateFollowUpSwitch_0 struct {
+	*UpdateFollowUpSwitchResponse
+}
+
+func (m response_ResendPolicyService_UpdateFollowUpSwitch_0) XXX_ResponseBody() interface{} {
+	response := m.UpdateFollowUpSwitchResponse
+	return response.FollowUpSwitch
+}
+
 var (
-	pattern_ResendPolicyService_CreateResendPolicy_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "resendPolicies"}, ""))
-	pattern_ResendPolicyService_GetResendPolicy_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 2, 5, 2}, []string{"v1", "resendPolicies", "name"}, ""))
-	pattern_ResendPolicyService_ListResendPolicies_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "resendPolicies"}, ""))
-	pattern_ResendPolicyService_UpdateResendPolicy_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 2, 5, 2}, []string{"v1", "resendPolicies", "resend_policy.name"}, ""))
-	pattern_ResendPolicyService_DeleteResendPolicy_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 2, 5, 2}, []string{"v1", "resendPolicies", "name"}, ""))
-	pattern_ResendPolicyService_WatchResendPolicies_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "resendPolicies"}, "watch"))
+	pattern_ResendPolicyService_CreateResendPolicy_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "resendPolicies"}, ""))
+	pattern_ResendPolicyService_GetResendPolicy_0       = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 2, 5, 2}, []string{"v1", "resendPolicies", "name"}, ""))
+	pattern_ResendPolicyService_ListResendPolicies_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "resendPolicies"}, ""))
+	pattern_ResendPolicyService_UpdateResendPolicy_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 2, 5, 2}, []string{"v1", "resendPolicies", "resend_policy.name"}, ""))
+	pattern_ResendPolicyService_DeleteResendPolicy_0    = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 4, 2, 5, 2}, []string{"v1", "resendPolicies", "name"}, ""))
+	pattern_ResendPolicyService_WatchResendPolicies_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "resendPolicies"}, "watch"))
+	pattern_ResendPolicyService_PreviewResendPolicy_0   = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "resendPolicies"}, "preview"))
+	pattern_ResendPolicyService_BacktestResendPolicy_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1}, []string{"v1", "resendPolicies"}, "backtest"))
+	pattern_ResendPolicyService_GetResendPolicyReport_0 = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 4, 3, 5, 3}, []string{"v1", "resendPolicies", "report", "name"}, ""))
+	pattern_ResendPolicyService_GetFollowUpSwitch_0     = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 4, 3, 5, 3}, []string{"v1", "apps", "followUpSwitch", "name"}, ""))
+	pattern_ResendPolicyService_UpdateFollowUpSwitch_0  = runtime.MustPattern(runtime.NewPattern(1, []int{2, 0, 2, 1, 1, 0, 2, 2, 4, 3, 5, 3}, []string{"v1", "apps", "followUpSwitch", "follow_up_switch.name"}, ""))
 )
 
 var (
-	forward_ResendPolicyService_CreateResendPolicy_0  = runtime.ForwardResponseMessage
-	forward_ResendPolicyService_GetResendPolicy_0     = runtime.ForwardResponseMessage
-	forward_ResendPolicyService_ListResendPolicies_0  = runtime.ForwardResponseMessage
-	forward_ResendPolicyService_UpdateResendPolicy_0  = runtime.ForwardResponseMessage
-	forward_ResendPolicyService_DeleteResendPolicy_0  = runtime.ForwardResponseMessage
-	forward_ResendPolicyService_WatchResendPolicies_0 = runtime.ForwardResponseStream
+	forward_ResendPolicyService_CreateResendPolicy_0    = runtime.ForwardResponseMessage
+	forward_ResendPolicyService_GetResendPolicy_0       = runtime.ForwardResponseMessage
+	forward_ResendPolicyService_ListResendPolicies_0    = runtime.ForwardResponseMessage
+	forward_ResendPolicyService_UpdateResendPolicy_0    = runtime.ForwardResponseMessage
+	forward_ResendPolicyService_DeleteResendPolicy_0    = runtime.ForwardResponseMessage
+	forward_ResendPolicyService_WatchResendPolicies_0   = runtime.ForwardResponseStream
+	forward_ResendPolicyService_PreviewResendPolicy_0   = runtime.ForwardResponseMessage
+	forward_ResendPolicyService_BacktestResendPolicy_0  = runtime.ForwardResponseMessage
+	forward_ResendPolicyService_GetResendPolicyReport_0 = runtime.ForwardResponseMessage
+	forward_ResendPolicyService_GetFollowUpSwitch_0     = runtime.ForwardResponseMessage
+	forward_ResendPolicyService_UpdateFollowUpSwitch_0  = runtime.ForwardResponseMessage
 )

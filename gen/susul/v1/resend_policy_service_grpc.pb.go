@@ -19,12 +19,17 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ResendPolicyService_CreateResendPolicy_FullMethodName  = "/susul.v1.ResendPolicyService/CreateResendPolicy"
-	ResendPolicyService_GetResendPolicy_FullMethodName     = "/susul.v1.ResendPolicyService/GetResendPolicy"
-	ResendPolicyService_ListResendPolicies_FullMethodName  = "/susul.v1.ResendPolicyService/ListResendPolicies"
-	ResendPolicyService_UpdateResendPolicy_FullMethodName  = "/susul.v1.ResendPolicyService/UpdateResendPolicy"
-	ResendPolicyService_DeleteResendPolicy_FullMethodName  = "/susul.v1.ResendPolicyService/DeleteResendPolicy"
-	ResendPolicyService_WatchResendPolicies_FullMethodName = "/susul.v1.ResendPolicyService/WatchResendPolicies"
+	ResendPolicyService_CreateResendPolicy_FullMethodName    = "/susul.v1.ResendPolicyService/CreateResendPolicy"
+	ResendPolicyService_GetResendPolicy_FullMethodName       = "/susul.v1.ResendPolicyService/GetResendPolicy"
+	ResendPolicyService_ListResendPolicies_FullMethodName    = "/susul.v1.ResendPolicyService/ListResendPolicies"
+	ResendPolicyService_UpdateResendPolicy_FullMethodName    = "/susul.v1.ResendPolicyService/UpdateResendPolicy"
+	ResendPolicyService_DeleteResendPolicy_FullMethodName    = "/susul.v1.ResendPolicyService/DeleteResendPolicy"
+	ResendPolicyService_WatchResendPolicies_FullMethodName   = "/susul.v1.ResendPolicyService/WatchResendPolicies"
+	ResendPolicyService_PreviewResendPolicy_FullMethodName   = "/susul.v1.ResendPolicyService/PreviewResendPolicy"
+	ResendPolicyService_BacktestResendPolicy_FullMethodName  = "/susul.v1.ResendPolicyService/BacktestResendPolicy"
+	ResendPolicyService_GetResendPolicyReport_FullMethodName = "/susul.v1.ResendPolicyService/GetResendPolicyReport"
+	ResendPolicyService_GetFollowUpSwitch_FullMethodName     = "/susul.v1.ResendPolicyService/GetFollowUpSwitch"
+	ResendPolicyService_UpdateFollowUpSwitch_FullMethodName  = "/susul.v1.ResendPolicyService/UpdateFollowUpSwitch"
 )
 
 // ResendPolicyServiceClient is the client API for ResendPolicyService service.
@@ -47,6 +52,21 @@ type ResendPolicyServiceClient interface {
 	DeleteResendPolicy(ctx context.Context, in *DeleteResendPolicyRequest, opts ...grpc.CallOption) (*DeleteResendPolicyResponse, error)
 	// WatchResendPolicies streams the policies as they are, then `in_sync`, then every change.
 	WatchResendPolicies(ctx context.Context, in *WatchResendPoliciesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResendPoliciesResponse], error)
+	// PreviewResendPolicy renders a step for given recipients of a push, and counts who would get it now. Nothing is stored or
+	// sent. It looks at all recipients of the push, in seconds for a million of them.
+	PreviewResendPolicy(ctx context.Context, in *PreviewResendPolicyRequest, opts ...grpc.CallOption) (*PreviewResendPolicyResponse, error)
+	// BacktestResendPolicy runs a policy over an app's stored pushes and says whom it would have reached, when, and how many of
+	// those clicked later anyway, without a follow-up of this policy. Frequency caps and minimum gaps are not part of it, nor
+	// is what was not stored: attributes of devices are those of today. Nothing is stored or sent.
+	BacktestResendPolicy(ctx context.Context, in *BacktestResendPolicyRequest, opts ...grpc.CallOption) (*BacktestResendPolicyResponse, error)
+	// GetResendPolicyReport returns what a policy's steps brought, over all pushes whose click window has ended.
+	GetResendPolicyReport(ctx context.Context, in *GetResendPolicyReportRequest, opts ...grpc.CallOption) (*GetResendPolicyReportResponse, error)
+	// GetFollowUpSwitch tells whether an app's follow-ups are stopped.
+	GetFollowUpSwitch(ctx context.Context, in *GetFollowUpSwitchRequest, opts ...grpc.CallOption) (*GetFollowUpSwitchResponse, error)
+	// UpdateFollowUpSwitch stops all follow-ups of an app at once, or lets them go on. While they are stopped, queued requests of
+	// follow-ups and steps that come due are cancelled, with the reason FOLLOW_UPS_STOPPED; steps that come due after are
+	// sent. Pushes of the business's own go on.
+	UpdateFollowUpSwitch(ctx context.Context, in *UpdateFollowUpSwitchRequest, opts ...grpc.CallOption) (*UpdateFollowUpSwitchResponse, error)
 }
 
 type resendPolicyServiceClient struct {
@@ -126,6 +146,56 @@ func (c *resendPolicyServiceClient) WatchResendPolicies(ctx context.Context, in 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ResendPolicyService_WatchResendPoliciesClient = grpc.ServerStreamingClient[WatchResendPoliciesResponse]
 
+func (c *resendPolicyServiceClient) PreviewResendPolicy(ctx context.Context, in *PreviewResendPolicyRequest, opts ...grpc.CallOption) (*PreviewResendPolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PreviewResendPolicyResponse)
+	err := c.cc.Invoke(ctx, ResendPolicyService_PreviewResendPolicy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *resendPolicyServiceClient) BacktestResendPolicy(ctx context.Context, in *BacktestResendPolicyRequest, opts ...grpc.CallOption) (*BacktestResendPolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BacktestResendPolicyResponse)
+	err := c.cc.Invoke(ctx, ResendPolicyService_BacktestResendPolicy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *resendPolicyServiceClient) GetResendPolicyReport(ctx context.Context, in *GetResendPolicyReportRequest, opts ...grpc.CallOption) (*GetResendPolicyReportResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetResendPolicyReportResponse)
+	err := c.cc.Invoke(ctx, ResendPolicyService_GetResendPolicyReport_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *resendPolicyServiceClient) GetFollowUpSwitch(ctx context.Context, in *GetFollowUpSwitchRequest, opts ...grpc.CallOption) (*GetFollowUpSwitchResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetFollowUpSwitchResponse)
+	err := c.cc.Invoke(ctx, ResendPolicyService_GetFollowUpSwitch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *resendPolicyServiceClient) UpdateFollowUpSwitch(ctx context.Context, in *UpdateFollowUpSwitchRequest, opts ...grpc.CallOption) (*UpdateFollowUpSwitchResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateFollowUpSwitchResponse)
+	err := c.cc.Invoke(ctx, ResendPolicyService_UpdateFollowUpSwitch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ResendPolicyServiceServer is the server API for ResendPolicyService service.
 // All implementations must embed UnimplementedResendPolicyServiceServer
 // for forward compatibility.
@@ -146,6 +216,21 @@ type ResendPolicyServiceServer interface {
 	DeleteResendPolicy(context.Context, *DeleteResendPolicyRequest) (*DeleteResendPolicyResponse, error)
 	// WatchResendPolicies streams the policies as they are, then `in_sync`, then every change.
 	WatchResendPolicies(*WatchResendPoliciesRequest, grpc.ServerStreamingServer[WatchResendPoliciesResponse]) error
+	// PreviewResendPolicy renders a step for given recipients of a push, and counts who would get it now. Nothing is stored or
+	// sent. It looks at all recipients of the push, in seconds for a million of them.
+	PreviewResendPolicy(context.Context, *PreviewResendPolicyRequest) (*PreviewResendPolicyResponse, error)
+	// BacktestResendPolicy runs a policy over an app's stored pushes and says whom it would have reached, when, and how many of
+	// those clicked later anyway, without a follow-up of this policy. Frequency caps and minimum gaps are not part of it, nor
+	// is what was not stored: attributes of devices are those of today. Nothing is stored or sent.
+	BacktestResendPolicy(context.Context, *BacktestResendPolicyRequest) (*BacktestResendPolicyResponse, error)
+	// GetResendPolicyReport returns what a policy's steps brought, over all pushes whose click window has ended.
+	GetResendPolicyReport(context.Context, *GetResendPolicyReportRequest) (*GetResendPolicyReportResponse, error)
+	// GetFollowUpSwitch tells whether an app's follow-ups are stopped.
+	GetFollowUpSwitch(context.Context, *GetFollowUpSwitchRequest) (*GetFollowUpSwitchResponse, error)
+	// UpdateFollowUpSwitch stops all follow-ups of an app at once, or lets them go on. While they are stopped, queued requests of
+	// follow-ups and steps that come due are cancelled, with the reason FOLLOW_UPS_STOPPED; steps that come due after are
+	// sent. Pushes of the business's own go on.
+	UpdateFollowUpSwitch(context.Context, *UpdateFollowUpSwitchRequest) (*UpdateFollowUpSwitchResponse, error)
 	mustEmbedUnimplementedResendPolicyServiceServer()
 }
 
@@ -173,6 +258,21 @@ func (UnimplementedResendPolicyServiceServer) DeleteResendPolicy(context.Context
 }
 func (UnimplementedResendPolicyServiceServer) WatchResendPolicies(*WatchResendPoliciesRequest, grpc.ServerStreamingServer[WatchResendPoliciesResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchResendPolicies not implemented")
+}
+func (UnimplementedResendPolicyServiceServer) PreviewResendPolicy(context.Context, *PreviewResendPolicyRequest) (*PreviewResendPolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PreviewResendPolicy not implemented")
+}
+func (UnimplementedResendPolicyServiceServer) BacktestResendPolicy(context.Context, *BacktestResendPolicyRequest) (*BacktestResendPolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BacktestResendPolicy not implemented")
+}
+func (UnimplementedResendPolicyServiceServer) GetResendPolicyReport(context.Context, *GetResendPolicyReportRequest) (*GetResendPolicyReportResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetResendPolicyReport not implemented")
+}
+func (UnimplementedResendPolicyServiceServer) GetFollowUpSwitch(context.Context, *GetFollowUpSwitchRequest) (*GetFollowUpSwitchResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetFollowUpSwitch not implemented")
+}
+func (UnimplementedResendPolicyServiceServer) UpdateFollowUpSwitch(context.Context, *UpdateFollowUpSwitchRequest) (*UpdateFollowUpSwitchResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateFollowUpSwitch not implemented")
 }
 func (UnimplementedResendPolicyServiceServer) mustEmbedUnimplementedResendPolicyServiceServer() {}
 func (UnimplementedResendPolicyServiceServer) testEmbeddedByValue()                             {}
@@ -296,6 +396,96 @@ func _ResendPolicyService_WatchResendPolicies_Handler(srv interface{}, stream gr
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type ResendPolicyService_WatchResendPoliciesServer = grpc.ServerStreamingServer[WatchResendPoliciesResponse]
 
+func _ResendPolicyService_PreviewResendPolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PreviewResendPolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ResendPolicyServiceServer).PreviewResendPolicy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ResendPolicyService_PreviewResendPolicy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ResendPolicyServiceServer).PreviewResendPolicy(ctx, req.(*PreviewResendPolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ResendPolicyService_BacktestResendPolicy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BacktestResendPolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ResendPolicyServiceServer).BacktestResendPolicy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ResendPolicyService_BacktestResendPolicy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ResendPolicyServiceServer).BacktestResendPolicy(ctx, req.(*BacktestResendPolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ResendPolicyService_GetResendPolicyReport_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetResendPolicyReportRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ResendPolicyServiceServer).GetResendPolicyReport(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ResendPolicyService_GetResendPolicyReport_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ResendPolicyServiceServer).GetResendPolicyReport(ctx, req.(*GetResendPolicyReportRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ResendPolicyService_GetFollowUpSwitch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetFollowUpSwitchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ResendPolicyServiceServer).GetFollowUpSwitch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ResendPolicyService_GetFollowUpSwitch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ResendPolicyServiceServer).GetFollowUpSwitch(ctx, req.(*GetFollowUpSwitchRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ResendPolicyService_UpdateFollowUpSwitch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateFollowUpSwitchRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ResendPolicyServiceServer).UpdateFollowUpSwitch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ResendPolicyService_UpdateFollowUpSwitch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ResendPolicyServiceServer).UpdateFollowUpSwitch(ctx, req.(*UpdateFollowUpSwitchRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ResendPolicyService_ServiceDesc is the grpc.ServiceDesc for ResendPolicyService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -322,6 +512,26 @@ var ResendPolicyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "DeleteResendPolicy",
 			Handler:    _ResendPolicyService_DeleteResendPolicy_Handler,
+		},
+		{
+			MethodName: "PreviewResendPolicy",
+			Handler:    _ResendPolicyService_PreviewResendPolicy_Handler,
+		},
+		{
+			MethodName: "BacktestResendPolicy",
+			Handler:    _ResendPolicyService_BacktestResendPolicy_Handler,
+		},
+		{
+			MethodName: "GetResendPolicyReport",
+			Handler:    _ResendPolicyService_GetResendPolicyReport_Handler,
+		},
+		{
+			MethodName: "GetFollowUpSwitch",
+			Handler:    _ResendPolicyService_GetFollowUpSwitch_Handler,
+		},
+		{
+			MethodName: "UpdateFollowUpSwitch",
+			Handler:    _ResendPolicyService_UpdateFollowUpSwitch_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
