@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,8 +26,12 @@ const (
 	// lostShare of the answers to follow-ups get lost: half of them by a broken connection, the others come too late.
 	lostShare = 0.06
 
-	// relayPause is the pause before a callback is offered again while nobody leads.
-	relayPause = 100 * time.Millisecond
+	// clickShare of those whom a request reaches click, within so long.
+	clickShare  = 0.15
+	clickWithin = 12 * time.Second
+
+	// clickPause is the pause between two callbacks.
+	clickPause = 100 * time.Millisecond
 )
 
 // ambush is when a leader is killed in a step: with its n-th request, before EngageLab has it or once it has taken it; or, if
@@ -38,8 +43,8 @@ type ambush struct {
 	sprung  chan struct{} // closed when the leader is gone
 }
 
-// front stands between a cluster and its EngageLab. Requests go through it with their trouble, callbacks to whoever leads;
-// it notes when.
+// front stands between a cluster and its EngageLab. Requests go through it, with their trouble. Those whom they reach click,
+// which it reports to whoever leads, as EngageLab does. It notes when.
 type front struct {
 	cluster  *cluster
 	ambushes map[int]ambush // by step
@@ -48,19 +53,22 @@ type front struct {
 	random   *rand.Rand
 	requests map[int]int          // by step
 	arrived  map[string]time.Time // the first request with a cid
-	clicks   map[string]click     // by registration id
+	clicks   map[string]*click    // by registration id
+	open     []*click             // those that no node has acknowledged yet
 }
 
-// click is what is known of somebody's first click.
+// click is somebody's first click.
 type click struct {
-	posted       time.Time // when a node was first told
+	row          engagelab.CallbackRow
+	at           time.Time
+	posted       time.Time // when a node was first told; zero if none was
 	acknowledged time.Time // when a node had answered 200; zero if none has
 }
 
 func newFront(c *cluster, random *rand.Rand, ambushes map[int]ambush) *front {
 	return &front{
 		cluster: c, random: random, ambushes: ambushes,
-		requests: map[int]int{}, arrived: map[string]time.Time{}, clicks: map[string]click{},
+		requests: map[int]int{}, arrived: map[string]time.Time{}, clicks: map[string]*click{},
 	}
 }
 
@@ -131,6 +139,7 @@ func (f *front) toEngageLab(next http.Handler) http.Handler {
 		}
 		answer := httptest.NewRecorder()
 		next.ServeHTTP(answer, r.WithContext(context.WithoutCancel(r.Context())))
+		f.drawClicks(request, answer.Body.Bytes())
 		if fate.killAfter != nil {
 			f.cluster.killLeader(fate.killAfter)
 			panic(http.ErrAbortHandler)
@@ -185,52 +194,81 @@ func (f *front) arrive(request sending) (fate trouble) {
 	return fate
 }
 
-// toLeader is where the sandbox posts callbacks: whoever leads gets them. EngageLab's patience bounds how long that may take.
-func (f *front) toLeader(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return // the sandbox has given up
+// drawClicks decides who of a request's recipients will click, and when, if they don't already.
+func (f *front) drawClicks(request sending, answer []byte) {
+	var taken struct {
+		MsgID   string                           `json:"msg_id"`
+		Results map[string]engagelab.BatchResult `json:"results"`
 	}
-	f.noteClicks(body, func(c *click, now time.Time) {
-		if c.posted.IsZero() {
-			c.posted = now
-		}
-	})
-	signature := r.Header.Get(engagelab.SignatureHeader)
-	for {
-		for _, n := range f.cluster.nodes() {
-			got, err := n.try(http.MethodPost, callbacksPath, body, http.Header{engagelab.SignatureHeader: {signature}})
-			if err == nil && got.status == http.StatusOK {
-				f.noteClicks(body, func(c *click, now time.Time) {
-					if c.acknowledged.IsZero() {
-						c.acknowledged = now
-					}
-				})
-				_, _ = io.WriteString(w, got.body)
-				return
-			}
-		}
-		select {
-		case <-r.Context().Done():
-			return
-		case <-time.After(relayPause):
-		}
-	}
-}
-
-func (f *front) noteClicks(body []byte, note func(c *click, now time.Time)) {
-	var batch engagelab.CallbackBatch
-	if json.Unmarshal(body, &batch) != nil {
+	if json.Unmarshal(answer, &taken) != nil {
 		return
 	}
 	now := time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, row := range batch.Rows {
-		if row.Status.MessageStatus == "click" {
-			c := f.clicks[row.To]
-			note(&c, now)
-			f.clicks[row.To] = c
+	for _, recipients := range request.recipients() {
+		for _, id := range recipients {
+			if f.clicks[id] != nil || f.random.Float64() >= clickShare {
+				continue
+			}
+			msgID := taken.MsgID
+			if single, ok := taken.Results[id]; ok {
+				msgID = single.MsgID.String()
+			}
+			c := &click{row: callbackRow(msgID, id, "click"), at: now.Add(time.Duration(f.random.Int64N(int64(clickWithin))))}
+			f.clicks[id], f.open = c, append(f.open, c)
 		}
 	}
+}
+
+// report posts clicks as they happen, again and again until a node takes them, until the context ends.
+func (f *front) report(ctx context.Context) {
+	tick := time.NewTicker(clickPause)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		clicks := f.happened()
+		rows := make([]engagelab.CallbackRow, len(clicks))
+		for i, c := range clicks {
+			rows[i] = c.row
+		}
+		for _, n := range f.cluster.nodes() {
+			got, err := n.postCallbacks(rows)
+			if err == nil && got.status == http.StatusOK {
+				f.acknowledge(clicks)
+				break
+			}
+		}
+	}
+}
+
+// happened returns the open clicks that have happened.
+func (f *front) happened() (clicks []*click) {
+	now := time.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.open {
+		if c.at.After(now) {
+			continue
+		}
+		if c.posted.IsZero() {
+			c.posted = now
+		}
+		clicks = append(clicks, c)
+	}
+	return clicks
+}
+
+func (f *front) acknowledge(clicks []*click) {
+	now := time.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range clicks {
+		c.acknowledged = now
+	}
+	f.open = slices.DeleteFunc(f.open, func(c *click) bool { return !c.acknowledged.IsZero() })
 }
