@@ -39,7 +39,7 @@ type Group struct {
 
 // Outcomes are what the follow-ups of a push brought until now.
 type Outcomes struct {
-	// Steps holds the groups of each step that was planned, by its number.
+	// Steps holds the groups of each step of which something was planned, by its number.
 	Steps map[int]map[Group]ClickCount
 	// FollowedUp are those whom EngageLab took at least one follow-up for; HeldOut those of whom the policy's holdout kept at
 	// least one.

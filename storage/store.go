@@ -47,7 +47,7 @@ type Pushes interface {
 	// absent push has none.
 	FindRecipients(ctx context.Context, id int64, registrationIDs []string) ([]Recipient, error)
 
-	// ListDispatches returns a page of a push's dispatches with ID > after, ascending.
+	// ListDispatches returns a page of a push's dispatches with ID > after, ascending, without their Singles.
 	ListDispatches(ctx context.Context, id int64, after int64, limit int) ([]Dispatch, error)
 
 	// WithdrawPush stops whatever is still to come: the push becomes Withdrawing, its pending dispatches and its
@@ -168,7 +168,8 @@ type Adoption interface {
 type Retention interface {
 	// Forget deletes a slice of what is older than a time, and reports whether there may be more of it: events and held
 	// callbacks that were received before, and the recipients of pushes that were created before, once nothing of theirs
-	// is open and their events are gone. Such a push stays with its report; callbacks of its dispatches are held.
+	// is open and their events are gone. Such a push stays with its report and what was measured of it; callbacks of its
+	// dispatches are held. A step that is yet to be measured is open. Upstream ids of single messages are forgotten too.
 	Forget(ctx context.Context, before time.Time) (more bool, err error)
 }
 

@@ -224,14 +224,16 @@ type DispatchResult struct {
 	PassedOver PassedOver // of a Skipped dispatch; or of recipients who are left out of a Pending one from now on
 }
 
-// SingleResult is what became of one message of a batch: it has an upstream id, or was refused.
+// SingleResult is what became of one message of a batch: it has an upstream id, or was refused. The event of a refusal is of
+// the result's Time, or of the claim's where that says when to try again.
 type SingleResult struct {
 	Ordinal    uint32
 	UpstreamID string
 	Refusal    *Refusal
 }
 
-// PassedOver are the recipients who do not get a step, or a push, by their ordinals. A recipient is passed over once per step.
+// PassedOver are the recipients who do not get a step, or a push, by their ordinals. A recipient is passed over once per step:
+// when the push was created, when the plan was made, or when the dispatch was claimed.
 type PassedOver map[Reason][]uint32
 
 // DispatchStart says that a claimed dispatch is about to be handed to EngageLab, and to whom.
@@ -396,12 +398,12 @@ func (c *Counts) Add(m Milestone, n int) {
 }
 
 // StepReport is one step's share of a report. Its targets are the recipients of all dispatches but the Cancelled,
-// Skipped and Expired ones.
+// Skipped and Expired ones; of a batch that ended so, those whose single message has a result.
 type StepReport struct {
 	Step
 	Counts
 	PassedOver map[Reason]int
-	// PlainContent counts the recipients whose dispatches have PlainContent.
+	// PlainContent counts the targets whose dispatches have PlainContent.
 	PlainContent int
 	// Dispatches counts the step's dispatches by state.
 	Dispatches map[DispatchState]int

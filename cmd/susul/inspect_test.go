@@ -52,8 +52,9 @@ func smallDatabase(t *testing.T, path string) {
 	}
 	send("m0", at)
 	require.NoError(t, s.PlanStep(t.Context(), storage.StepPlan{PushID: 7, Step: 1, Through: 3, Done: true,
-		Dispatches: []storage.DispatchDraft{{DueTime: at.Add(time.Hour), Recipients: []uint32{0, 2}}},
-		PassedOver: storage.PassedOver{storage.ReasonMilestoneReached: {1}}}))
+		Dispatches:  []storage.DispatchDraft{{DueTime: at.Add(time.Hour), Recipients: []uint32{0, 2}, Variant: "b"}},
+		MeasureTime: at.Add(2 * time.Hour),
+		PassedOver:  storage.PassedOver{storage.ReasonMilestoneReached: {1}}}))
 	send("m1", at.Add(time.Hour))
 	_, err = s.RecordCallbacks(t.Context(), "demo", at.Add(2*time.Hour), []storage.Callback{
 		{UpstreamID: "m0", RegistrationID: "b", Status: "displayed", Milestone: storage.Displayed, Time: at.Add(time.Minute), Channel: "FCM"},
@@ -86,9 +87,9 @@ policy -
 recipients 3 (listed: true, external: false)
 document 0 bytes
 
-STEP STATE DUE TARGETS SENT DELIVERED DISPLAYED CLICKED FAILED DISPATCHES PASSED OVER
-0 PLANNED - 3 1 1 1 0 0 SENT: 1
-1 PLANNED 2026-07-01T09:00:00Z 2 1 1 1 1 0 SENT: 1 MILESTONE_REACHED: 1
+STEP STATE DUE HELD MEASURED TARGETS SENT DELIVERED DISPLAYED CLICKED FAILED DISPATCHES PASSED OVER
+0 PLANNED - - - 3 1 1 1 0 0 SENT: 1
+1 PLANNED 2026-07-01T09:00:00Z - 2026-07-01T10:00:00Z 2 1 1 1 1 0 SENT: 1 MILESTONE_REACHED: 1
 all 3 2 2 2 1 0
 
 TABLE ROWS PACKED BYTES
@@ -96,13 +97,16 @@ recipient_page 1 26
 member_bucket 0 0
 progress_page 1 6
 dispatch 2 5
+decision 1 3
+batch 0 0
+batch_result 0 0
 
 MARK: STEP STATUS RECIPIENTS BYTES
 1 "\x1b[2J" 1 18
 
-DISPATCH STEP CHUNK STATE ATTEMPT UPSTREAM ID SENT ORDINALS
-1 0 0 SENT 1 m0 2026-07-01T08:00:00Z all
-2 1 0 SENT 1 m1 2026-07-01T09:00:00Z 0..0 2..2
+DISPATCH STEP CHUNK STATE ATTEMPT UPSTREAM ID SENT VARIANT SINGLES ORDINALS
+1 0 0 SENT 1 m0 2026-07-01T08:00:00Z - - all
+2 1 0 SENT 1 m1 2026-07-01T09:00:00Z b - 0..0 2..2
 
 ORDINAL REGISTRATION ID FOLDED NOW
 0 1507bfd3f9e0a1b2c3d 1:CLICKED 1:CLICKED

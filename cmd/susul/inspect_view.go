@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	dispatchColumns  = "\nDISPATCH\tSTEP\tCHUNK\tSTATE\tATTEMPT\tUPSTREAM ID\tSENT\tORDINALS"
+	dispatchColumns  = "\nDISPATCH\tSTEP\tCHUNK\tSTATE\tATTEMPT\tUPSTREAM ID\tSENT\tVARIANT\tSINGLES\tORDINALS"
 	recipientColumns = "\nORDINAL\tREGISTRATION ID\tFOLDED\tNOW"
 	segmentColumns   = "SEQUENCE\tMSG_ID\tAPP\tEVENTS\tORDINALS\tFIRST\tLAST\tRECEIVED\tSTEP/DISPATCH\tBYTES"
 	eventColumns     = "SEQUENCE\tMSG_ID\tAPP\tSTEP/DISPATCH\tUPSTREAM ID\tORDINAL\tREGISTRATION ID\tMILESTONE\tSTATUS\tTIME\tRECEIVED\tDETAILS"
@@ -52,11 +52,12 @@ func showPush(w io.Writer, p server.PushContent) {
 	fmt.Fprintf(w, "recipients\t%d (listed: %t, external: %t)\n", p.Recipients, p.Listed, p.External)
 	fmt.Fprintf(w, "document\t%d bytes\n", p.DocumentBytes)
 
-	fmt.Fprintln(w, "\nSTEP\tSTATE\tDUE\tTARGETS\tSENT\tDELIVERED\tDISPLAYED\tCLICKED\tFAILED\tDISPATCHES\tPASSED OVER")
+	fmt.Fprintln(w, "\nSTEP\tSTATE\tDUE\tHELD\tMEASURED\tTARGETS\tSENT\tDELIVERED\tDISPLAYED\tCLICKED\tFAILED\tDISPATCHES\tPASSED OVER")
 	for _, s := range p.Steps {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", s.Step, s.State, stamp(s.DueTime), funnel(s.Counters), counts(s.Dispatches), counts(s.PassedOver))
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Step, s.State, stamp(s.DueTime), stamp(s.HoldTime), stamp(s.MeasureTime),
+			funnel(s.Counters), counts(s.Dispatches), counts(s.PassedOver))
 	}
-	fmt.Fprintf(w, "all\t\t\t%s\t\t\n", funnel(p.Total))
+	fmt.Fprintf(w, "all\t\t\t\t\t%s\t\t\n", funnel(p.Total))
 
 	fmt.Fprintln(w, "\nTABLE\tROWS\tPACKED BYTES")
 	for _, part := range p.Parts {
@@ -71,8 +72,16 @@ func showPush(w io.Writer, p server.PushContent) {
 }
 
 func showDispatch(w io.Writer, d server.DispatchContent) {
-	fmt.Fprintf(w, "%d\t%d\t%d\t%s\t%d\t%s\t%s\t%s%s\n", d.ID, d.Step, d.Chunk, d.State, d.Attempt, plain(d.UpstreamID),
-		stamp(d.SentTime), runs(d), damage(d.Damage))
+	fmt.Fprintf(w, "%d\t%d\t%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s%s\n", d.ID, d.Step, d.Chunk, d.State, d.Attempt, plain(d.UpstreamID),
+		stamp(d.SentTime), plain(d.Variant), singles(d), runs(d), damage(d.Damage))
+}
+
+// singles tells what became of the messages of a batch.
+func singles(d server.DispatchContent) string {
+	if d.Singles == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%d of %d, %d refused", d.Taken, d.Singles, d.SinglesRefused)
 }
 
 func showRecipient(w io.Writer, r server.RecipientContent) {

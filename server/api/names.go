@@ -20,7 +20,9 @@ const (
 	devicePattern    = "apps/{app}/devices/{device}"
 	switchPattern    = "apps/{app}/followUpSwitch"
 	policyPattern    = policyPrefix + "{policy}"
-	policyPrefix     = "resendPolicies/"
+
+	policyReportPattern = policyPattern + "/report"
+	policyPrefix        = "resendPolicies/"
 )
 
 func appName(app string) string            { return resourcename.Sprint(appPattern, app) }

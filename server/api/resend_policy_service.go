@@ -1,9 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 
 	"go.einride.tech/aip/fieldmask"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -114,11 +116,10 @@ func (s resendPolicyService) UpdateResendPolicy(ctx context.Context, req *susulv
 	}
 	mask := req.GetUpdateMask()
 	whole := fieldmask.IsFullReplacement(mask)
-	if len(mask.GetPaths()) > 0 && !whole && !mask.IsValid(change) {
-		return nil, invalid("update_mask", "each path must lead to a field, and none into a list")
-	}
-	if len(mask.GetPaths()) == 0 {
-		mask = &fieldmaskpb.FieldMask{Paths: setPaths(change.ProtoReflect(), "")}
+	if !whole {
+		if mask, err = namedPaths(mask, change.ProtoReflect()); err != nil {
+			return nil, err
+		}
 	}
 	updated, err := policies.Update(ctx, revision, id, func(current policy.Policy) (policy.Policy, error) {
 		merged := change
@@ -136,6 +137,35 @@ func (s resendPolicyService) UpdateResendPolicy(ctx context.Context, req *susulv
 		return nil, err
 	}
 	return &susulv1.UpdateResendPolicyResponse{ResendPolicy: policyToProto(updated)}, nil
+}
+
+// namedPaths returns a mask with the names that the proto has, where REST may have JSON's. One without paths stands for what is
+// set in the message.
+func namedPaths(mask *fieldmaskpb.FieldMask, message protoreflect.Message) (*fieldmaskpb.FieldMask, error) {
+	if len(mask.GetPaths()) == 0 {
+		return &fieldmaskpb.FieldMask{Paths: setPaths(message, "")}, nil
+	}
+	named := &fieldmaskpb.FieldMask{}
+	for _, path := range mask.GetPaths() {
+		descriptor := message.Descriptor()
+		var names []string
+		for segment := range strings.SplitSeq(path, ".") {
+			var field protoreflect.FieldDescriptor
+			if descriptor != nil {
+				field = cmp.Or(descriptor.Fields().ByName(protoreflect.Name(segment)), descriptor.Fields().ByJSONName(segment))
+			}
+			if field == nil {
+				return nil, invalid("update_mask", "each path must lead to a field, and none into a list")
+			}
+			names = append(names, string(field.Name()))
+			descriptor = nil
+			if !field.IsList() && !field.IsMap() {
+				descriptor = field.Message()
+			}
+		}
+		named.Paths = append(named.Paths, strings.Join(names, "."))
+	}
+	return named, nil
 }
 
 // setPaths returns the paths of the fields that are set. A message of another package, such as a duration, is one value.

@@ -239,6 +239,22 @@ func (e *engageLab) StatusMessage(_ context.Context, id string, registrationIDs 
 	return answer, nil
 }
 
+// fails lets EngageLab know why a message failed for devices, without reporting it.
+func (e *engageLab) fails(s sending, status string, ids ...string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, id := range ids {
+		e.states[s.upstream][id] = status
+	}
+}
+
+// lags makes EngageLab's statistics know nothing of a device yet.
+func (e *engageLab) lags(s sending, id string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.states[s.upstream], id)
+}
+
 // forget makes EngageLab's statistics know nothing of a message.
 func (e *engageLab) forget(s sending) {
 	e.mu.Lock()
@@ -292,6 +308,7 @@ var (
 	errDown      = &engagelab.Error{HTTPStatus: 503, Code: engagelab.CodeInternal, Message: "down"}
 	errRefused   = &engagelab.Error{HTTPStatus: 400, Code: engagelab.CodeInvalidParameter, Message: "the title is odd"}
 	errUnknownID = &engagelab.Error{HTTPStatus: 404, Code: engagelab.CodeInvalidParameter, Message: "message_id is not known"}
+	errForbidden = &engagelab.Error{HTTPStatus: 401, Code: engagelab.CodeAuthenticationFailed, Message: "who are you?"}
 	errBusy      = &engagelab.Error{HTTPStatus: 429, Code: engagelab.CodeOverQuota, Message: "over quota"}
 	// errLost leaves open whether EngageLab took the request.
 	errLost = &engagelab.Error{HTTPStatus: 502, Code: engagelab.CodeInternal, Message: "bad gateway"}

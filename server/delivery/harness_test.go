@@ -42,10 +42,12 @@ type house struct {
 	dead      map[string]string // callbacks.dead_tokens
 	deleting  bool              // apps[].delete_invalid_devices
 	rate      float64           // apps[].requests_per_second
+	registry  *prometheus.Registry
 	service   *delivery.Service
 	stop      func()
 
 	stopPolicies func()
+	remote       *remotePolicies // stands between the service and the policies, unless nil
 }
 
 func newHouse(t *testing.T) *house {
@@ -90,17 +92,27 @@ func (h *house) startPolicies(client *clientv3.Client) {
 	<-h.policies.Loaded()
 }
 
-// start runs a new Service over the same store, as after a restart.
-func (h *house) start() {
-	h.service = delivery.New(delivery.Options{
-		Store: h.store, Policies: h.policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
+// options are what a new Service over the same store needs.
+func (h *house) options() delivery.Options {
+	h.registry = prometheus.NewRegistry()
+	policies := delivery.Policies(h.policies)
+	if h.remote != nil {
+		policies = h.remote
+	}
+	return delivery.Options{
+		Store: h.store, Policies: policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
 		Apps: map[string]delivery.App{app: {
 			Sender: h.engageLab, CallbackURL: "https://susul.example/cb", RequestsPerSecond: h.rate, DeleteInvalidDevices: h.deleting,
 		}},
 		DeadTokens:   h.dead,
-		Metrics:      delivery.NewMetrics(prometheus.NewRegistry()),
+		Metrics:      delivery.NewMetrics(h.registry),
 		AnswerWithin: patience, SendersPerApp: h.senders, Retention: h.retention, ExternalPushes: h.external,
-	})
+	}
+}
+
+// start runs a new Service over the same store, as after a restart.
+func (h *house) start() {
+	h.service = delivery.New(h.options())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.service.Run(ctx) }()

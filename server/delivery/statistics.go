@@ -119,13 +119,12 @@ func upstreamIDs(dispatches []storage.Dispatch) []string {
 
 // compare asks about a dispatch's recipients if EngageLab counts more of them than the callbacks told of, or none came of it.
 func (r *round) compare(ctx context.Context, d storage.Dispatch, details map[string]engagelab.StatusDetail) (progress, error) {
-	if d.Singles != nil {
-		return r.askAboutSingles(ctx, d)
-	}
-	if d.UpstreamID == "" {
+	switch {
+	case d.UpstreamID == "" && d.Step == 0:
 		return settled, nil
-	}
-	if r.ordinal > 0 {
+	case d.UpstreamID == "": // it was not taken, or is a batch
+		return r.askAboutSingles(ctx, d)
+	case r.ordinal > 0:
 		return r.askAbout(ctx, d)
 	}
 	recipients, heard, reached, err := r.ours(ctx, d)
@@ -294,7 +293,8 @@ func (r *round) status(ctx context.Context, upstreamID string, page []storage.Re
 	return r.Apps[r.push.App].Sender.StatusMessage(ctx, upstreamID, ids)
 }
 
-// askAboutSingles asks about the messages of a batch. The totals of a message to one recipient tell how far it came.
+// askAboutSingles asks about those messages of a batch that EngageLab took. The totals of a message to one recipient tell how far
+// it came.
 func (r *round) askAboutSingles(ctx context.Context, d storage.Dispatch) (progress, error) {
 	p := settled
 	for from, more := r.ordinal, true; more; {

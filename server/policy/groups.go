@@ -101,7 +101,7 @@ func (p Policy) WithMeasurementsOf(current Policy) Policy {
 	return p
 }
 
-// resume returns the steps that are to replace current: one that had paused itself and is paused no more is measured anew.
+// resume returns the steps that are to replace the current ones: one that had paused itself and is paused no more is measured anew.
 func resume(steps, current []Step, now time.Time) []Step {
 	steps = slices.Clone(steps)
 	for i := range steps {

@@ -177,13 +177,14 @@ func (s *Store) Update(ctx context.Context, revision int64, id string, mutate fu
 		if revision != 0 && current.Revision != revision {
 			break
 		}
+		before := slices.Clone(current.Steps) // mutate may change its own
 		p, err := mutate(current)
 		if err != nil {
 			return Policy{}, err
 		}
 		p.ID, p.UID, p.CreateTime = current.ID, current.UID, current.CreateTime
 		p.UpdateTime = s.now()
-		p.Steps = resume(p.Steps, current.Steps, p.UpdateTime)
+		p.Steps = resume(p.Steps, before, p.UpdateTime)
 		spec, err := checked(p)
 		if err != nil {
 			return Policy{}, err

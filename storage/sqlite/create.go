@@ -83,7 +83,13 @@ func partsOf(draft storage.PushDraft) []part {
 		n := dispatchesInSlice(rest)
 		some := rest[:n]
 		rest = rest[n:]
-		add(func(t *tx) error { return t.insertDispatches(draft.Push.App, id, 0, draft.Push.CreateTime, some) })
+		add(func(t *tx) error {
+			dispatches, err := packDrafts(some)
+			if err != nil {
+				return err
+			}
+			return t.insertDispatches(draft.Push.App, id, 0, draft.Push.CreateTime, dispatches)
+		})
 	}
 	for _, some := range slicesOf(draft.PassedOver) {
 		add(func(t *tx) error { return t.passOver(id, 0, draft.Push.CreateTime, some) })

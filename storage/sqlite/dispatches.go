@@ -19,12 +19,12 @@ func scanDispatch(rows *sql.Rows) (d storage.Dispatch, err error) {
 }
 
 var insertDispatch = bulk{`INSERT INTO dispatch (app, push_id, step, chunk, state, attempt, plan_time, due_time, expire_time,
-	ready_time, reason, units, settled, recipient_count, low, high, variant, plain_content, override, recipients, content)`, 20,
+	ready_time, reason, units, settled, recipient_count, low, high, variant, plain_content, override, recipients, content)`, 21,
 	`ON CONFLICT (push_id, step, chunk) DO NOTHING`}
 
-// insertDispatches stores dispatches of a step that was planned at a time; those of step 0 are blocked at first. A chunk number that the step has
-// already gets storage.ErrConflict.
-func (t *tx) insertDispatches(app string, push int64, step int, planned time.Time, drafts []storage.DispatchDraft) error {
+// insertDispatches stores dispatches of a step that was planned at a time; those of step 0 are blocked at first. A chunk number
+// that the step has already gets storage.ErrConflict.
+func (t *tx) insertDispatches(app string, push int64, step int, planned time.Time, drafts []packedDraft) error {
 	inserted, err := insertDispatch.exec(t, len(drafts), func(args []any, i int) []any {
 		d := drafts[i]
 		state, due := storage.DispatchPending, d.DueTime.UnixMilli()

@@ -1,8 +1,10 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"iter"
 	"time"
@@ -36,12 +38,15 @@ type PushContent struct {
 
 // StepContent is what is kept of a step.
 type StepContent struct {
-	Step       int                           `json:"step"`
-	State      storage.StepState             `json:"state"`
-	DueTime    time.Time                     `json:"due_time,omitzero"`
-	Counters   Funnel                        `json:"counters"`
-	Dispatches map[storage.DispatchState]int `json:"dispatches"`
-	PassedOver map[storage.Reason]int        `json:"passed_over"`
+	Step    int               `json:"step"`
+	State   storage.StepState `json:"state"`
+	DueTime time.Time         `json:"due_time,omitzero"`
+	// HoldTime is since when it is held, MeasureTime when what it brought is to be measured.
+	HoldTime    time.Time                     `json:"hold_time,omitzero"`
+	MeasureTime time.Time                     `json:"measure_time,omitzero"`
+	Counters    Funnel                        `json:"counters"`
+	Dispatches  map[storage.DispatchState]int `json:"dispatches"`
+	PassedOver  map[storage.Reason]int        `json:"passed_over"`
 }
 
 // Funnel is storage.Counts.
@@ -74,7 +79,11 @@ const (
 	selectParts = `SELECT 'recipient_page', COUNT(*), COALESCE(SUM(length(ids)), 0) FROM recipient_page WHERE push_id = ?1 UNION ALL
 		SELECT 'member_bucket', COUNT(*), COALESCE(SUM(length(members)), 0) FROM member_bucket WHERE push_id = ?1 UNION ALL
 		SELECT 'progress_page', COUNT(*), COALESCE(SUM(length(words)), 0) FROM progress_page WHERE push_id = ?1 UNION ALL
-		SELECT 'dispatch', COUNT(*), COALESCE(SUM(length(recipients)), 0) FROM dispatch WHERE push_id = ?1`
+		SELECT 'dispatch', COUNT(*), COALESCE(SUM(length(recipients)), 0) FROM dispatch WHERE push_id = ?1 UNION ALL
+		SELECT 'decision', COUNT(*), COALESCE(SUM(length(ordinals)), 0) FROM decision WHERE push_id = ?1 UNION ALL
+		SELECT 'batch', COUNT(*), COALESCE(SUM(length(b.singles)), 0) FROM dispatch d JOIN batch b ON b.dispatch_id = d.id WHERE d.push_id = ?1 UNION ALL
+		SELECT 'batch_result', COUNT(*), COALESCE(SUM(length(r.results)), 0) FROM dispatch d JOIN batch_result r ON r.dispatch_id = d.id
+			WHERE d.push_id = ?1`
 
 	// Statuses may be anything, so that their number is bounded.
 	selectMarks = `SELECT step, status, ordinals FROM mark WHERE push_id = ? ORDER BY step, status LIMIT ?`
@@ -97,7 +106,8 @@ func (i *Inspector) Push(ctx context.Context, id int64) (PushContent, error) {
 		c.Policy = p.Policy.Name
 	}
 	for _, st := range report.Steps {
-		c.Steps = append(c.Steps, StepContent{st.Number, st.State, st.DueTime, Funnel(st.Counts), st.Dispatches, st.PassedOver})
+		c.Steps = append(c.Steps, StepContent{st.Number, st.State, st.DueTime, st.HoldTime, st.MeasureTime, Funnel(st.Counts),
+			st.Dispatches, st.PassedOver})
 	}
 	_, err = read(ctx, i.store, func(q querier) (struct{}, error) {
 		if c.Parts, err = collect(ctx, q, scanPartSize, selectParts, id); err != nil {
@@ -296,6 +306,14 @@ type DispatchContent struct {
 	UpstreamID string                `json:"upstream_id,omitempty"`
 	DueTime    time.Time             `json:"due_time"`
 	SentTime   time.Time             `json:"sent_time,omitzero"`
+	Variant    string                `json:"variant,omitempty"`
+	// PlainContent says that a template failed for the recipients; Override is the message that this one replaces.
+	PlainContent bool   `json:"plain_content,omitempty"`
+	Override     string `json:"override,omitempty"`
+	// Singles counts the messages of a batch; Taken those that EngageLab took, SinglesRefused those that it refused.
+	Singles        int `json:"singles,omitempty"`
+	Taken          int `json:"taken,omitempty"`
+	SinglesRefused int `json:"singles_refused,omitempty"`
 	// Recipients are the first and the last ordinal of each run of neighbours; nil stands for the whole audience.
 	Recipients [][2]uint32 `json:"recipients"`
 	Damage     string      `json:"damage,omitempty"` // why the recipients can't be told; empty if they can
@@ -309,18 +327,44 @@ func (i *Inspector) Dispatches(ctx context.Context, push int64, limit int) iter.
 	return paged(limit, func() func() ([]DispatchContent, bool, error) {
 		after := int64(0)
 		return func() (page []DispatchContent, more bool, err error) {
-			rows, err := read(ctx, i.store, func(q querier) ([]attempt[storage.Dispatch], error) {
-				return collect(ctx, q, attempted(scanDispatch), selectDispatches, push, after, dispatchesAtOnce)
+			page, err = read(ctx, i.store, func(q querier) ([]DispatchContent, error) {
+				rows, err := collect(ctx, q, attempted(scanDispatch), selectDispatches, push, after, dispatchesAtOnce)
+				for _, d := range rows {
+					after = d.row.ID
+					c, broken := dispatchContent(ctx, q, d)
+					page, err = append(page, c), errors.Join(err, broken)
+				}
+				return page, err
 			})
-			for _, d := range rows {
-				after = d.row.ID
-				page = append(page, DispatchContent{ID: d.row.ID, Step: d.row.Step, Chunk: d.row.Chunk, State: d.row.State,
-					Attempt: d.row.Attempt, UpstreamID: d.row.UpstreamID, DueTime: d.row.DueTime, SentTime: d.row.SentTime,
-					Recipients: runs(d.row.Recipients), Damage: d.damage})
-			}
-			return page, len(rows) == dispatchesAtOnce, err
+			return page, len(page) == dispatchesAtOnce, err
 		}
 	})
+}
+
+// dispatchContent puts together what is kept of a dispatch.
+func dispatchContent(ctx context.Context, q querier, d attempt[storage.Dispatch]) (DispatchContent, error) {
+	c := DispatchContent{ID: d.row.ID, Step: d.row.Step, Chunk: d.row.Chunk, State: d.row.State, Attempt: d.row.Attempt,
+		UpstreamID: d.row.UpstreamID, DueTime: d.row.DueTime, SentTime: d.row.SentTime, Variant: d.row.Variant,
+		PlainContent: d.row.PlainContent, Override: d.row.Override, Recipients: runs(d.row.Recipients), Damage: d.damage}
+	singles, err := singlesOf(ctx, q, d.row.ID)
+	damage, err := damageOf(err)
+	if err != nil {
+		return c, err
+	}
+	results, err := resultsOf(ctx, q, d.row.ID)
+	why, err := damageOf(err)
+	if c.Damage == "" {
+		c.Damage = cmp.Or(damage, why)
+	}
+	c.Singles = len(singles)
+	for _, r := range results {
+		if r.Refused {
+			c.SinglesRefused++
+		} else {
+			c.Taken++
+		}
+	}
+	return c, err
 }
 
 // runs returns the first and the last of each run of neighbours; nil for nil.

@@ -193,7 +193,7 @@ func (t *tx) witnesses(app string, id int64, since uint32) (*witnesses, error) {
 	return w, nil
 }
 
-const selectPushesSince = `SELECT DISTINCT push_id FROM segment WHERE sequence >= ? AND sequence <= ? AND app_id = ? AND last_time >= ?`
+const selectPushesSince = `SELECT push_id FROM segment WHERE sequence >= ? AND sequence <= ? AND app_id = ? AND last_time >= ?`
 
 // pushesSince returns the pushes of which the log has something at or after a time.
 func (t *tx) pushesSince(app int64, since uint32, r eventReader) ([]int64, error) {

@@ -10,7 +10,7 @@ import (
 
 const selectTaken = `SELECT COALESCE(d.upstream_id, ''), d.recipients, r.results
 	FROM dispatch d LEFT JOIN batch_result r ON r.dispatch_id = d.id
-	WHERE d.push_id = ? AND d.low < ? AND d.high >= ? AND d.step < ? AND (d.upstream_id IS NOT NULL OR r.results IS NOT NULL)
+	WHERE d.push_id = ? AND d.low < ? AND d.high >= ? AND +d.step < ? AND (d.upstream_id IS NOT NULL OR r.results IS NOT NULL)
 	ORDER BY d.step, d.id`
 
 // LastMessages implements storage.Planning. The dispatches that may have one of the recipients are few, wherever a step was

@@ -27,10 +27,14 @@ type machine struct {
 	members map[int]map[string]bool             // by push
 	words   map[int]map[string]storage.Progress // likewise
 	events  map[string]bool
+	deaths  map[string]int64 // the latest of each device, in seconds
+	lives   map[string]int64 // likewise, the latest reports of life
 }
 
 // modelDevices are recipients of the listed push, on a few pages; the last is nobody's.
 var modelDevices = []int{0, 1, 399, 400, 1199, 1200}
+
+const modelTime = 1_800_000_000
 
 func eventKey(push int, c storage.Callback) string {
 	name := c.Milestone.String()
@@ -46,6 +50,7 @@ func TestStoreAgreesWithAModelThroughFailures(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine{t: t, path: filepath.Join(t.TempDir(), "susul.db"), events: map[string]bool{},
+			deaths: map[string]int64{}, lives: map[string]int64{},
 			members: map[int]map[string]bool{1: {}, 2: {}}, words: map[int]map[string]storage.Progress{1: {}, 2: {}}}
 		m.open(rt)
 		defer func() { require.NoError(rt, m.store.Close()) }()
@@ -62,6 +67,7 @@ func TestStoreAgreesWithAModelThroughFailures(t *testing.T) {
 			"fold":          m.fold,
 			"make room":     m.makeRoom,
 			"lead":          m.lead,
+			"revive":        m.revive,
 			"kill":          m.kill,
 			"close":         m.close,
 			"":              m.check,
@@ -88,8 +94,12 @@ func (m *machine) batch(rt *rapid.T) (rows []storage.Callback, pushes []int) {
 		}
 		row := callback(dispatch, rapid.SampledFrom(modelDevices).Draw(rt, "device"), milestone)
 		row.Status = fmt.Sprint(milestone, rapid.IntRange(0, 2).Draw(rt, "spelling"))
+		row.Time = time.Unix(modelTime+rapid.Int64Range(0, 20).Draw(rt, "time"), 0)
 		if rapid.IntRange(0, 9).Draw(rt, "odd time") == 0 {
 			row.Time = time.Unix(-1, 0)
+		}
+		if milestone == storage.Failed && rapid.Bool().Draw(rt, "dead") {
+			row.Invalidates = "UNREGISTERED"
 		}
 		rows, pushes = append(rows, row), append(pushes, push)
 	}
@@ -110,6 +120,12 @@ func (m *machine) apply(rows []storage.Callback, pushes []int) (want storage.Cal
 		} else {
 			m.events[key] = true
 			want.New++
+			switch {
+			case row.Invalidates != "":
+				note(m.deaths, row.RegistrationID, row.Time.Unix())
+			case isLife(row.Milestone):
+				note(m.lives, row.RegistrationID, row.Time.Unix())
+			}
 		}
 	}
 	return want
@@ -120,6 +136,49 @@ func (m *machine) record(rt *rapid.T) {
 	got, err := m.store.RecordCallbacks(context.Background(), benchApp, time.Now(), rows)
 	require.NoError(rt, err)
 	require.Equal(rt, m.apply(rows, pushes), got)
+}
+
+// note keeps the latest time.
+func note(times map[string]int64, device string, at int64) {
+	if before, ok := times[device]; !ok || at > before {
+		times[device] = at
+	}
+}
+
+func (m *machine) invalid() (ids []string) {
+	for _, device := range modelDevices {
+		id := benchID(device)
+		dead, died := m.deaths[id]
+		life, lived := m.lives[id]
+		if died && (!lived || life < dead) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (m *machine) revive(rt *rapid.T) {
+	id := benchID(rapid.SampledFrom(modelDevices).Draw(rt, "device"))
+	now := modelTime + rapid.Int64Range(0, 20).Draw(rt, "now")
+	want := slices.Contains(m.invalid(), id)
+	n, err := m.store.ReviveDevices(context.Background(), benchApp, []string{id}, time.Unix(now, 0))
+	require.NoError(rt, err)
+	require.Equal(rt, want, n == 1)
+	if want {
+		note(m.lives, id, max(now, m.deaths[id]))
+	}
+}
+
+// checkDevices also finds that memory has no more than the disk.
+func (m *machine) checkDevices(rt *rapid.T) {
+	var all []string
+	for _, device := range modelDevices {
+		all = append(all, benchID(device))
+	}
+	got, err := m.store.InvalidDevices(context.Background(), benchApp, all)
+	require.NoError(rt, err)
+	require.Equal(rt, m.invalid(), got)
+	require.ElementsMatch(rt, m.invalid(), m.store.writer.invalid.suspects(benchApp, all))
 }
 
 var errDrawn = errors.New("drawn")
@@ -183,7 +242,7 @@ func (m *machine) failCommit(rt *rapid.T) {
 // failFold has a trigger fail a table that callbacks or folds write to, for two transactions.
 func (m *machine) failFold(rt *rapid.T) {
 	table := rapid.SampledFrom([]string{"progress_page", "mark", "segment", "segment_of_push", "span_of_app", "counter",
-		"event_detail", "event_kind", "recipient_page"}).Draw(rt, "table")
+		"event_detail", "event_kind", "recipient_page", "invalid_device"}).Draw(rt, "table")
 	rows, pushes := m.batch(rt)
 	m.hurry(rt)
 	// The writer itself may be held up by the trigger: another connection makes and drops it.
@@ -300,6 +359,7 @@ func (m *machine) check(rt *rapid.T) {
 		require.Equal(rt, counts, report.Total)
 	}
 	m.checkEvents(rt)
+	m.checkDevices(rt)
 }
 
 // checkEvents reads the log in every way.

@@ -115,7 +115,11 @@ func (s *Store) HoldStep(ctx context.Context, id int64, step int, now, until tim
 
 // PlanStep implements storage.Planning.
 func (s *Store) PlanStep(ctx context.Context, plan storage.StepPlan) error {
-	_, err := write(ctx, s, func(t *tx) (struct{}, error) {
+	dispatches, err := packDrafts(plan.Dispatches)
+	if err != nil {
+		return err
+	}
+	_, err = write(ctx, s, func(t *tx) (struct{}, error) {
 		st, err := t.step(plan.PushID, plan.Step)
 		if err != nil {
 			return struct{}{}, err
@@ -123,7 +127,7 @@ func (s *Store) PlanStep(ctx context.Context, plan storage.StepPlan) error {
 		if st.State != storage.StepScheduled || st.NextOrdinal != plan.From {
 			return struct{}{}, storage.ErrConflict
 		}
-		return struct{}{}, t.planStep(plan)
+		return struct{}{}, t.planStep(plan, dispatches)
 	})
 	return err
 }
@@ -132,12 +136,12 @@ func (t *tx) step(push int64, number int) (storage.Step, error) {
 	return first(t.ctx, t, scanStep, selectStep+`WHERE push_id = ? AND number = ?`, push, number)
 }
 
-func (t *tx) planStep(plan storage.StepPlan) error {
+func (t *tx) planStep(plan storage.StepPlan, dispatches []packedDraft) error {
 	app, err := first(t.ctx, t, value[string], `SELECT app FROM push WHERE id = ?`, plan.PushID)
 	if err != nil {
 		return err
 	}
-	if err := t.insertDispatches(app, plan.PushID, plan.Step, plan.Time, plan.Dispatches); err != nil {
+	if err := t.insertDispatches(app, plan.PushID, plan.Step, plan.Time, dispatches); err != nil {
 		return err
 	}
 	if err := t.passOver(plan.PushID, plan.Step, plan.Time, plan.PassedOver); err != nil {

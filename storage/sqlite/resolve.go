@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"errors"
+	"encoding/json"
 	"math"
 	"strings"
 	"time"
@@ -45,6 +45,9 @@ type resolver struct {
 	batch    *batch
 	snapshot *sql.Tx // nil until something must be read from disk
 
+	rows     []storage.Callback
+	messages map[string]target // those that were looked up on disk; those that are not known are of no push
+
 	// Neighbours mostly are of one message and one kind.
 	message  string
 	found    bool
@@ -58,7 +61,8 @@ type resolver struct {
 
 // resolve finds out what the rows are about.
 func (s *Store) resolve(ctx context.Context, app string, received time.Time, rows []storage.Callback) (*batch, error) {
-	r := resolver{store: s, ctx: ctx, batch: &batch{app: app, received: received.UnixMilli(), entries: make([]entry, len(rows))}}
+	r := resolver{store: s, ctx: ctx, rows: rows,
+		batch: &batch{app: app, received: received.UnixMilli(), entries: make([]entry, len(rows))}}
 	defer r.release()
 	for i := range rows {
 		if err := r.row(&r.batch.entries[i], &rows[i], i); err != nil {
@@ -177,28 +181,66 @@ func (r *resolver) lookUp(a *audience, id string) (ordinal uint32, ok bool, err 
 // findMessage finds what an upstream id stands for.
 func (r *resolver) findMessage(id string) error {
 	r.message, r.found, r.audience = id, true, nil
-	u := upstream{r.batch.app, id}
-	to, ok := r.store.live.target(u)
-	if ok {
-		r.audience = r.store.live.known(to.push)
+	to, ok := r.store.live.target(upstream{r.batch.app, id})
+	if !ok {
+		if r.messages == nil {
+			if err := r.findMessages(); err != nil {
+				return err
+			}
+		}
+		if to = r.messages[id]; to.push == 0 {
+			return nil
+		}
 	}
-	if r.audience == nil {
+	a := r.store.live.known(to.push)
+	if a == nil {
 		q, err := r.disk()
 		if err != nil {
 			return err
 		}
-		r.audience, to, err = r.store.live.find(r.ctx, q, u)
-		switch {
-		case errors.Is(err, storage.ErrNotFound):
-			return nil
-		case err != nil:
+		if a, err = r.store.live.audience(r.ctx, q, to.push); err != nil {
 			return err
 		}
-		r.store.live.remember(upstream{u.app, strings.Clone(u.id)}, to) // the id may be part of a request's body
 	}
-	r.audience.used.Store(r.store.live.round.Load())
-	r.dispatch = to.dispatch
+	r.audience, r.dispatch = a, to.dispatch
+	a.used.Store(r.store.live.round.Load())
 	return nil
+}
+
+// findMessages looks up the upstream ids of all rows that are not remembered, at once: those of single messages are many.
+func (r *resolver) findMessages() error {
+	r.messages = map[string]target{}
+	var ids []string
+	for i := range r.rows {
+		u := upstream{r.batch.app, r.rows[i].UpstreamID}
+		if _, seen := r.messages[u.id]; seen || u.id == "" {
+			continue
+		}
+		if _, remembered := r.store.live.target(u); !remembered {
+			u.id = strings.Clone(u.id) // it may be part of a request's body
+			ids = append(ids, u.id)
+			r.messages[u.id] = target{}
+		}
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return err
+	}
+	q, err := r.disk()
+	if err != nil {
+		return err
+	}
+	_, err = collect(r.ctx, q, func(rows *sql.Rows) (struct{}, error) {
+		var id string
+		var to target
+		err := rows.Scan(&id, &to.dispatch.ID, &to.push, &to.dispatch.Step)
+		if err == nil {
+			r.messages[id] = to
+			r.store.live.remember(upstream{r.batch.app, id}, to)
+		}
+		return struct{}{}, err
+	}, selectTargets, string(list), r.batch.app, r.batch.app)
+	return err
 }
 
 // find reads what an upstream id stands for, or returns storage.ErrNotFound.
@@ -215,6 +257,12 @@ func (l *live) find(ctx context.Context, q querier, u upstream) (*audience, targ
 const selectTarget = `SELECT id, push_id, step FROM dispatch WHERE app = ? AND upstream_id = ? UNION ALL
 	SELECT d.id, d.push_id, d.step FROM single s JOIN dispatch d ON d.id = s.dispatch_id
 	WHERE s.app_id = (SELECT id FROM app WHERE key = ?) AND s.upstream_id = ?`
+
+// selectTargets finds several dispatches, with the upstream ids by which they were found.
+const selectTargets = `WITH ids AS (SELECT value FROM json_each(?))
+	SELECT ids.value, d.id, d.push_id, d.step FROM ids CROSS JOIN dispatch d ON d.app = ? AND d.upstream_id = ids.value UNION ALL
+	SELECT ids.value, d.id, d.push_id, d.step FROM ids CROSS JOIN single s ON s.app_id = (SELECT id FROM app WHERE key = ?)
+		AND s.upstream_id = ids.value CROSS JOIN dispatch d ON d.id = s.dispatch_id`
 
 func scanTarget(rows *sql.Rows) (to target, err error) {
 	err = rows.Scan(&to.dispatch.ID, &to.push, &to.dispatch.Step)

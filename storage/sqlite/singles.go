@@ -11,27 +11,48 @@ import (
 	"susul.dev/susul/storage/sqlite/layout"
 )
 
-// insertSingles stores what each recipient gets, of those drafts that are batches of single messages.
-func (t *tx) insertSingles(push int64, step int, drafts []storage.DispatchDraft) error {
-	for _, d := range drafts {
+// packedDraft is a dispatch to be, with the single messages of a batch in the form in which they are stored; nil for any other.
+type packedDraft struct {
+	storage.DispatchDraft
+	singles []byte
+}
+
+// packDrafts packs the single messages of batches. It takes a while for many, and is not the writer's to do.
+func packDrafts(drafts []storage.DispatchDraft) ([]packedDraft, error) {
+	packed := make([]packedDraft, len(drafts))
+	for i, d := range drafts {
+		packed[i].DispatchDraft = d
 		if d.Singles == nil {
 			continue
 		}
 		if len(d.Singles) != len(d.Recipients) {
-			return fmt.Errorf("a batch has %d single messages for %d recipients", len(d.Singles), len(d.Recipients))
+			return nil, fmt.Errorf("a batch has %d single messages for %d recipients", len(d.Singles), len(d.Recipients))
 		}
 		singles := make([]layout.Single, len(d.Singles))
-		for i, s := range d.Singles {
-			singles[i] = layout.Single{Ordinal: d.Recipients[i], Content: s.Content, Override: s.Override}
+		for at, s := range d.Singles {
+			singles[at] = layout.Single{Ordinal: d.Recipients[at], Content: s.Content, Override: s.Override}
+		}
+		packed[i].singles = layout.AppendSingles(nil, singles)
+	}
+	return packed, nil
+}
+
+// insertSingles stores what the recipients of batches get.
+func (t *tx) insertSingles(push int64, step int, drafts []packedDraft) error {
+	for _, d := range drafts {
+		if d.singles == nil {
+			continue
 		}
 		if _, err := t.exec(`INSERT INTO batch (dispatch_id, singles)
-			SELECT id, ? FROM dispatch WHERE push_id = ? AND step = ? AND chunk = ?`,
-			layout.AppendSingles(nil, singles), push, step, d.Chunk); err != nil {
+			SELECT id, ? FROM dispatch WHERE push_id = ? AND step = ? AND chunk = ?`, d.singles, push, step, d.Chunk); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// maxSingles bounds what a batch's single messages may take in memory, in bytes.
+const maxSingles = 1 << 28
 
 // singlesOf returns what the recipients of a batch were to get, by ordinal; nil for any other dispatch.
 func singlesOf(ctx context.Context, q querier, dispatch int64) (map[uint32]storage.Single, error) {
@@ -39,7 +60,7 @@ func singlesOf(ctx context.Context, q querier, dispatch int64) (map[uint32]stora
 	if err != nil {
 		return nil, orAbsent(err)
 	}
-	packed, err := layout.ReadSingles(list)
+	packed, err := layout.ReadSingles(list, maxSingles)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +85,10 @@ func resultsOf(ctx context.Context, q querier, dispatch int64) (results, error) 
 	if err != nil {
 		return nil, orAbsent(err)
 	}
+	return unpackResults(list)
+}
+
+func unpackResults(list []byte) (results, error) {
 	packed, err := layout.ReadResults(list)
 	all := make(results, len(packed))
 	for _, r := range packed {

@@ -217,104 +217,102 @@ var deviceCases = []testCase{
 	}},
 }
 
-// anyOrder has several devices report the same in different orders, some of it before the upstream id is known, and some of
-// it again.
-func (w *world) anyOrder(t *rapid.T) {
-	const pushes = 3
-	devices := rapid.IntRange(2, 4).Draw(t, "devices")
-	base := w.now.Truncate(time.Second)
-	type report struct {
-		push      int
-		milestone storage.Milestone
-		invalid   bool
-		at        int
-	}
-	story := rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) report {
-		r := report{push: rapid.IntRange(0, pushes-1).Draw(t, "push"),
+// deviceReport is one thing that is reported of a device.
+type deviceReport struct {
+	push      int
+	milestone storage.Milestone
+	dead      bool
+	at        int // in seconds
+}
+
+// deviceStory draws reports of different times, and the latest times of a dead token and of life; -1 for none.
+func deviceStory(t *rapid.T, pushes int) (story []deviceReport, dead, life int) {
+	story = rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) deviceReport {
+		r := deviceReport{push: rapid.IntRange(0, pushes-1).Draw(t, "push"),
 			milestone: storage.Milestone(rapid.IntRange(int(storage.Sent), int(storage.Failed)).Draw(t, "milestone"))}
-		r.invalid = r.milestone == storage.Failed && rapid.IntRange(0, 3).Draw(t, "other failure") > 0
+		r.dead = r.milestone == storage.Failed && rapid.IntRange(0, 3).Draw(t, "another failure") > 0
 		return r
-	}), 1, 8, func(r report) string { return fmt.Sprint(r.push, r.milestone) }).Draw(t, "story")
+	}), 1, 8, func(r deviceReport) string { return fmt.Sprint(r.push, r.milestone) }).Draw(t, "story")
 	times := rapid.SliceOfNDistinct(rapid.IntRange(0, 50), len(story), len(story), rapid.ID[int]).Draw(t, "times")
-	dead, life := -1, -1
+	dead, life = -1, -1
 	for i := range story {
 		r := &story[i]
 		r.at = times[i]
 		switch {
-		case r.invalid:
+		case r.dead:
 			dead = max(dead, r.at)
 		case r.milestone >= storage.Delivered && r.milestone <= storage.Clicked:
 			life = max(life, r.at)
 		}
 	}
+	return story, dead, life
+}
 
-	var claims []storage.Claim
-	device := func(i int) string { return fmt.Sprintf("device-%d-%d", w.nextID, i) }
-	var names []string
+// anyOrder has several devices report the same in different orders, some of it before the upstream id is known, and some of
+// it again.
+func (w *world) anyOrder(t *rapid.T) {
+	const pushes = 3
+	story, dead, life := deviceStory(t, pushes)
+	devices := make([]string, rapid.IntRange(2, 4).Draw(t, "devices"))
 	for i := range devices {
-		names = append(names, device(i))
+		devices[i] = fmt.Sprintf("device-%d-%d", w.nextID, i)
 	}
-	var first int64
-	for range pushes {
-		d := w.draft(devices, devices)
-		d.Recipients = names
-		first = w.create(d).ID - pushes + 1
-		claims = append(claims, w.startOne())
+	claims := make([]storage.Claim, pushes)
+	for i := range claims {
+		d := w.draft(len(devices), len(devices))
+		d.Recipients = devices
+		w.create(d)
+		claims[i] = w.startOne()
 	}
+	base := w.now.Truncate(time.Second)
 	var rows []storage.Callback
-	for i := range devices {
-		for _, at := range rapid.Permutation(indexes(len(story))).Draw(t, "order") {
-			r := story[at]
-			row := w.row(up(first+int64(r.push)), names[i], r.milestone)
+	for _, device := range devices {
+		for _, r := range rapid.Permutation(story).Draw(t, "order") {
+			row := w.row(upstream(claims[r.push].Dispatch), device, r.milestone)
 			row.Time = base.Add(time.Duration(r.at) * time.Second)
-			if r.invalid {
+			if r.dead {
 				row.Invalidates = "UNREGISTERED"
 			}
 			rows = append(rows, row)
 		}
 	}
-	finishAt := rapid.SliceOfN(rapid.IntRange(0, len(rows)), pushes, pushes).Draw(t, "finish")
-	for i := 0; i <= len(rows); {
-		for p, at := range finishAt {
-			if at == i {
-				w.finish(w.result(claims[p], storage.DispatchSent))
-				finishAt[p] = -1
-			}
-		}
-		if i == len(rows) {
-			break
-		}
-		n := min(rapid.IntRange(1, len(rows)).Draw(t, "batch"), len(rows)-i)
-		for _, at := range finishAt {
-			if at > i {
-				n = min(n, at-i)
-			}
-		}
-		w.record(rows[i : i+n]...)
-		if rapid.Bool().Draw(t, "again") {
-			w.record(rows[i])
-		}
-		i += n
-	}
+	w.recordAmong(t, rows, claims)
 	var want []string
 	if dead > life {
-		want = names
+		want = devices
 	}
-	w.Equal(want, w.invalid(names...))
-	for _, d := range w.devices(names...) {
-		w.Equal(base.Add(time.Duration(dead)*time.Second).UTC(), d.Invalidity.Time)
+	check := func() {
+		w.Equal(want, w.invalid(devices...))
+		known := w.devices(devices...)
+		w.Len(known, len(want))
+		for _, d := range known {
+			w.Equal(base.Add(time.Duration(dead)*time.Second).UTC(), d.Invalidity.Time)
+		}
 	}
-	w.Len(w.devices(names...), len(want))
+	check()
 	w.record(rows...)
-	w.Equal(want, w.invalid(names...))
+	check()
 }
 
-func indexes(n int) []int {
-	list := make([]int, n)
-	for i := range list {
-		list[i] = i
+// recordAmong records rows in batches, and has each claim be sent at some time before, between or after them.
+func (w *world) recordAmong(t *rapid.T, rows []storage.Callback, claims []storage.Claim) {
+	sent := 0
+	for len(rows) > 0 {
+		if sent < len(claims) && rapid.IntRange(0, 2).Draw(t, "send") == 0 {
+			w.finish(w.result(claims[sent], storage.DispatchSent))
+			sent++
+			continue
+		}
+		n := rapid.IntRange(1, len(rows)).Draw(t, "batch")
+		w.record(rows[:n]...)
+		if rapid.Bool().Draw(t, "again") {
+			w.record(rows[0])
+		}
+		rows = rows[n:]
 	}
-	return list
+	for ; sent < len(claims); sent++ {
+		w.finish(w.result(claims[sent], storage.DispatchSent))
+	}
 }
 
 // deadRow is a failure that makes its device invalid.

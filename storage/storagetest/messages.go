@@ -69,6 +69,27 @@ var messageCases = []testCase{
 			w.messages(w.now.Add(-time.Hour), "a", "b", "c"))
 		w.Equal([]storage.Messages{{Count: 1, Last: w.now}, {}}, w.messages(w.now, "a", "b"))
 	}},
+	{"of a batch, those count whose message was taken, or may have been", func(w *world) {
+		w.sentBatch(5)
+		w.now = w.now.Add(time.Minute)
+		followUp := w.now
+		c := w.startOne()
+		for i, m := range w.messages(followUp, ids(5)...) {
+			w.Equal(storage.Messages{Count: 1, Last: followUp}, m, i)
+		}
+		w.finish(w.resultOf(c, storage.DispatchSending, took(0, "single-0"), refused(1)))
+		count := func() (counts []int) {
+			for _, m := range w.messages(followUp, ids(5)...) {
+				counts = append(counts, m.Count)
+			}
+			return counts
+		}
+		w.Equal([]int{1, 0, 1, 1, 1}, count())
+		w.now = w.now.Add(time.Second)
+		c = w.claimOne()
+		w.finish(w.resultOf(c, storage.DispatchExpired, took(2, "single-2")))
+		w.Equal([]int{1, 0, 1, 0, 0}, count())
+	}},
 	{"few ids are found in many recipients, after a restart too", func(w *world) {
 		w.create(w.draft(2500, 1000))
 		w.sendAll()

@@ -1,5 +1,5 @@
 // Package layout holds the packed forms in which the SQLite backend keeps what there are millions of: registration ids,
-// progress words, events, and lists of ordinals. Everything else in the database is ordinary rows.
+// progress words, events, single messages, and lists of ordinals. Everything else in the database is ordinary rows.
 //
 // Every form begins with a version byte; what another version wrote is refused with ErrFormat, never guessed at. Numbers
 // of fixed width are little-endian; a uvarint is encoding/binary's.
@@ -42,6 +42,27 @@
 //	┌───┬──────────────────────────────┬──────────────────┬─
 //	│ 1 │ first - end of last: varint  │ length: uvarint  │ …
 //	└───┴──────────────────────────────┴──────────────────┴─
+//
+// A set of ordinals (decision.ordinals) is a bit for each from the first on, or such a list, whichever is shorter:
+//
+//	┌───┬────────────────┬─────────────────┬─              ┌───┬──────────────────
+//	│ 1 │ first: uvarint │ 8 ordinals each │ …     or      │ 2 │ list of ordinals
+//	└───┴────────────────┴─────────────────┴─              └───┴──────────────────
+//
+// The single messages of a batch (batch.singles) are compressed as a whole, with DEFLATE; a text is its length, a uvarint,
+// and its bytes:
+//
+//	┌───┬───────────────┬   ┌──────────────────┬───────────────┬────────────────┬─
+//	│ 1 │ size: uvarint │   │ ordinal: uvarint │ content: text │ override: text │ …
+//	└───┴───────────────┴   └──────────────────┴───────────────┴────────────────┴─ of that size
+//
+// What became of them (batch_result.results) is a list to which more is appended:
+//
+//	┌───┬──────────────────┬───┬───────────────────────────────────────────────────┬─
+//	│ 1 │ ordinal: uvarint │ 1 │ upstream id, as a uvarint                         │ …
+//	│   │                  │ 2 │ upstream id, as a text                            │
+//	│   │                  │ 3 │ HTTP status: varint, code: varint, message: text  │
+//	└───┴──────────────────┴───┴───────────────────────────────────────────────────┴─
 package layout
 
 import (

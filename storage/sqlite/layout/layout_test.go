@@ -1,6 +1,7 @@
 package layout_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -148,6 +149,89 @@ func TestAChunkOfNeighboursTakesAFewBytes(t *testing.T) {
 	require.Less(t, len(layout.AppendOrdinals(nil, chunk)), 8)
 }
 
+func TestSetsReadBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := rapid.SampledFrom([]*rapid.Generator[uint32]{rapid.Uint32Range(0, 20), rapid.Uint32Range(9_000, 12_000),
+			rapid.Uint32Min(1<<32 - 100), rapid.Uint32()}).Draw(t, "range")
+		ordinals := slices.Sorted(slices.Values(rapid.SliceOfDistinct(draw, rapid.ID[uint32]).Draw(t, "ordinals")))
+		set := layout.AppendSet(nil, ordinals)
+		got, err := layout.ReadSet(set, len(ordinals))
+		require.NoError(t, err)
+		require.Equal(t, append([]uint32{}, ordinals...), got)
+		if len(ordinals) > 0 {
+			_, err = layout.ReadSet(set, len(ordinals)-1)
+			require.ErrorIs(t, err, layout.ErrFormat)
+		}
+	})
+}
+
+// TestASetOfNeighboursTakesABitEach is about a slice of a plan, in which anybody may be passed over.
+func TestASetOfNeighboursTakesABitEach(t *testing.T) {
+	var odd, all []uint32
+	for o := uint32(990_000); o < 1_000_000; o++ {
+		all = append(all, o)
+		if o%2 > 0 {
+			odd = append(odd, o)
+		}
+	}
+	require.LessOrEqual(t, len(layout.AppendSet(nil, odd)), 1256)
+	require.Less(t, len(layout.AppendSet(nil, all)), 10)
+}
+
+func TestSinglesReadBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		singles := rapid.SliceOf(rapid.Custom(func(t *rapid.T) layout.Single {
+			s := layout.Single{Ordinal: rapid.Uint32().Draw(t, "ordinal"), Override: rapid.String().Draw(t, "override")}
+			if content := rapid.SliceOf(rapid.Byte()).Draw(t, "content"); len(content) > 0 {
+				s.Content = content
+			}
+			return s
+		})).Draw(t, "singles")
+		packed := layout.AppendSingles([]byte{7}, singles)
+		require.Equal(t, byte(7), packed[0])
+		got, err := layout.ReadSingles(packed[1:], 1<<20)
+		require.NoError(t, err)
+		require.Equal(t, append([]layout.Single(nil), singles...), append([]layout.Single(nil), got...))
+		if len(singles) > 0 {
+			_, err = layout.ReadSingles(packed[1:], 1)
+			require.ErrorIs(t, err, layout.ErrFormat)
+		}
+	})
+}
+
+func TestSinglesOfOneTemplateTakeLittle(t *testing.T) {
+	singles := make([]layout.Single, 500)
+	for i := range singles {
+		singles[i] = layout.Single{Ordinal: uint32(i), Override: "1666165485030094861",
+			Content: fmt.Appendf(nil, `{"notification":{"android":{"alert":"Dear %d, your basket waits for you"}}}`, i*7919)}
+	}
+	require.Less(t, len(layout.AppendSingles(nil, singles)), 500*30)
+}
+
+func TestResultsReadBack(t *testing.T) {
+	draw := rapid.Custom(func(t *rapid.T) layout.Result {
+		r := layout.Result{Ordinal: rapid.Uint32().Draw(t, "ordinal")}
+		if r.Refused = rapid.Bool().Draw(t, "refused"); r.Refused {
+			r.HTTPStatus, r.Code, r.Message = rapid.Int().Draw(t, "status"), rapid.Int().Draw(t, "code"), rapid.String().Draw(t, "message")
+		} else {
+			r.UpstreamID = rapid.OneOf(rapid.StringMatching(`[0-9]{1,21}`), rapid.String()).Draw(t, "id")
+		}
+		return r
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		var want []layout.Result
+		var list []byte
+		for range rapid.IntRange(1, 3).Draw(t, "appended") {
+			some := rapid.SliceOf(draw).Draw(t, "results")
+			list = layout.AppendResults(list, some)
+			want = append(want, some...)
+		}
+		got, err := layout.ReadResults(list)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	})
+}
+
 func TestMembersAreFound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ids := rapid.SliceOfNDistinct(rapid.Custom(drawID), 1, 200, rapid.ID[string]).Draw(t, "ids")
@@ -182,6 +266,9 @@ func FuzzRead(f *testing.F) {
 	for _, seed := range [][]byte{
 		nil, w.Append(nil), layout.AppendRecipients(nil, []string{"1507bfd3f9e0a1b2c3d"}), layout.AppendRecipients(nil, []string{"a", "bc"}),
 		layout.AppendProgress(nil, []uint64{1, 300}), layout.AppendOrdinals(nil, []uint32{5, 6, 1}), {1, 0, 0, 0, 0},
+		layout.AppendSet(nil, []uint32{1, 3, 5}), layout.AppendSet(nil, []uint32{1, 1 << 31}),
+		layout.AppendSingles(nil, []layout.Single{{Ordinal: 1, Content: []byte("content")}}),
+		layout.AppendResults(nil, []layout.Result{{UpstreamID: "1"}, {UpstreamID: "x"}, {Refused: true, Message: "m"}}),
 	} {
 		f.Add(seed)
 	}
@@ -196,6 +283,9 @@ func FuzzRead(f *testing.F) {
 				return err
 			},
 			func() error { return layout.ReadProgress(data, make([]uint64, layout.PageSize)) },
+			func() error { _, err := layout.ReadSet(data, 1<<16); return err },
+			func() error { _, err := layout.ReadSingles(data, 1<<16); return err },
+			func() error { _, err := layout.ReadResults(data); return err },
 			func() error {
 				s, err := layout.ReadSegment(data)
 				for i := range s.Len() {

@@ -1,9 +1,13 @@
 package layout
 
 import (
+	"bytes"
+	"compress/flate"
 	"encoding/binary"
+	"io"
 	"math"
 	"strconv"
+	"sync"
 )
 
 const (
@@ -34,21 +38,47 @@ type Result struct {
 	Message    string
 }
 
-// AppendSingles appends the single messages of a batch.
-func AppendSingles(dst []byte, singles []Single) []byte {
-	dst = append(dst, singlesVersion)
-	for _, s := range singles {
-		dst = binary.AppendUvarint(dst, uint64(s.Ordinal))
-		dst = appendBytes(dst, s.Content)
-		dst = appendBytes(dst, s.Override)
+// deflaters are kept, for each takes a megabyte.
+var deflaters = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(nil, flate.BestSpeed)
+	if err != nil {
+		panic(err) // the level is one that there is
 	}
-	return dst
+	return w
+}}
+
+// AppendSingles appends the single messages of a batch. They come of one template, so that they are compressed.
+func AppendSingles(dst []byte, singles []Single) []byte {
+	var list []byte
+	for _, s := range singles {
+		list = binary.AppendUvarint(list, uint64(s.Ordinal))
+		list = appendBytes(list, s.Content)
+		list = appendBytes(list, s.Override)
+	}
+	packed := bytes.NewBuffer(binary.AppendUvarint(append(dst, singlesVersion), uint64(len(list))))
+	w := deflaters.Get().(*flate.Writer)
+	defer deflaters.Put(w)
+	w.Reset(packed)
+	_, _ = w.Write(list) // a buffer takes everything
+	_ = w.Close()
+	return packed.Bytes()
 }
 
-// ReadSingles reads what AppendSingles wrote. The contents share its memory; empty ones are nil.
-func ReadSingles(list []byte) ([]Single, error) {
+// ReadSingles reads what AppendSingles wrote, at most limit bytes of it. The contents share memory; empty ones are nil.
+func ReadSingles(packed []byte, limit int) ([]Single, error) {
 	r := listReader{what: "list of single messages"}
-	r.version(list, singlesVersion)
+	r.version(packed, singlesVersion)
+	if size := r.uvarint(); size > uint64(limit) {
+		r.fail("size")
+	} else if r.err == nil {
+		list := make([]byte, size)
+		inflater := flate.NewReader(bytes.NewReader(r.rest))
+		if _, err := io.ReadFull(inflater, list); err != nil {
+			r.fail("compression")
+		} else {
+			r.rest = list
+		}
+	}
 	var singles []Single
 	for r.more() {
 		s := Single{Ordinal: r.ordinal(), Content: r.bytes(), Override: string(r.bytes())}

@@ -29,6 +29,7 @@ CREATE TABLE invalid_device (
 
 ALTER TABLE held_callback ADD COLUMN invalidates TEXT NOT NULL DEFAULT '';
 
--- The messages that EngageLab took, or may have. Those that others than Susul sent were never claimed.
+-- The messages that EngageLab took, or may have. Those that others than Susul sent were never claimed. A batch of which some
+-- messages were taken may have ended in any way.
 CREATE INDEX dispatch_message ON dispatch (app, COALESCE(claim_time, sent_time))
-    WHERE state IN ('SENDING', 'SENT', 'UNANSWERED');
+    WHERE state IN ('SENDING', 'SENT', 'UNANSWERED') OR settled > 0;

@@ -13,13 +13,16 @@ import (
 )
 
 const (
-	messagesSince = ` FROM dispatch d WHERE d.app = ? AND COALESCE(d.claim_time, d.sent_time) >= ?
-		AND d.state IN ('SENDING', 'SENT', 'UNANSWERED')`
+	maybeTaken = `d.state IN ('SENDING', 'SENT', 'UNANSWERED')`
+
+	// A batch of which some messages were taken may have ended in any way.
+	messagesSince = ` WHERE d.app = ? AND COALESCE(d.claim_time, d.sent_time) >= ? AND (` + maybeTaken + ` OR d.settled > 0)`
 
 	// Pushes whose recipients are being forgotten have none.
-	selectMessagePushes = `SELECT p.id, p.recipients FROM push p WHERE p.forgotten = 0 AND p.id IN (SELECT d.push_id` + messagesSince + `)`
+	selectMessagePushes = `SELECT p.id, p.recipients FROM push p WHERE p.forgotten = 0 AND p.id IN (SELECT d.push_id FROM dispatch d` + messagesSince + `)`
 
-	selectMessages = `SELECT d.push_id, COALESCE(d.claim_time, d.sent_time), d.recipients` + messagesSince
+	selectMessages = `SELECT d.push_id, COALESCE(d.claim_time, d.sent_time), ` + maybeTaken + `, d.recipients, r.results
+		FROM dispatch d LEFT JOIN batch_result r ON r.dispatch_id = d.id` + messagesSince
 )
 
 // CountMessages implements storage.Dispatches. It looks the ids up once in each push, and goes over the dispatches once.
@@ -46,7 +49,8 @@ func (s *Store) CountMessages(ctx context.Context, app string, registrationIDs [
 				addressees[p.id] = found
 			}
 		}
-		return struct{}{}, countIn(ctx, q, addressees, counts, app, since)
+		y := tally{addressees: addressees, counts: counts}
+		return struct{}{}, y.dispatches(ctx, q, app, since)
 	})
 	for i, id := range registrationIDs {
 		counts[i] = counts[places[id]]
@@ -128,22 +132,22 @@ func (s *Store) addressees(ctx context.Context, q querier, p pushSize, places ma
 	return found, nil
 }
 
-// countIn counts the messages of all dispatches since a time. A dispatch is looked at in the form in which it is stored.
-func countIn(ctx context.Context, q querier, addressees map[int64][]addressee, counts []storage.Messages, app string, since time.Time) error {
-	if len(addressees) == 0 {
+// tally counts the messages of one dispatch after the other.
+type tally struct {
+	addressees map[int64][]addressee
+	counts     []storage.Messages
+
+	push    int64
+	at      time.Time
+	open    bool         // EngageLab took it, or may have
+	list    sql.RawBytes // its recipients, as they are stored
+	results sql.RawBytes // those of a batch, likewise
+}
+
+// dispatches counts all since a time.
+func (y *tally) dispatches(ctx context.Context, q querier, app string, since time.Time) error {
+	if len(y.addressees) == 0 {
 		return nil
-	}
-	var push int64
-	var at time.Time
-	var list sql.RawBytes
-	count := func(some []addressee) {
-		for _, a := range some {
-			m := &counts[a.place]
-			m.Count++
-			if at.After(m.Last) {
-				m.Last = at
-			}
-		}
 	}
 	rows, err := q.QueryContext(ctx, selectMessages, app, since.UnixMilli())
 	if err != nil {
@@ -151,26 +155,60 @@ func countIn(ctx context.Context, q querier, addressees map[int64][]addressee, c
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := rows.Scan(&push, millisTime{&at}, &list); err != nil {
+		if err := rows.Scan(&y.push, millisTime{&y.at}, &y.open, &y.list, &y.results); err != nil {
 			return err
 		}
-		all := addressees[push]
-		switch {
-		case len(all) == 0:
-		case list == nil:
-			count(all)
-		default:
-			if err := layout.EachRun(list, maxOrdinals, func(first uint32, n int) {
-				from := sort.Search(len(all), func(i int) bool { return all[i].ordinal >= first })
-				through := from
-				for through < len(all) && int(all[through].ordinal-first) < n {
-					through++
-				}
-				count(all[from:through])
-			}); err != nil {
-				return err
-			}
+		if err := y.dispatch(); err != nil {
+			return err
 		}
 	}
 	return rows.Err()
+}
+
+// dispatch counts the messages of one, whose recipients are looked at in the form in which they are stored.
+func (y *tally) dispatch() error {
+	all := y.addressees[y.push]
+	if len(all) == 0 {
+		return nil
+	}
+	settled := results{}
+	if y.results != nil {
+		var err error
+		if settled, err = unpackResults(y.results); err != nil {
+			return err
+		}
+	}
+	if y.list == nil {
+		y.add(all, settled)
+		return nil
+	}
+	return layout.EachRun(y.list, maxOrdinals, func(first uint32, n int) {
+		from := sort.Search(len(all), func(i int) bool { return all[i].ordinal >= first })
+		through := from
+		for through < len(all) && int(all[through].ordinal-first) < n {
+			through++
+		}
+		y.add(all[from:through], settled)
+	})
+}
+
+// add counts a message for each of some recipients: of a batch, not for those who were refused; where it is not open, only
+// for those whose message was taken.
+func (y *tally) add(some []addressee, settled results) {
+	for _, a := range some {
+		took := y.open
+		if len(settled) > 0 {
+			if r, ok := settled[a.ordinal]; ok {
+				took = r.UpstreamID != ""
+			}
+		}
+		if !took {
+			continue
+		}
+		m := &y.counts[a.place]
+		m.Count++
+		if y.at.After(m.Last) {
+			m.Last = y.at
+		}
+	}
 }
