@@ -146,7 +146,7 @@ func TestEmbeddedEtcdCarriesPoliciesAndElections(t *testing.T) {
 	}
 	_, err = store.Create(ctx, policy.Policy{
 		ID: "a", Trigger: policy.Trigger{Unless: storage.Clicked},
-		Steps: []policy.Step{{After: time.Hour, Content: policy.Content{Title: "t"}}},
+		Steps: []policy.Step{{After: time.Hour, Contents: policy.Contents{Content: &policy.Content{Title: "t"}}}},
 	})
 	require.NoError(t, err)
 	require.Len(t, store.Snapshot().List(), 1)

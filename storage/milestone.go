@@ -88,6 +88,9 @@ func (p Progress) At(step int) Milestones {
 	return (Milestones(p>>(step*milestones)) & allMilestones).Implied()
 }
 
+// Before returns what was reached in the steps before the given one.
+func (p Progress) Before(step int) Progress { return p & (1<<(step*milestones) - 1) }
+
 // InAnyStep returns the milestones reached in at least one step, with those implied.
 func (p Progress) InAnyStep() Milestones {
 	// What a union implies is the union of what its parts imply, so that the twelve steps may be laid over each other first.

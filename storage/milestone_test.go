@@ -78,6 +78,14 @@ func TestProgressIsASet(t *testing.T) {
 			any |= set.Implied()
 		}
 		require.Equal(t, any, p.InAnyStep())
+		for step := range storage.MaxSteps + 1 {
+			for other, set := range perStep {
+				if other >= step {
+					set = 0
+				}
+				require.Equal(t, set.Implied(), p.Before(step).At(other), "step %d before %d", other, step)
+			}
+		}
 	})
 }
 

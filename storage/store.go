@@ -122,9 +122,10 @@ type Callbacks interface {
 	// for good; a push that is not listed gains it as a new recipient. The rows, and what they refer to, are the caller's
 	// again when the method returns.
 	//
-	// A new row that Invalidates makes its device invalid, unless that reported life at a later time. A new row of the milestones
-	// Delivered, Displayed and Clicked is a report of life: it revives an invalid device, unless it is of an earlier time than
-	// the invalidity. Both hold for applied rows, and for rows of unknown messages once they are applied.
+	// A new row that Invalidates makes its device invalid, unless that reported life at that time or later, or was revived. A new
+	// row of the milestones Delivered, Displayed and Clicked is a report of life: it revives an invalid device, unless it is of
+	// an earlier time than the invalidity. So it does not matter in which order rows come. Both hold for applied rows, and for
+	// rows of unknown messages once they are applied.
 	//
 	// A store holds a bounded number of rows for each app. Rows of unknown recipients beyond that are counted and dropped.
 	// With rows of unknown messages beyond it, all others of the batch are stored, and the call returns ErrHeldFull.

@@ -186,7 +186,8 @@ type Dispatch struct {
 	PushID     int64
 	Step       int
 	State      DispatchState
-	Attempt    int // counts claims; identifies the claim that may finish the dispatch
+	Attempt    int       // counts claims; identifies the claim that may finish the dispatch
+	PlanTime   time.Time // when it was decided who gets it; of step 0, when the push was created
 	UpstreamID string
 	SentTime   time.Time
 	Refusal    *Refusal

@@ -190,6 +190,7 @@ func (d *demo) createPolicies(ctx context.Context) error {
 	}
 	client := susulv1.NewResendPolicyServiceClient(d.conn)
 	for _, request := range requests {
+		request.ResendPolicy.Limits = nil // whatever the time, nobody sleeps here: the follow-ups are what is to be seen
 		created, err := client.CreateResendPolicy(asAdmin(ctx), request)
 		if err != nil {
 			return fmt.Errorf("create resend policy %s: %w", request.GetResendPolicyId(), err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/clock"
@@ -52,6 +53,12 @@ func TestBothCasesCloseTheLoop(t *testing.T) {
 		script.Env = append(script.Environ(), "ADDRESS="+n.grpc, "TOKEN="+testToken)
 		out, err := script.CombinedOutput()
 		require.NoError(t, err, "%s", out)
+		// Whatever the time, nobody sleeps here.
+		_, err = n.policies.UpdateResendPolicy(t.Context(), &susulv1.UpdateResendPolicyRequest{
+			ResendPolicy: &susulv1.ResendPolicy{Name: "resendPolicies/" + name},
+			UpdateMask:   &fieldmaskpb.FieldMask{Paths: []string{"limits"}},
+		})
+		require.NoError(t, err)
 	}
 	cases := []seedCase{newsCase(t, n), promotionCase(t, n)}
 

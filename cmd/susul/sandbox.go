@@ -43,6 +43,7 @@ callbacks. GET /sandbox/requests tells what arrived, GET /sandbox/devices/{regis
 	flags.StringVar(&cfg.Callback.URL, "callback", "", "`URL` to report to, besides a push's own callback_url; {app_key} in it is replaced")
 	flags.StringVar(&cfg.Callback.Username, "callback-username", "", "user name that callbacks are signed with")
 	flags.StringVar(&cfg.Callback.Secret, "callback-secret", "", "secret that callbacks are signed with")
+	flags.Float64Var(&cfg.CallbackLoss, "callback-loss", 0, "share of callback rows that get lost on their way")
 	flags.IntVar(&cfg.Devices, "devices", 1000, "size of the population behind \"all\", tags, aliases and segments")
 	flags.Uint64Var(&cfg.Seed, "seed", 1, "decides how devices behave; the same seed gives the same run")
 	flags.Float64Var(&speed, "speed", 1, "how many times faster than real time the devices live")

@@ -10,6 +10,10 @@ grpcurl -plaintext -H "Authorization: Bearer $TOKEN" -d @ \
     "description": "Follow up on the morning's news with those who have not opened it.",
     "match": "type(custom_args) == map && \"kind\" in custom_args && custom_args.kind == \"news\"",
     "trigger": {"unless": "MILESTONE_CLICKED", "within": "7200s"},
+    "limits": {
+      "quiet_hours": {"start": "22:00", "end": "06:00", "default_time_zone": "Asia/Jakarta"},
+      "expire_after": "43200s"
+    },
     "steps": [
       {
         "after": "3600s",

@@ -100,6 +100,7 @@ func (a *API) NewGRPCServer(options ...grpc.ServerOption) (*grpc.Server, error) 
 	server := grpc.NewServer(append(options, append(interceptors, grpc.MaxRecvMsgSize(maxRequestBytes))...)...)
 	susulv1.RegisterPushServiceServer(server, pushService{API: a})
 	susulv1.RegisterCallbackServiceServer(server, callbackService{API: a})
+	susulv1.RegisterDeviceServiceServer(server, deviceService{API: a})
 	susulv1.RegisterResendPolicyServiceServer(server, resendPolicyService{API: a})
 	reflection.Register(server)
 	return server, nil

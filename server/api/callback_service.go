@@ -3,10 +3,12 @@ package api
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
+	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/storage"
 )
 
@@ -117,7 +119,11 @@ func (s callbackService) GetPushReport(ctx context.Context, req *susulv1.GetPush
 	if err != nil {
 		return nil, err
 	}
-	return &susulv1.GetPushReportResponse{Report: reportToProto(report)}, nil
+	effect, err := core.Effect(ctx, report)
+	if err != nil {
+		return nil, err
+	}
+	return &susulv1.GetPushReportResponse{Report: reportToProto(report, effect)}, nil
 }
 
 func (s callbackService) GetRecipient(ctx context.Context, req *susulv1.GetRecipientRequest) (*susulv1.GetRecipientResponse, error) {
@@ -138,6 +144,48 @@ func (s callbackService) GetRecipient(ctx context.Context, req *susulv1.GetRecip
 		return nil, notFound(req.GetName())
 	}
 	return &susulv1.GetRecipientResponse{Recipient: recipientToProto(app, id, found[0])}, nil
+}
+
+func (s callbackService) ExplainRecipient(ctx context.Context, req *susulv1.ExplainRecipientRequest) (*susulv1.ExplainRecipientResponse, error) {
+	var registrationID string
+	app, id, err := parsePush(req.GetName(), recipientPattern, &registrationID)
+	if err != nil {
+		return nil, err
+	}
+	core, err := s.coreForApp(ctx, app)
+	if err != nil {
+		return nil, err
+	}
+	explanation, err := core.ExplainRecipient(ctx, app, id, registrationID)
+	if err != nil {
+		return nil, err
+	}
+	resp := &susulv1.ExplainRecipientResponse{}
+	if pinned := explanation.Policy; pinned != nil {
+		resp.ResendPolicy, resp.ResendPolicyRevision = policyName(pinned.Name), pinned.Revision
+	}
+	for _, occurrence := range explanation.Occurrences {
+		resp.Occurrences = append(resp.Occurrences, occurrenceToProto(occurrence))
+	}
+	return resp, nil
+}
+
+func occurrenceToProto(o delivery.Occurrence) *susulv1.Occurrence {
+	p := &susulv1.Occurrence{
+		Time:              timeToProto(o.Time),
+		Step:              int32(o.Step),
+		Kind:              susulv1.OccurrenceKind(susulv1.OccurrenceKind_value["OCCURRENCE_KIND_"+string(o.Kind)]),
+		Reason:            o.Reason,
+		Variant:           o.Variant,
+		DueTime:           timeToProto(o.DueTime),
+		UpstreamMessageId: o.UpstreamID,
+		PlainContent:      o.PlainContent,
+		Text:              o.Text,
+	}
+	if o.Event != nil {
+		p.Event = eventToProto(*o.Event)
+	}
+	return p
 }
 
 func callbackFromProto(callback *susulv1.Callback) storage.Callback {
@@ -186,58 +234,12 @@ var milestones = []storage.Milestone{storage.Sent, storage.Delivered, storage.Di
 
 func milestoneToProto(m storage.Milestone) susulv1.Milestone { return susulv1.Milestone(m) }
 
-// milestoneFromProto returns the unknown milestone for a number that the proto does not name.
+// milestoneFromProto returns a milestone that is none for a number that the proto does not name.
 func milestoneFromProto(m susulv1.Milestone) storage.Milestone {
 	if _, named := susulv1.Milestone_name[int32(m)]; !named {
-		return storage.MilestoneUnknown
+		return math.MaxUint8
 	}
 	return storage.Milestone(m)
-}
-
-func reportToProto(report storage.Report) *susulv1.PushReport {
-	p := &susulv1.PushReport{
-		Name:  reportName(report.Push.App, report.Push.ID),
-		MsgId: msgID(report.Push.ID),
-		State: susulv1.PushState(susulv1.PushState_value["PUSH_STATE_"+string(report.Push.State)]),
-		Total: funnelToProto(report.Total),
-	}
-	for _, step := range report.Steps {
-		s := &susulv1.StepReport{
-			Step:         int32(step.Number),
-			State:        susulv1.StepState(susulv1.StepState_value["STEP_STATE_"+string(step.State)]),
-			Funnel:       funnelToProto(step.Counts),
-			CancelReason: string(step.CancelReason),
-			PassedOver:   countsByName(step.PassedOver),
-			Dispatches:   countsByName(step.Dispatches),
-		}
-		if !step.DueTime.IsZero() {
-			s.DueTime = timestamppb.New(step.DueTime)
-		}
-		p.Steps = append(p.Steps, s)
-	}
-	return p
-}
-
-func countsByName[K ~string](counts map[K]int) map[string]int64 {
-	named := make(map[string]int64, len(counts))
-	for name, n := range counts {
-		named[string(name)] = int64(n)
-	}
-	return named
-}
-
-func funnelToProto(c storage.Counts) *susulv1.Funnel {
-	rate := func(n int) float64 {
-		if c.Targets == 0 {
-			return 0
-		}
-		return float64(n) / float64(c.Targets)
-	}
-	return &susulv1.Funnel{
-		Targets: int64(c.Targets), Sent: int64(c.Sent), Delivered: int64(c.Delivered),
-		Displayed: int64(c.Displayed), Clicked: int64(c.Clicked), Failed: int64(c.Failed),
-		DeliveryRate: rate(c.Delivered), DisplayRate: rate(c.Displayed), ClickRate: rate(c.Clicked),
-	}
 }
 
 func recipientToProto(app string, id int64, r storage.Recipient) *susulv1.Recipient {

@@ -50,6 +50,8 @@ func everyCall() (ofApp, ofPolicies []proto.Message) {
 			&susulv1.UpdateResendPolicyRequest{ResendPolicy: policy},
 			&susulv1.DeleteResendPolicyRequest{Name: policy.GetName()},
 			&susulv1.WatchResendPoliciesRequest{},
+			&susulv1.GetFollowUpSwitchRequest{Name: app + "/followUpSwitch"},
+			&susulv1.UpdateFollowUpSwitchRequest{FollowUpSwitch: &susulv1.FollowUpSwitch{Name: app + "/followUpSwitch"}},
 		}
 }
 

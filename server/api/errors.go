@@ -122,6 +122,8 @@ var sentinels = []struct {
 	{errUnauthenticated, codes.Unauthenticated, susulv1.ErrorReason_ERROR_REASON_UNAUTHENTICATED, false, ""},
 	{errPermissionDenied, codes.PermissionDenied, susulv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED, false, ""},
 	{delivery.ErrUnknownApp, codes.NotFound, susulv1.ErrorReason_ERROR_REASON_NOT_FOUND, false, "no such app"},
+	{delivery.ErrTooLarge, codes.ResourceExhausted, susulv1.ErrorReason_ERROR_REASON_TOO_LARGE, false,
+		"there are too many pushes or recipients to answer this: narrow it, by time or by max_pushes"},
 	{delivery.ErrEngageLabUnavailable, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_ENGAGELAB_UNAVAILABLE, true,
 		"EngageLab can't be reached or takes no more requests now: try again"},
 	{storage.ErrNotFound, codes.NotFound, susulv1.ErrorReason_ERROR_REASON_NOT_FOUND, false, "no such resource"},

@@ -40,6 +40,7 @@ func (a *API) NewHTTPHandler(ctx context.Context, conn *grpc.ClientConn) (http.H
 	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
 		susulv1.RegisterPushServiceHandler,
 		susulv1.RegisterCallbackServiceHandler,
+		susulv1.RegisterDeviceServiceHandler,
 		susulv1.RegisterResendPolicyServiceHandler,
 	} {
 		if err := register(ctx, gateway, conn); err != nil {

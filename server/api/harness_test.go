@@ -214,6 +214,10 @@ func TestFaces(t *testing.T) {
 		{"update policy", world.TestUpdatePolicy},
 		{"invalid policies", world.TestInvalidPolicies},
 		{"watch policies", world.TestWatchPolicies},
+		{"full policies", world.TestFullPolicies},
+		{"update parts of a policy", world.TestUpdatePartsOfAPolicy},
+		{"invalid full policies", world.TestInvalidFullPolicies},
+		{"follow-up switch", world.TestFollowUpSwitch},
 		{"v4 withdrawal", world.TestV4Withdrawal},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(w, t) })

@@ -10,7 +10,6 @@ import (
 
 	"buf.build/go/protovalidate"
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
-	middleware "github.com/grpc-ecosystem/go-grpc-middleware/v2"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
@@ -90,9 +89,7 @@ func (a *API) streamErrors(srv any, stream grpc.ServerStream, info *grpc.StreamS
 		case <-ctx.Done():
 		}
 	}()
-	wrapped := middleware.WrapServerStream(stream)
-	wrapped.WrappedContext = ctx
-	err := handle(srv, wrapped)
+	err := handle(srv, endingStream{stream, ctx})
 	if errors.Is(context.Cause(ctx), errStreamEnded) {
 		err = errStreamEnded
 	}
@@ -101,6 +98,26 @@ func (a *API) streamErrors(srv any, stream grpc.ServerStream, info *grpc.StreamS
 		return toStatus(err)
 	}
 	return nil
+}
+
+// endingStream is a stream that ends with a context of its own, which a caller who sends nothing would not notice.
+type endingStream struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s endingStream) Context() context.Context { return s.ctx }
+
+// RecvMsg leaves the message to the stream when the context ends first: grpc-go ends the read with the call.
+func (s endingStream) RecvMsg(m any) error {
+	received := make(chan error, 1)
+	go func() { received <- s.ServerStream.RecvMsg(m) }()
+	select {
+	case err := <-received:
+		return err
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
 }
 
 // streams is the life of the streams that are open: they end when this node stops, or stops working.

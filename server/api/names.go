@@ -17,8 +17,12 @@ const (
 	pushPattern      = "apps/{app}/pushes/{push}"
 	reportPattern    = "apps/{app}/pushes/{push}/report"
 	recipientPattern = "apps/{app}/pushes/{push}/recipients/{recipient}"
+	devicePattern    = "apps/{app}/devices/{device}"
+	switchPattern    = "apps/{app}/followUpSwitch"
 	policyPattern    = policyPrefix + "{policy}"
-	policyPrefix     = "resendPolicies/"
+
+	policyReportPattern = policyPattern + "/report"
+	policyPrefix        = "resendPolicies/"
 )
 
 func appName(app string) string            { return resourcename.Sprint(appPattern, app) }
@@ -30,6 +34,10 @@ func reportName(app string, id int64) string {
 
 func recipientName(app string, id int64, registrationID string) string {
 	return resourcename.Sprint(recipientPattern, app, msgID(id), registrationID)
+}
+
+func deviceName(app, registrationID string) string {
+	return resourcename.Sprint(devicePattern, app, registrationID)
 }
 
 func msgID(id int64) string { return strconv.FormatInt(id, 10) }

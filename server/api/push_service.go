@@ -4,8 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
@@ -170,12 +168,8 @@ func pushToProto(push storage.Push, withDocument bool) *susulv1.Push {
 		p.FirstSentTime = timestamppb.New(push.FirstSentTime)
 	}
 	if withDocument && len(push.Document) <= maxShown {
-		document := &structpb.Struct{}
-		readable := protojson.UnmarshalOptions{RecursionLimit: maxNesting}
-		if readable.Unmarshal(push.Document, document) == nil { // JSON that nests too deeply is left out
-			p.Document = document
-			p.From = document.GetFields()["from"].GetStringValue()
-		}
+		p.Document = structOf(push.Document)
+		p.From = p.GetDocument().GetFields()["from"].GetStringValue()
 	}
 	return p
 }

@@ -1,12 +1,16 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 
 	"go.einride.tech/aip/fieldmask"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/policy"
@@ -36,14 +40,10 @@ func (s resendPolicyService) CreateResendPolicy(ctx context.Context, req *susulv
 // policyDraft reads a policy, which must be sound, and for an app that exists, or for all. Its error is a *Fault that
 // lists all that is wrong.
 func (a *API) policyDraft(id string, p *susulv1.ResendPolicy) (policy.Policy, error) {
-	draft, err := policyFromProto(p)
-	if err != nil {
-		return policy.Policy{}, err
-	}
+	draft, violations := policyFromProto(p)
 	draft.ID = id
-	var violations []*errdetails.BadRequest_FieldViolation
 	if broken := (*policy.InvalidError)(nil); errors.As(draft.Validate(), &broken) {
-		violations = policyViolations(broken)
+		violations = withOthers(violations, policyViolations(broken))
 	}
 	if _, known := a.apps[draft.App]; p.GetApp() != "" && (!known || p.GetApp() != appName(draft.App)) {
 		violations = append(violations, &errdetails.BadRequest_FieldViolation{
@@ -116,21 +116,72 @@ func (s resendPolicyService) UpdateResendPolicy(ctx context.Context, req *susulv
 	}
 	mask := req.GetUpdateMask()
 	whole := fieldmask.IsFullReplacement(mask)
-	if len(mask.GetPaths()) > 0 && !whole && !mask.IsValid(change) {
-		return nil, invalid("update_mask", "each path must lead to a field, and none into a list")
+	if !whole {
+		if mask, err = namedPaths(mask, change.ProtoReflect()); err != nil {
+			return nil, err
+		}
 	}
 	updated, err := policies.Update(ctx, revision, id, func(current policy.Policy) (policy.Policy, error) {
-		if whole {
-			return s.policyDraft(id, change)
+		merged := change
+		if !whole {
+			merged = policyToProto(current)
+			fieldmask.Update(mask, merged, change)
 		}
-		merged := policyToProto(current)
-		fieldmask.Update(mask, merged, change)
-		return s.policyDraft(id, merged)
+		draft, err := s.policyDraft(id, merged)
+		if err != nil {
+			return policy.Policy{}, err
+		}
+		return draft.WithMeasurementsOf(current), nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &susulv1.UpdateResendPolicyResponse{ResendPolicy: policyToProto(updated)}, nil
+}
+
+// namedPaths returns a mask with the names that the proto has, where REST may have JSON's. One without paths stands for what is
+// set in the message.
+func namedPaths(mask *fieldmaskpb.FieldMask, message protoreflect.Message) (*fieldmaskpb.FieldMask, error) {
+	if len(mask.GetPaths()) == 0 {
+		return &fieldmaskpb.FieldMask{Paths: setPaths(message, "")}, nil
+	}
+	named := &fieldmaskpb.FieldMask{}
+	for _, path := range mask.GetPaths() {
+		descriptor := message.Descriptor()
+		var names []string
+		for segment := range strings.SplitSeq(path, ".") {
+			var field protoreflect.FieldDescriptor
+			if descriptor != nil {
+				field = cmp.Or(descriptor.Fields().ByName(protoreflect.Name(segment)), descriptor.Fields().ByJSONName(segment))
+			}
+			if field == nil {
+				return nil, invalid("update_mask", "each path must lead to a field, and none into a list")
+			}
+			names = append(names, string(field.Name()))
+			descriptor = nil
+			if !field.IsList() && !field.IsMap() {
+				descriptor = field.Message()
+			}
+		}
+		named.Paths = append(named.Paths, strings.Join(names, "."))
+	}
+	return named, nil
+}
+
+// setPaths returns the paths of the fields that are set. A message of another package, such as a duration, is one value.
+func setPaths(message protoreflect.Message, prefix string) []string {
+	var paths []string
+	message.Range(func(field protoreflect.FieldDescriptor, value protoreflect.Value) bool {
+		path := prefix + string(field.Name())
+		if nested := field.Message(); nested != nil && !field.IsList() && !field.IsMap() &&
+			nested.ParentFile().Package() == message.Descriptor().ParentFile().Package() {
+			paths = append(paths, setPaths(value.Message(), path+".")...)
+		} else {
+			paths = append(paths, path)
+		}
+		return true
+	})
+	return paths
 }
 
 func (s resendPolicyService) DeleteResendPolicy(ctx context.Context, req *susulv1.DeleteResendPolicyRequest) (*susulv1.DeleteResendPolicyResponse, error) {

@@ -57,13 +57,25 @@ func (v validator) check(req any) error {
 	if err != nil {
 		return err
 	}
-	if create, ok := req.(*susulv1.CreateResendPolicyRequest); ok && create.ResendPolicy != nil {
-		violations = v.addPolicyFaults(violations, create)
-	}
 	if len(violations) == 0 {
-		return nil
+		return nil // what no rule can say, the handlers find out
 	}
-	return invalidFields(violations)
+	return invalidFields(withOthers(violations, v.api.otherFaults(req)))
+}
+
+// otherFaults returns what the request's handler would find wrong.
+func (a *API) otherFaults(req any) []*errdetails.BadRequest_FieldViolation {
+	switch req := req.(type) {
+	case *susulv1.CreateResendPolicyRequest:
+		var fault *Fault
+		if _, err := a.policyDraft(req.GetResendPolicyId(), req.GetResendPolicy()); req.ResendPolicy != nil && errors.As(err, &fault) {
+			return fault.Violations
+		}
+	case devicesRequest:
+		_, violations := devicesFromProto(req)
+		return violations
+	}
+	return nil
 }
 
 func (v validator) brokenRules(message proto.Message) ([]*errdetails.BadRequest_FieldViolation, error) {
@@ -89,15 +101,11 @@ func (v validator) brokenRules(message proto.Message) ([]*errdetails.BadRequest_
 	return violations, nil
 }
 
-// addPolicyFaults adds the policy's own faults, but for fields that broke a rule already, and for what is in them.
-func (v validator) addPolicyFaults(violations []*errdetails.BadRequest_FieldViolation, req *susulv1.CreateResendPolicyRequest) []*errdetails.BadRequest_FieldViolation {
-	_, err := v.api.policyDraft(req.GetResendPolicyId(), req.GetResendPolicy())
-	var fault *Fault
-	if !errors.As(err, &fault) {
-		return violations
-	}
-	for _, found := range fault.Violations {
-		told := slices.ContainsFunc(violations, func(v *errdetails.BadRequest_FieldViolation) bool {
+// withOthers adds other faults, but for fields that broke a rule already, and for what is in them.
+func withOthers(violations, others []*errdetails.BadRequest_FieldViolation) []*errdetails.BadRequest_FieldViolation {
+	rules := violations
+	for _, found := range others {
+		told := slices.ContainsFunc(rules, func(v *errdetails.BadRequest_FieldViolation) bool {
 			return v.GetField() == found.GetField() || strings.HasPrefix(found.GetField(), v.GetField()+".")
 		})
 		if !told {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,8 +59,12 @@ func (s *Service) CreatePush(ctx context.Context, req PushRequest) (storage.Push
 		return storage.Push{}, err
 	}
 	// What is being stored is stored, also for a caller who has gone: somebody must then tell the dispatcher.
+	storing := context.WithoutCancel(ctx)
+	if err := s.leaveOutInvalid(storing, &draft); err != nil {
+		return storage.Push{}, err
+	}
 	push, created, err := storePush(draft, func(draft storage.PushDraft) (storage.Push, bool, error) {
-		return s.Store.CreatePush(context.WithoutCancel(ctx), draft)
+		return s.Store.CreatePush(storing, draft)
 	})
 	if err != nil {
 		return storage.Push{}, err
@@ -69,6 +74,22 @@ func (s *Service) CreatePush(ctx context.Context, req PushRequest) (storage.Push
 	}
 	app.wake()
 	return s.awaitFirst(ctx, push)
+}
+
+// leaveOutInvalid takes recipients whose devices are invalid out of the first sending. If nobody is left, the push is accepted
+// and there is nothing to come of it.
+func (s *Service) leaveOutInvalid(ctx context.Context, draft *storage.PushDraft) error {
+	invalid, err := s.invalidAmong(ctx, draft.Push.App, draft.Recipients)
+	if err != nil || len(invalid) == 0 {
+		return err
+	}
+	draft.PassedOver = storage.PassedOver{storage.ReasonInvalidDevice: invalid}
+	first := draft.Dispatches[0]
+	draft.Dispatches = firstSending(without(len(draft.Recipients), invalid), first.DueTime, first.ExpireTime)
+	if len(draft.Dispatches) == 0 {
+		draft.Steps = nil
+	}
+	return nil
 }
 
 // ValidatePush checks a push as CreatePush would, and lets EngageLab check it too. It returns the id of the policy that
@@ -115,15 +136,7 @@ func (s *Service) choosePolicy(req PushRequest) (*policy.Compiled, error) {
 		}
 		return chosen, nil
 	}
-	chosen, ok, err := policies.Select(policy.Attributes{
-		App:        req.App,
-		PlanID:     req.Document.PlanID(),
-		RequestID:  req.Document.RequestID(),
-		CustomArgs: req.Document.CustomArgs(),
-		Platform:   req.Document.Platforms(),
-		Extras:     req.Document.Extras(),
-		External:   req.external,
-	})
+	chosen, ok, err := policies.Select(attributesOf(req.App, req.Document, req.external))
 	if err != nil {
 		s.Logger.Warn("some policies could not be matched", "app", req.App, "error", err)
 	}
@@ -131,6 +144,19 @@ func (s *Service) choosePolicy(req PushRequest) (*policy.Compiled, error) {
 		return nil, nil //nolint:nilnil // no policy is an ordinary outcome
 	}
 	return chosen, nil
+}
+
+// attributesOf is what a policy's match sees of a push.
+func attributesOf(app string, document engagelab.Document, external bool) policy.Attributes {
+	return policy.Attributes{
+		App:        app,
+		PlanID:     document.PlanID(),
+		RequestID:  document.RequestID(),
+		CustomArgs: document.CustomArgs(),
+		Platform:   document.Platforms(),
+		Extras:     document.Extras(),
+		External:   external,
+	}
 }
 
 // CheckPolicy returns ErrUnknownPolicy if the app's pushes can't name the policy; empty names none.
@@ -177,7 +203,11 @@ func (s *Service) draftPush(req PushRequest, chosen *policy.Compiled) (storage.P
 			CreateTime:   now,
 		},
 		Recipients: recipients,
-		Dispatches: firstSending(len(recipients), listed, now, expiry(now, req.Document.TimeToLive())),
+	}
+	if expire := expiry(now, req.Document.TimeToLive()); listed {
+		draft.Dispatches = firstSending(without(len(recipients), nil), now, expire)
+	} else { // the audience is EngageLab's to resolve, in one request
+		draft.Dispatches = []storage.DispatchDraft{{DueTime: now, ExpireTime: expire}}
 	}
 	if chosen != nil {
 		draft.Push.Policy = pin(chosen)
@@ -212,19 +242,12 @@ func expiry(from time.Time, timeToLive time.Duration) time.Time {
 	return from.Add(max(timeToLive, minHandover))
 }
 
-// firstSending cuts step 0 into dispatches. An audience that is not a list is EngageLab's to resolve, in one request.
-func firstSending(recipients int, listed bool, due, expire time.Time) []storage.DispatchDraft {
-	if !listed {
-		return []storage.DispatchDraft{{DueTime: due, ExpireTime: expire}}
-	}
+// firstSending cuts step 0 into dispatches to the given ordinals.
+func firstSending(ordinals []uint32, due, expire time.Time) []storage.DispatchDraft {
 	var drafts []storage.DispatchDraft
-	for from := 0; from < recipients; from += maxChunk {
-		ordinals := make([]uint32, min(maxChunk, recipients-from))
-		for i := range ordinals {
-			ordinals[i] = uint32(from + i)
-		}
+	for chunk := range slices.Chunk(ordinals, maxChunk) {
 		drafts = append(drafts, storage.DispatchDraft{
-			Chunk: len(drafts), Recipients: ordinals, DueTime: due, ExpireTime: expire,
+			Chunk: len(drafts), Recipients: chunk, DueTime: due, ExpireTime: expire,
 		})
 	}
 	return drafts
@@ -252,7 +275,7 @@ func (s *Service) awaitFirst(ctx context.Context, push storage.Push) (storage.Pu
 	if now, err := s.Store.GetPush(ctx, push.App, push.ID); err == nil {
 		push = now
 	}
-	if push.State == storage.PushActive && push.FirstSentTime.IsZero() {
+	if push.State == storage.PushActive && push.FirstSentTime.IsZero() && s.hasFirst(ctx, push) {
 		select {
 		case push = <-outcome:
 		case <-ctx.Done(): // it is accepted all the same
@@ -262,4 +285,10 @@ func (s *Service) awaitFirst(ctx context.Context, push storage.Push) (storage.Pu
 		return storage.Push{}, &RefusedError{*push.Refusal}
 	}
 	return push, nil
+}
+
+// hasFirst reports whether there is a first request to wait for. There is none if all devices were invalid.
+func (s *Service) hasFirst(ctx context.Context, push storage.Push) bool {
+	dispatches, err := s.Store.ListDispatches(ctx, push.ID, 0, 1)
+	return err != nil || len(dispatches) > 0
 }

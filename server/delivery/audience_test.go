@@ -95,7 +95,7 @@ func TestNothingIsLostWhileAnExternalPushIsMade(t *testing.T) {
 	const messages, devices, batches = 3, 200, 25
 	h := newHouse(t)
 	p := news()
-	p.Match, p.Steps = `external`, []policy.Step{{After: time.Hour, Content: policy.Content{Alert: "Missed it?"}}}
+	p.Match, p.Steps = `external`, []policy.Step{{After: time.Hour, Contents: says(policy.Content{Alert: "Missed it?"})}}
 	h.createPolicy(p)
 	var rows []storage.Callback
 	var upstream []string

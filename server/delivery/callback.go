@@ -19,8 +19,9 @@ const (
 )
 
 // knownStatuses maps EngageLab's names, lower-cased, to milestones. Names come from its documentation and SDKs, which
-// differ among themselves; configuration adds to them.
-func knownStatuses(extra map[string]storage.Milestone) map[string]storage.Milestone {
+// differ among themselves; configuration adds to them. A status by which a token is dead is a failure, unless it is said to be
+// something else.
+func knownStatuses(extra map[string]storage.Milestone, dead deadTokens) map[string]storage.Milestone {
 	statuses := map[string]storage.Milestone{
 		"sent":             storage.Sent,
 		"delivered":        storage.Delivered,
@@ -35,6 +36,11 @@ func knownStatuses(extra map[string]storage.Milestone) map[string]storage.Milest
 	}
 	for name, milestone := range extra {
 		statuses[strings.ToLower(name)] = milestone
+	}
+	for name := range dead.byStatus {
+		if _, known := statuses[name]; !known {
+			statuses[name] = storage.Failed
+		}
 	}
 	return statuses
 }
@@ -84,6 +90,10 @@ func (s *Service) normalise(row *storage.Callback, now time.Time, last *naming) 
 	row.LossSource = clip(row.LossSource, maxStatus)
 	if !readable(row.Time) {
 		row.Time = now
+	}
+	row.Invalidates = ""
+	if row.Milestone == storage.Failed {
+		row.Invalidates = s.dead.reason(row.Status, row.ErrorCode)
 	}
 }
 

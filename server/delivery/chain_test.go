@@ -1,11 +1,9 @@
 package delivery_test
 
 import (
-	"context"
 	"fmt"
-	"maps"
 	"slices"
-	"sync"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,149 +20,534 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// witness notes, for each claim that is decided about, whose clicks had been acknowledged before it. A dispatch that
-// EngageLab may have is repeated as it was: its earlier claim is the one that counts.
-type witness struct {
-	storage.Store
-	mu      sync.Mutex
-	clicked map[string]bool            // by registration id
-	atClaim map[string]map[string]bool // by cid: clicked as it was before the latest claim that decided who gets it
+// chain is some pushes to the same people under one policy, on their way through random events.
+type chain struct {
+	*house
+	*witness
+	model
+	rt      *rapid.T
+	n       int
+	pushes  []storage.Push
+	running bool
+	calls   int // at EngageLab and at the store, of which some fail
+	faulty  bool
 }
 
-func (w *witness) ClaimDispatches(ctx context.Context, req storage.ClaimRequest) ([]storage.Claim, error) {
-	w.mu.Lock()
-	before := maps.Clone(w.clicked)
-	w.mu.Unlock()
-	claims, err := w.Store.ClaimDispatches(ctx, req)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, claim := range claims {
-		if claim.Dispatch.State == storage.DispatchSending {
-			continue // repeated as it was decided before
-		}
-		w.atClaim[fmt.Sprintf("%d-%d-%d", claim.Push.ID, claim.Dispatch.Step, claim.Dispatch.Chunk)] = before
+// anyPolicy is a policy of two steps with whatever limits.
+func anyPolicy(t *rapid.T) policy.Policy {
+	often := func(label string) bool { return rapid.IntRange(0, 2).Draw(t, label) == 0 }
+	p := news()
+	p.Trigger = rapid.SampledFrom([]policy.Trigger{
+		{Unless: storage.Clicked}, {Unless: storage.Displayed}, {Unless: storage.Delivered}, {OnFailure: true},
+	}).Draw(t, "trigger")
+	p.Trigger.Within = 2 * time.Hour
+	text := "step {{ step }}"
+	if rapid.Bool().Draw(t, "personal") {
+		text += " for {{ device.registration_id }}"
 	}
-	return claims, err
+	for i := range p.Steps {
+		p.Steps[i].Contents = says(policy.Content{Alert: text})
+		if often("only gold") {
+			p.Steps[i].OnlyIf = `device.attributes.tier == "gold"`
+		}
+		if often("step holdout") {
+			p.Steps[i].HoldoutPermille = 300
+		}
+		if often("variants") {
+			p.Steps[i].Contents = policy.Contents{}
+			for _, id := range []string{"a", "b"} {
+				p.Steps[i].Variants = append(p.Steps[i].Variants, policy.Variant{ID: id, Contents: says(policy.Content{Alert: text})})
+			}
+		}
+	}
+	p.Steps[1].Origin = rapid.SampledFrom([]policy.Origin{policy.FromTrigger, policy.FromPreviousStep}).Draw(t, "origin")
+	p.Stack = rapid.Bool().Draw(t, "stack")
+	if often("holdout") {
+		p.HoldoutPermille = 300
+	}
+	if often("quiet hours") {
+		p.Limits.QuietHours = &policy.QuietHours{
+			From: policy.TimeOfDay(rapid.IntRange(0, 1439).Draw(t, "from")), Drop: rapid.Bool().Draw(t, "drop"), DefaultTimeZone: "Europe/Berlin",
+		}
+		p.Limits.QuietHours.Until = (p.Limits.QuietHours.From + policy.TimeOfDay(rapid.IntRange(1, 1000).Draw(t, "long"))) % 1440
+	}
+	if often("cap") {
+		p.Limits.FrequencyCap = &policy.FrequencyCap{
+			Messages: rapid.IntRange(1, 4).Draw(t, "messages"), Window: time.Duration(rapid.IntRange(1, 12).Draw(t, "window")) * time.Hour,
+		}
+	}
+	if often("gap") {
+		p.Limits.MinimumGap = time.Duration(rapid.IntRange(1, 300).Draw(t, "gap")) * time.Minute
+	}
+	if often("expiry") {
+		p.Limits.ExpireAfter = 4 * time.Hour
+	}
+	return p
 }
 
-// Whatever happens, in whatever order, a step reaches a recipient at most once; nobody whose click was acknowledged
-// before the claim gets a follow-up; and in the end everybody who did not click, and whose policy was left alone, got
-// every step.
+// Whatever happens, in whatever order, a step reaches a recipient at most once, and each decision about who gets it, and who
+// does not and why, is what the reference says of a world in which it was decided. In the end everybody has got each step, or
+// there is a reason.
 func TestChainsUnderRandomEvents(t *testing.T) {
 	etcd := etcdtest.Start(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		h := newHouseOn(t, etcd.Client())
 		defer h.close()
-		watch := &witness{Store: h.store, clicked: map[string]bool{}, atClaim: map[string]map[string]bool{}}
+		c := &chain{house: h, rt: rt, running: true}
+		c.begin()
+		defer func() {
+			if !c.world().deleted {
+				require.NoError(t, h.policies.Delete(t.Context(), "news", 0))
+			}
+			_, err := h.policies.SetSwitch(t.Context(), policy.Switch{App: app})
+			require.NoError(t, err)
+		}()
+		rt.Repeat(c.events())
+		c.end()
 		h.stop()
-		h.store = watch
-		h.start()
-		h.createPolicy(news())
-		defer func() { require.NoError(t, h.policies.Delete(t.Context(), "news", 0)) }()
-
-		n := rapid.IntRange(1, 8).Draw(rt, "people")
-		push, first := h.push(n, nil)
-		paused := false
-		flaky := 0
-		h.engageLab.hook(
-			func(sending) error { flaky++; return pick(flaky, errDown) },
-			func(sending) error { return pick(flaky+1, errLost) },
-		)
-		running := true
-		rt.Repeat(map[string]func(*rapid.T){
-			"click": func(rt *rapid.T) {
-				who := fmt.Sprintf("r%d", rapid.IntRange(0, n-1).Draw(rt, "who"))
-				h.callback(first, "click", who)
-				watch.mu.Lock()
-				watch.clicked[who] = true
-				watch.mu.Unlock()
-			},
-			"time passes": func(rt *rapid.T) {
-				h.clock.Advance(time.Duration(rapid.IntRange(1, 90).Draw(rt, "minutes")) * time.Minute)
-			},
-			"plan":    func(*rapid.T) { require.NoError(t, h.service.PlanDueSteps(t.Context())) },
-			"restart": func(*rapid.T) { h.stop(); h.start(); running = true },
-			"stop":    func(*rapid.T) { h.stop(); running = false },
-			"pause": func(rt *rapid.T) {
-				if rapid.IntRange(0, 9).Draw(rt, "rarely") > 0 {
-					return
-				}
-				paused = true
-				_, err := h.policies.Update(t.Context(), 0, "news", func(p policy.Policy) (policy.Policy, error) {
-					p.Paused = true
-					return p, nil
-				})
-				require.NoError(t, err)
-			},
-		})
-
-		// Let it come to its end.
-		if !running {
-			h.start()
-		}
-		h.engageLab.hook(nil, nil)
-		report := h.settledWhileTimePasses(push)
-		for range 3 { // each step, and once more
-			h.clock.Advance(6 * time.Hour)
-			require.NoError(t, h.service.PlanDueSteps(t.Context()))
-			report = h.settledWhileTimePasses(push)
-		}
-		h.stop()
-		checkChain(rt, h, watch, n, report, paused)
+		c.check()
 	})
 }
 
-// pick returns the error for every third call.
-func pick(call int, err error) error {
-	if call%3 == 0 {
+// begin creates the policy and the pushes.
+func (c *chain) begin() {
+	w := world{
+		now: c.clock.Now(), progress: map[int64]map[string]storage.Progress{}, unsure: map[int64]map[string]storage.Progress{},
+		invalid: map[string]bool{}, doubted: map[string]bool{}, tier: map[string]string{}, zone: map[string]string{},
+		withdrawn: map[int64]bool{},
+	}
+	c.witness = &witness{Store: c.store, worlds: []world{w}, claimed: map[int64]claimSeen{}, cids: map[string]bool{}}
+	c.house.stop()
+	c.store = c.witness
+	c.start()
+	c.engageLab.hook(nil, c.arrives)
+	c.policy = c.createPolicy(anyPolicy(c.rt))
+	c.firstSent = map[int64]time.Time{}
+	c.n = rapid.IntRange(1, 6).Draw(c.rt, "people")
+	for _, id := range people(c.n) {
+		c.device(c.rt, id)
+	}
+	for range rapid.IntRange(1, 3).Draw(c.rt, "pushes") {
+		push, _ := c.push(c.n, map[string]any{"body": map[string]any{
+			"platform": "android", "notification": map[string]any{"android": map[string]any{"title": "News", "alert": "Read it"}},
+			"options": map[string]any{"time_to_live": rapid.SampledFrom([]int{600, 86_400}).Draw(c.rt, "time to live")},
+		}})
+		c.settled(push)
+		c.pushes = append(c.pushes, push)
+		c.firstSent[push.ID] = push.FirstSentTime
+		c.change(func(w *world) {
+			w.progress[push.ID], w.unsure[push.ID] = map[string]storage.Progress{}, map[string]storage.Progress{}
+		}, func() {})
+		c.passes(time.Duration(rapid.IntRange(0, 40).Draw(c.rt, "minutes between")) * time.Minute)
+	}
+	c.crashing = func() bool { return c.fails(7) }
+	c.engageLab.hook(
+		func(sending) error { return c.error(errDown) },
+		func(s sending) error {
+			if err := c.arrives(s); err != nil {
+				return err
+			}
+			return c.error(errLost)
+		},
+	)
+}
+
+// fails is true for every k-th call while there are faults.
+func (c *chain) fails(k int) bool {
+	c.engageLab.mu.Lock()
+	defer c.engageLab.mu.Unlock()
+	c.calls++
+	return c.faulty && c.calls%k == 0
+}
+
+func (c *chain) error(err error) error {
+	if c.fails(4) {
 		return err
 	}
 	return nil
 }
 
-func checkChain(t *rapid.T, h *house, watch *witness, n int, report storage.Report, paused bool) {
-	got := map[string][]int{} // steps by registration id
-	for _, s := range h.engageLab.sendings {
-		var push int64
-		var step, chunk int
-		_, err := fmt.Sscanf(s.cid, "%d-%d-%d", &push, &step, &chunk)
-		require.NoError(t, err)
-		for _, id := range s.ids {
-			require.NotContains(t, got[id], step, "%s got step %d twice", id, step)
-			got[id] = append(got[id], step)
-			if step > 0 {
-				require.False(t, watch.atClaim[s.cid][id], "%s had clicked before %s was claimed", id, s.cid)
-			}
+func (c *chain) passes(d time.Duration) {
+	c.change(func(w *world) { w.now = w.now.Add(d) }, func() { c.clock.Advance(d) })
+}
+
+func (c *chain) someone(t *rapid.T) string {
+	return fmt.Sprintf("r%d", rapid.IntRange(0, c.n-1).Draw(t, "who"))
+}
+
+// message draws a message that EngageLab took, and one of its recipients.
+func (c *chain) message(t *rapid.T) (s sending, push int64, step int, id string) {
+	c.engageLab.mu.Lock()
+	s = rapid.SampledFrom(c.engageLab.sendings).Draw(t, "message")
+	c.engageLab.mu.Unlock()
+	_, err := fmt.Sscanf(s.cid, "%d-%d", &push, &step)
+	require.NoError(c.t, err)
+	return s, push, step, rapid.SampledFrom(s.ids).Draw(t, "who")
+}
+
+// events are what may happen.
+func (c *chain) events() map[string]func(*rapid.T) {
+	rarely := func(t *rapid.T, of int, do func()) {
+		if rapid.IntRange(1, of).Draw(t, "rarely") == 1 {
+			do()
 		}
 	}
-	require.Len(t, got, n)
-	if paused {
-		return
-	}
-	for id, steps := range got {
-		slices.Sort(steps)
-		if !watch.clicked[id] && !expiredAny(report) {
-			require.Equal(t, []int{0, 1, 2}, steps, "%s never clicked", id)
+	update := func(note func(*world, bool), set func(*policy.Policy, bool)) func(*rapid.T) {
+		return func(t *rapid.T) {
+			rarely(t, 3, func() {
+				on := rapid.Bool().Draw(t, "on")
+				if c.world().deleted {
+					return
+				}
+				c.change(func(w *world) { note(w, on) }, func() {
+					_, err := c.policies.Update(c.t.Context(), 0, "news", func(p policy.Policy) (policy.Policy, error) {
+						set(&p, on)
+						return p, nil
+					})
+					require.NoError(c.t, err)
+				})
+			})
 		}
+	}
+	return map[string]func(*rapid.T){
+		"report":         c.report,
+		"another report": c.report,
+		"a step comes due, and is sent": func(*rapid.T) {
+			c.comesDue()
+			c.plan()
+			c.work()
+		},
+		"a step comes due, and queues": func(*rapid.T) {
+			c.house.stop()
+			c.running = false
+			c.comesDue()
+			c.plan()
+		},
+		"the queue goes on": func(*rapid.T) {
+			c.house.stop()
+			c.start()
+			c.running = true
+			c.work()
+		},
+		"a device changes": func(t *rapid.T) { c.device(t, c.someone(t)) },
+		"time passes":      func(t *rapid.T) { c.passes(time.Duration(rapid.IntRange(1, 90).Draw(t, "minutes")) * time.Minute) },
+		"a moment":         func(t *rapid.T) { c.passes(time.Duration(rapid.IntRange(1, 90).Draw(t, "seconds")) * time.Second) },
+		"plan":             func(*rapid.T) { c.plan() },
+		"plan and send":    func(*rapid.T) { c.plan(); c.work() },
+		"send":             func(*rapid.T) { c.work() },
+		"stop":             func(*rapid.T) { c.house.stop(); c.running = false },
+		"restart":          func(*rapid.T) { c.house.stop(); c.start(); c.running = true },
+		"faults":           func(t *rapid.T) { c.engageLab.mu.Lock(); c.faulty = !c.faulty; c.engageLab.mu.Unlock() },
+		"pause":            update(func(w *world, on bool) { w.paused = on }, func(p *policy.Policy, on bool) { p.Paused = on }),
+		"pause step 1":     update(func(w *world, on bool) { w.stepPaused[1] = on }, func(p *policy.Policy, on bool) { p.Steps[0].Paused = on }),
+		"pause step 2":     update(func(w *world, on bool) { w.stepPaused[2] = on }, func(p *policy.Policy, on bool) { p.Steps[1].Paused = on }),
+		"other contents":   update(func(*world, bool) {}, func(p *policy.Policy, on bool) { p.Description, p.Stack = "changed", on }),
+		"delete": func(t *rapid.T) {
+			rarely(t, 12, func() {
+				if !c.world().deleted {
+					c.change(func(w *world) { w.deleted = true }, func() { require.NoError(c.t, c.policies.Delete(c.t.Context(), "news", 0)) })
+				}
+			})
+		},
+		"stop follow-ups": func(t *rapid.T) {
+			rarely(t, 3, func() {
+				on := rapid.Bool().Draw(t, "on")
+				c.change(func(w *world) { w.stopped = on }, func() {
+					_, err := c.policies.SetSwitch(c.t.Context(), policy.Switch{App: app, Stopped: on})
+					require.NoError(c.t, err)
+				})
+			})
+		},
+		"withdraw": func(t *rapid.T) {
+			rarely(t, 12, func() {
+				push := rapid.SampledFrom(c.pushes).Draw(t, "push")
+				if !c.world().withdrawn[push.ID] {
+					c.change(func(w *world) { w.withdrawn[push.ID] = true }, func() {
+						_, err := c.service.WithdrawPush(c.t.Context(), app, push.ID)
+						require.NoError(c.t, err)
+					})
+				}
+			})
+		},
 	}
 }
 
-// expiredAny reports whether EngageLab was down, or Susul stopped, for longer than a step's time to live.
-func expiredAny(report storage.Report) bool {
-	return slices.ContainsFunc(report.Steps, func(s storage.StepReport) bool {
-		return s.Dispatches[storage.DispatchExpired] > 0
+// device sets what is known of a device.
+func (c *chain) device(t *rapid.T, id string) {
+	tier := rapid.SampledFrom([]string{"gold", "gold", "gold", "tin", ""}).Draw(t, "tier")
+	zone := rapid.SampledFrom([]string{"", "Asia/Jakarta", "America/New_York", "Pacific/Auckland"}).Draw(t, "zone")
+	attributes := map[string]any{}
+	if tier != "" {
+		attributes["tier"] = tier
+	}
+	c.change(func(w *world) { w.tier[id], w.zone[id] = tier, zone }, func() { c.knows(id, attributes, zone) })
+}
+
+// report lets a device report something, whether Susul learns it from a callback or not. It takes a second, so that no two
+// reports are of the same time.
+func (c *chain) report(t *rapid.T) {
+	s, push, step, id := c.message(t)
+	status := rapid.SampledFrom([]string{"sent", "delivered", "displayed", "click", "click", "sent_failed", "target_invalid"}).Draw(t, "status")
+	lost := rapid.IntRange(0, 4).Draw(t, "lost") == 0
+	milestone := map[string]storage.Milestone{
+		"sent": storage.Sent, "delivered": storage.Delivered, "displayed": storage.Displayed, "click": storage.Clicked,
+	}[status]
+	if milestone == storage.MilestoneUnknown {
+		milestone, lost = storage.Failed, false
+	}
+	c.passes(time.Second)
+	if lost {
+		c.change(func(w *world) { w.unsure[push][id] = w.unsure[push][id].With(step, milestone) },
+			func() { c.engageLab.saw(s, status, id) })
+		return
+	}
+	// A report of a message whose answer has not arrived yet is held until then, so that it is open when it counts.
+	c.change(func(w *world) { w.unsure[push][id] = w.unsure[push][id].With(step, milestone); w.doubted[id] = true }, func() {
+		c.engageLab.saw(s, status, id)
+		_, err := c.service.RecordCallbacks(c.t.Context(), app, []storage.Callback{
+			{UpstreamID: s.upstream, RegistrationID: id, Status: status, Time: c.clock.Now()},
+		})
+		require.NoError(c.t, err)
+		invalid, err := c.store.InvalidDevices(c.t.Context(), app, []string{id})
+		require.NoError(c.t, err)
+		recipients, err := c.store.FindRecipients(c.t.Context(), push, []string{id})
+		require.NoError(c.t, err)
+		c.witness.mu.Lock()
+		defer c.witness.mu.Unlock()
+		w := c.witness.worlds[len(c.witness.worlds)-1].clone()
+		w.invalid[id] = len(invalid) > 0
+		w.doubted[id] = recipients[0].Progress.At(step)&storage.MilestonesOf(milestone) == 0
+		if !w.doubted[id] {
+			w.progress[push][id] = w.progress[push][id].With(step, milestone)
+		}
+		c.witness.worlds = append(c.witness.worlds, w)
 	})
 }
 
-// settledWhileTimePasses is settled for dispatches that wait for another try.
-func (h *house) settledWhileTimePasses(push storage.Push) storage.Report {
-	h.t.Helper()
-	ctx, cancel := context.WithCancel(h.t.Context())
-	defer cancel()
-	go func() {
-		for h.idle(ctx) == nil {
-			h.clock.Advance(time.Second)
+// comesDue lets time pass until the next step is due, if there is one.
+func (c *chain) comesDue() {
+	due, ok, err := c.store.NextStepTime(c.t.Context())
+	require.NoError(c.t, err)
+	if wait := due.Sub(c.clock.Now()); ok && wait > 0 {
+		c.passes(wait)
+	}
+}
+
+// plan plans what is due, unless Susul crashes at it.
+func (c *chain) plan() {
+	if err := c.service.PlanDueSteps(c.t.Context()); err != nil {
+		require.ErrorIs(c.t, err, errCrash)
+	}
+}
+
+// work waits until nothing is due to be sent any more.
+func (c *chain) work() {
+	if !c.running {
+		return
+	}
+	require.Eventually(c.t, func() bool {
+		next, ok, err := c.store.NextDispatchTime(c.t.Context(), app)
+		require.NoError(c.t, err)
+		return !ok || next.After(c.clock.Now())
+	}, patience, time.Millisecond)
+}
+
+// end heals all and lets time pass until nothing is to come.
+func (c *chain) end() {
+	c.engageLab.mu.Lock()
+	c.faulty = false
+	c.engageLab.mu.Unlock()
+	if !c.running {
+		c.start()
+	}
+	before, still := time.Time{}, 0
+	require.Eventually(c.t, func() bool {
+		c.plan()
+		next, ok, err := c.store.NextDispatchTime(c.t.Context(), app)
+		require.NoError(c.t, err)
+		step, due, err := c.store.NextStepTime(c.t.Context())
+		require.NoError(c.t, err)
+		if due && (!ok || step.Before(next)) {
+			next, ok = step, true
 		}
-	}()
-	return h.settled(push)
+		if still++; !next.Equal(before) {
+			before, still = next, 0
+		}
+		if ok && next.After(c.clock.Now()) && still > 3 { // what is in flight may end first
+			c.passes(next.Sub(c.clock.Now()))
+		}
+		return !ok && still > 3
+	}, 3*patience, time.Millisecond)
+}
+
+// check holds all decisions against the reference, and the outcome against the decisions.
+func (c *chain) check() {
+	got := c.deliveries()
+	settled := map[string]bool{} // by push, step and recipient
+	for _, d := range c.decided {
+		if d.step == 0 {
+			continue
+		}
+		c.checkDecision(d)
+		for _, ordinals := range d.passedOver {
+			for _, ordinal := range ordinals {
+				place := fmt.Sprintf("%d-%d-r%d", d.push, d.step, ordinal)
+				require.False(c.rt, settled[place], "%s is passed over once", place)
+				require.NotContains(c.rt, got, place, "%s was passed over", place)
+				settled[place] = true
+			}
+		}
+	}
+	for _, push := range c.pushes {
+		report, err := c.service.Report(c.t.Context(), app, push.ID)
+		require.NoError(c.rt, err)
+		for _, step := range report.Steps[1:] {
+			c.checkOutcome(push, step, got, settled)
+		}
+	}
+}
+
+// deliveries are the messages of follow-ups that arrived, by push, step and recipient.
+func (c *chain) deliveries() map[string]sending {
+	got := map[string]sending{}
+	upstream := map[string][]string{} // by push and recipient
+	for _, s := range c.engageLab.sendings {
+		var push int64
+		var step int
+		_, err := fmt.Sscanf(s.cid, "%d-%d", &push, &step)
+		require.NoError(c.rt, err)
+		for _, id := range s.ids {
+			place := fmt.Sprintf("%d-%d-%s", push, step, id)
+			require.NotContains(c.rt, got, place, "a step reaches a recipient at most once")
+			got[place] = s
+			device := fmt.Sprintf("%d-%s", push, id)
+			if step > 0 {
+				c.checkMessage(s, step, id, upstream[device])
+			}
+			upstream[device] = append(upstream[device], s.upstream)
+		}
+	}
+	return got
+}
+
+// checkMessage looks at what a recipient got.
+func (c *chain) checkMessage(s sending, step int, id string, earlier []string) {
+	want := fmt.Sprintf("step %d", step)
+	alert, _ := s.notification(c.t)["alert"].(string)
+	if strings.Contains(alert, "for") {
+		want += " for " + id
+	}
+	require.Equal(c.rt, want, alert)
+	replaced, has := s.options()["override_msg_id"]
+	require.Equal(c.rt, !c.policy.Stack, has)
+	if has {
+		require.Contains(c.rt, earlier, fmt.Sprint(replaced))
+	}
+}
+
+// checkDecision asks whether there was a world, while it was made, in which the reference agrees.
+func (c *chain) checkDecision(d decision) {
+	worlds := c.witness.worlds[d.from : d.last+1]
+	if d.stopped != "" {
+		require.True(c.rt, slices.ContainsFunc(worlds, func(w world) bool { return c.stops(w, d.push, d.step) == d.stopped }), "%s: %+v", d.stopped, d)
+		return
+	}
+	require.True(c.rt, slices.ContainsFunc(worlds, func(w world) bool { return c.stops(w, d.push, d.step) == "" }), "stopped: %+v", d)
+	if d.dispatch == 0 {
+		due := c.firstSent[d.push].Add(c.policy.Offset(d.step - 1))
+		require.False(c.rt, worlds[len(worlds)-1].now.Before(due), "planned before it is due")
+	}
+	for _, ordinal := range d.kept {
+		id := fmt.Sprintf("r%d", ordinal)
+		require.True(c.rt, slices.ContainsFunc(worlds, func(w world) bool {
+			return c.passesOver(w, d.push, d.step, id)[""] && (d.dispatch == 0 || !c.asleep(w, id)) && c.belowCaps(w, d, id)
+		}), "%s gets it: %+v", id, d)
+	}
+	for reason, ordinals := range d.passedOver {
+		for _, ordinal := range ordinals {
+			id := fmt.Sprintf("r%d", ordinal)
+			require.True(c.rt, slices.ContainsFunc(worlds, func(w world) bool { return c.agrees(w, d, reason, id) }), "%s, %s: %+v", id, reason, d)
+		}
+	}
+}
+
+// agrees reports whether the reference passes a recipient over for the reason, too.
+func (c *chain) agrees(w world, d decision, reason storage.Reason, id string) bool {
+	reasons := c.passesOver(w, d.push, d.step, id)
+	switch reason {
+	case storage.ReasonFrequencyCap, storage.ReasonMinimumGap:
+		messages, window := 1, c.policy.Limits.MinimumGap
+		if reason == storage.ReasonFrequencyCap {
+			messages, window = c.policy.Limits.FrequencyCap.Messages, c.policy.Limits.FrequencyCap.Window
+		}
+		for before := range reasons {
+			if !beforeCaps[before] {
+				return c.started(w, d, id, window) >= messages
+			}
+		}
+		return false
+	case storage.ReasonQuietHours:
+		// Of a dispatch whose recipients moved, those who sleep are left out.
+		return reasons[reason] || d.dispatch != 0 && reasons[""] && c.asleep(w, id)
+	default:
+		return reasons[reason]
+	}
+}
+
+// belowCaps reports whether neither cap nor gap certainly forbids a message.
+func (c *chain) belowCaps(w world, d decision, id string) bool {
+	limits := c.policy.Limits
+	if limit := limits.FrequencyCap; limit != nil && c.known(w, d, id, limit.Window) >= limit.Messages {
+		return false
+	}
+	return limits.MinimumGap == 0 || c.known(w, d, id, limits.MinimumGap) == 0
+}
+
+// known counts the messages to a device in a window that had certainly been taken when a claim was decided about. First sendings
+// do not wait for others' turns.
+func (c *chain) known(w world, d decision, id string, window time.Duration) int {
+	n := 0
+	for i, m := range c.taken {
+		before := d.takenAtStart
+		if m.step == 0 {
+			before = d.takenAtClaim
+		}
+		if i < before && m.id == id && m.dispatch != d.dispatch && c.claimed[m.dispatch].at.After(w.now.Add(-window)) {
+			n++
+		}
+	}
+	return n
+}
+
+// started counts the messages to a device that may have been in a window.
+func (c *chain) started(w world, d decision, id string, window time.Duration) int {
+	n := 0
+	for _, other := range c.decided {
+		if other.dispatch == 0 || other.dispatch == d.dispatch || !c.claimed[other.dispatch].latest.After(w.now.Add(-window)) {
+			continue
+		}
+		for _, ordinal := range other.kept {
+			if fmt.Sprintf("r%d", ordinal) == id {
+				n++
+				break
+			}
+		}
+	}
+	return n
+}
+
+// checkOutcome asks whether everybody has got a step, or there is a reason.
+func (c *chain) checkOutcome(push storage.Push, step storage.StepReport, got map[string]sending, settled map[string]bool) {
+	if step.State == storage.StepCancelled {
+		return // which was checked as a decision, or is what a withdrawal and an unanswered dispatch do
+	}
+	require.Equal(c.rt, storage.StepPlanned, step.State)
+	excused := step.Dispatches[storage.DispatchCancelled] + step.Dispatches[storage.DispatchExpired] +
+		step.Dispatches[storage.DispatchUnanswered] + step.Dispatches[storage.DispatchRefused]
+	for i := range c.n {
+		place := fmt.Sprintf("%d-%d-r%d", push.ID, step.Number, i)
+		if _, ok := got[place]; !ok && !settled[place] && excused == 0 {
+			require.Fail(c.rt, "there is no reason", "%s: %+v", place, step)
+		}
+	}
 }

@@ -23,6 +23,7 @@ type dispatcher struct {
 	app     string
 	signal  chan struct{}
 	slots   chan struct{} // holds a token per request in flight
+	turn    chan struct{} // holds a token while a claim is decided about that depends on what else is sent
 }
 
 func newDispatcher(s *Service, app string) *dispatcher {
@@ -30,6 +31,7 @@ func newDispatcher(s *Service, app string) *dispatcher {
 		service: s, app: app,
 		signal: make(chan struct{}, 1),
 		slots:  make(chan struct{}, s.SendersPerApp),
+		turn:   make(chan struct{}, 1),
 	}
 }
 

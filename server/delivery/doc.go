@@ -3,7 +3,11 @@
 //	accept.go     a push becomes durable: recipients, dispatches and step timers in one transaction
 //	dispatch.go   a dispatch is claimed, asked about once more, and handed to EngageLab
 //	callback.go   what EngageLab reports becomes events, counted once
-//	followup.go   a step is due: its recipients are looked at, the eligible become dispatches
+//	followup.go   a step is due: unless something stops it, its recipients are planned slice by slice
+//	eligibility.go  who of them gets it, or why not, and when; asked again when a dispatch is claimed
+//	limits.go     quiet hours, frequency caps and gaps, expiry
+//	content.go    what they get: variants, templates, plain content
+//	plan.go       those who get the same become dispatches
 //	report.go     what became of it all
 //	withdraw.go   a push is taken back
 //

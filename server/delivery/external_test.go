@@ -126,7 +126,7 @@ func TestAnExternalPushIsFollowedUp(t *testing.T) {
 	h := newHouse(t)
 	p := news()
 	p.Match = `external && custom_args == "theirs"`
-	p.Steps = []policy.Step{{After: time.Hour, Content: policy.Content{Title: "Missed it?", Alert: "Have a look, {{ custom_args }}."}}}
+	p.Steps = []policy.Step{{After: time.Hour, Contents: says(policy.Content{Title: "Missed it?", Alert: "Have a look, {{ custom_args }}."})}}
 	h.createPolicy(p)
 	h.record(theirs("one", "a", "sent", `"theirs"`), theirs("one", "b", "click", `"theirs"`), theirs("one", "c", "delivered", `"theirs"`),
 		theirs("two", "a", "sent", `"others"`))

@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
 	"time"
 
-	"susul.dev/susul/server/engagelab"
-	"susul.dev/susul/server/policy"
 	"susul.dev/susul/storage"
 )
 
@@ -19,13 +15,7 @@ const (
 
 	// dueStepsPage is how many due steps are read at once.
 	dueStepsPage = 100
-
-	// maxCompiled bounds the pinned policies that are kept compiled.
-	maxCompiled = 256
 )
-
-// errNoPolicy says that a step belongs to a push without a usable policy; such a step can't have been made by CreatePush.
-var errNoPolicy = errors.New("the push has no usable policy")
 
 // PlanDueSteps plans every step that is due. It is the leader's work; storage.ErrFenced ends it. A step that can't be
 // planned stays due and keeps no other from being planned.
@@ -47,9 +37,19 @@ func (s *Service) PlanDueSteps(ctx context.Context) error {
 	}
 }
 
-// NextStep returns when the next step is due; ok is false when none is scheduled.
+// NextStep returns when the next step is due to be planned or measured; ok is false when none is.
 func (s *Service) NextStep(ctx context.Context) (due time.Time, ok bool, err error) {
-	return s.Store.NextStepTime(ctx)
+	due, ok = s.judging.retryAt, !s.judging.retryAt.IsZero()
+	for _, next := range []func(context.Context) (time.Time, bool, error){s.Store.NextStepTime, s.Store.NextMeasureTime} {
+		t, some, err := next(ctx)
+		if err != nil {
+			return time.Time{}, false, err
+		}
+		if some && (!ok || t.Before(due)) {
+			due, ok = t, true
+		}
+	}
+	return due, ok, nil
 }
 
 // planStep looks at a push's recipients slice by slice and turns the eligible into dispatches.
@@ -58,7 +58,7 @@ func (s *Service) planStep(ctx context.Context, step storage.Step) error {
 	if err != nil {
 		return err
 	}
-	reason := s.stopReason(push)
+	reason := s.stopReason(push, step.Number)
 	if s.outbox[push.App] == nil {
 		reason = storage.ReasonUnknownApp
 	}
@@ -66,10 +66,16 @@ func (s *Service) planStep(ctx context.Context, step storage.Step) error {
 		s.Logger.Info("step cancelled", "app", push.App, "msg_id", push.ID, "step", step.Number, "reason", reason)
 		return ignoreConflict(s.Store.CancelStep(ctx, push.ID, step.Number, reason))
 	}
-	plan, err := s.newStepPlanner(push, step)
-	if err != nil {
+	if ready, err := s.reconcile(ctx, push, step); err != nil || !ready {
+		return err
+	}
+	plan, err := s.planPinned(ctx, push, step.Number)
+	if errors.Is(err, errUnusable) {
 		s.Logger.Error("step can't be planned", "app", push.App, "msg_id", push.ID, "step", step.Number, "error", err)
 		return ignoreConflict(s.Store.CancelStep(ctx, push.ID, step.Number, storage.ReasonUnusable))
+	}
+	if err != nil {
+		return err
 	}
 	for from := step.NextOrdinal; ; {
 		recipients, err := s.Store.ScanRecipients(ctx, push.ID, from, planSlice)
@@ -101,230 +107,28 @@ func ignoreConflict(err error) error {
 	return err
 }
 
-// stopReason returns why no more follow-ups of the push may go out, or nothing. A paused or deleted policy stops what is
-// pending; a policy that was deleted and made anew is another policy.
-func (s *Service) stopReason(push storage.Push) storage.Reason {
+// stopReason returns why a follow-up of the push may not go out, or nothing. What stops it is what is said now, not what the
+// push is pinned to: a paused or deleted policy stops what is pending, and so does a paused step or the app's switch. A policy
+// that was deleted and made anew is another policy.
+func (s *Service) stopReason(push storage.Push, step int) storage.Reason {
 	if push.State != storage.PushActive {
 		return storage.ReasonWithdrawn
 	}
 	if push.Policy == nil {
 		return storage.ReasonPolicyDeleted
 	}
-	live, ok := s.Policies.Snapshot().Get(push.Policy.Name)
+	policies := s.Policies.Snapshot()
+	live, ok := policies.Get(push.Policy.Name)
 	switch {
+	case policies.FollowUpsStopped(push.App):
+		return storage.ReasonFollowUpsStopped
 	case !ok || live.Policy.UID != push.Policy.UID:
 		return storage.ReasonPolicyDeleted
 	case live.Policy.Paused:
 		return storage.ReasonPolicyPaused
+	case step <= len(live.Policy.Steps) && live.Policy.Steps[step-1].Paused:
+		return storage.ReasonStepPaused
 	default:
 		return ""
 	}
-}
-
-// decideFollowUp stops a claimed follow-up, or narrows it to those who are still eligible.
-func (s *Service) decideFollowUp(claim storage.Claim) verdict {
-	if reason := s.stopReason(claim.Push); reason != "" {
-		return verdict{state: storage.DispatchCancelled, reason: reason}
-	}
-	pinned, err := s.compiled.get(claim.Push.Policy)
-	if err != nil {
-		s.Logger.Error("a pinned policy can't be used", "app", claim.Push.App, "msg_id", claim.Push.ID, "error", err)
-		return verdict{state: storage.DispatchCancelled, reason: storage.ReasonUnusable}
-	}
-	eligible := eligibleFor(pinned)
-	var v verdict
-	for _, recipient := range claim.Recipients {
-		if eligible(recipient) {
-			v.kept = append(v.kept, recipient)
-			continue
-		}
-		if v.passedOver == nil {
-			v.passedOver = storage.PassedOver{}
-		}
-		v.passedOver[storage.ReasonMilestoneReached] = append(v.passedOver[storage.ReasonMilestoneReached], recipient.Ordinal)
-	}
-	if len(v.kept) == 0 {
-		v.state, v.reason = storage.DispatchSkipped, storage.ReasonMilestoneReached
-	}
-	return v
-}
-
-// eligibleFor returns the one test that planning and claiming share.
-func eligibleFor(pinned *policy.Compiled) func(storage.Recipient) bool {
-	unless := pinned.Policy.Trigger.Unless
-	return func(r storage.Recipient) bool { return !r.Progress.InAnyStep().Has(unless) }
-}
-
-// stepPlanner turns slices of recipients into dispatches.
-type stepPlanner struct {
-	service   *Service
-	push      storage.Push
-	step      int
-	eligible  func(storage.Recipient) bool
-	content   *policy.CompiledStep
-	variables policy.Variables
-	shared    func() ([]byte, error) // the content of a step that is not personal
-	due       time.Time
-	expire    time.Time
-}
-
-func (s *Service) newStepPlanner(push storage.Push, step storage.Step) (*stepPlanner, error) {
-	pinned, err := s.compiled.get(push.Policy)
-	if err != nil {
-		return nil, err
-	}
-	if step.Number < 1 || step.Number > len(pinned.Steps) {
-		return nil, errNoPolicy
-	}
-	document, err := engagelab.ParseDocument(push.Document)
-	if err != nil {
-		return nil, err
-	}
-	now := s.Clock.Now()
-	content := pinned.Steps[step.Number-1]
-	variables := policy.Variables{Push: document.Members(), CustomArgs: document.CustomArgs(), Step: step.Number}
-	return &stepPlanner{
-		service: s, push: push, step: step.Number,
-		eligible: eligibleFor(pinned), content: content, variables: variables,
-		shared: sync.OnceValues(func() ([]byte, error) { return render(content, variables) }),
-		due:    now, expire: expiry(now, push.TimeToLive),
-	}, nil
-}
-
-// slice plans the recipients with from ≤ ordinal.
-func (p *stepPlanner) slice(ctx context.Context, recipients []storage.Recipient, from uint32) (storage.StepPlan, error) {
-	plan := storage.StepPlan{
-		PushID: p.push.ID, Step: p.step, From: from, Through: from,
-		PassedOver: storage.PassedOver{},
-		Done:       len(recipients) < planSlice,
-	}
-	if len(recipients) > 0 {
-		plan.Through = recipients[len(recipients)-1].Ordinal + 1
-	}
-	groups, err := p.groupByContent(ctx, recipients, plan.PassedOver)
-	if err != nil {
-		return storage.StepPlan{}, err
-	}
-	for _, group := range groups {
-		for ordinals := range slices.Chunk(group.ordinals, maxChunk) {
-			plan.Dispatches = append(plan.Dispatches, storage.DispatchDraft{
-				// A slice has no more dispatches than recipients, so that its first ordinal + index is used once.
-				Chunk:      int(from) + len(plan.Dispatches),
-				Recipients: ordinals,
-				Content:    group.content,
-				DueTime:    p.due,
-				ExpireTime: p.expire,
-			})
-		}
-	}
-	return plan, nil
-}
-
-// contentGroup is the recipients who get the same content.
-type contentGroup struct {
-	content  []byte
-	ordinals []uint32
-}
-
-// groupByContent renders the step for the eligible and puts together those whose content is the same, in the order of
-// their first recipient.
-func (p *stepPlanner) groupByContent(ctx context.Context, recipients []storage.Recipient, passedOver storage.PassedOver) ([]*contentGroup, error) {
-	var groups []*contentGroup
-	byContent := make(map[string]*contentGroup)
-	var failure error
-	for _, recipient := range recipients {
-		if err := ctx.Err(); err != nil {
-			return nil, err // rendering for thousands may take its time
-		}
-		if !p.eligible(recipient) {
-			passedOver[storage.ReasonMilestoneReached] = append(passedOver[storage.ReasonMilestoneReached], recipient.Ordinal)
-			continue
-		}
-		content, err := p.contentFor(recipient)
-		if err != nil {
-			passedOver[storage.ReasonTemplateFailed] = append(passedOver[storage.ReasonTemplateFailed], recipient.Ordinal)
-			failure = err
-			continue
-		}
-		group := byContent[string(content)]
-		if group == nil {
-			group = &contentGroup{content: content}
-			byContent[string(content)] = group
-			groups = append(groups, group)
-		}
-		group.ordinals = append(group.ordinals, recipient.Ordinal)
-	}
-	if failure != nil {
-		p.service.Logger.Warn("a step's template failed", "app", p.push.App, "msg_id", p.push.ID, "step", p.step,
-			"recipients", len(passedOver[storage.ReasonTemplateFailed]), "last_error", failure)
-	}
-	return groups, nil
-}
-
-// contentFor renders the step for a recipient, or once for all if it says nothing personal.
-func (p *stepPlanner) contentFor(recipient storage.Recipient) ([]byte, error) {
-	if !p.content.Personal() {
-		return p.shared()
-	}
-	variables := p.variables
-	variables.Device = map[string]any{"registration_id": recipient.RegistrationID}
-	return render(p.content, variables)
-}
-
-func render(content *policy.CompiledStep, variables policy.Variables) ([]byte, error) {
-	rendered, err := content.Render(variables)
-	if err != nil {
-		return nil, err
-	}
-	return rendered.Encode(), nil
-}
-
-// layContent lays a follow-up's rendered content over the push.
-func layContent(document engagelab.Document, content []byte) (engagelab.Document, error) {
-	if len(content) == 0 {
-		return document, nil
-	}
-	rendered, err := policy.DecodeRendered(content)
-	if err != nil {
-		return engagelab.Document{}, fmt.Errorf("stored content: %w", err)
-	}
-	return document.Overlay(rendered.Title, rendered.Alert, rendered.Overlay)
-}
-
-// pin freezes a policy for a push.
-func pin(chosen *policy.Compiled) *storage.PinnedPolicy {
-	return &storage.PinnedPolicy{
-		Name: chosen.Policy.ID, UID: chosen.Policy.UID, Revision: chosen.Policy.Revision, Spec: chosen.Spec(),
-	}
-}
-
-// compiledPolicies keeps pinned policies ready for use, by their revision.
-type compiledPolicies struct {
-	mu    sync.Mutex
-	byKey map[string]*policy.Compiled
-}
-
-func (c *compiledPolicies) get(pinned *storage.PinnedPolicy) (*policy.Compiled, error) {
-	if pinned == nil {
-		return nil, errNoPolicy
-	}
-	key := fmt.Sprintf("%s/%d", pinned.UID, pinned.Revision)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if compiled, ok := c.byKey[key]; ok {
-		return compiled, nil
-	}
-	spec, err := policy.Decode(pinned.Spec, pinned.Revision)
-	if err != nil {
-		return nil, fmt.Errorf("stored policy %s: %w", pinned.Name, err)
-	}
-	compiled, err := policy.Compile(spec)
-	if err != nil {
-		return nil, fmt.Errorf("stored policy %s: %w", pinned.Name, err)
-	}
-	if c.byKey == nil || len(c.byKey) >= maxCompiled {
-		c.byKey = make(map[string]*policy.Compiled)
-	}
-	c.byKey[key] = compiled
-	return compiled, nil
 }

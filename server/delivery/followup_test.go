@@ -1,7 +1,6 @@
 package delivery_test
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -83,7 +82,7 @@ func TestADispatchThatNobodyIsLeftForIsSkipped(t *testing.T) {
 	require.Zero(t, report.Steps[1].Targets)
 }
 
-func TestAPausedOrDeletedPolicyStopsItsSteps(t *testing.T) {
+func TestWhatStopsFollowUps(t *testing.T) {
 	pause := func(p policy.Policy) (policy.Policy, error) { p.Paused = true; return p, nil }
 	cases := map[string]struct {
 		stop func(h *house, p policy.Policy) error
@@ -103,6 +102,17 @@ func TestAPausedOrDeletedPolicyStopsItsSteps(t *testing.T) {
 			_, err := h.policies.Create(h.t.Context(), news())
 			return err
 		}, storage.ReasonPolicyDeleted},
+		"step paused": {func(h *house, p policy.Policy) error {
+			_, err := h.policies.Update(h.t.Context(), 0, p.ID, func(p policy.Policy) (policy.Policy, error) {
+				p.Steps[0].Paused = true
+				return p, nil
+			})
+			return err
+		}, storage.ReasonStepPaused},
+		"follow-ups stopped": {func(h *house, _ policy.Policy) error {
+			_, err := h.policies.SetSwitch(h.t.Context(), policy.Switch{App: app, Stopped: true})
+			return err
+		}, storage.ReasonFollowUpsStopped},
 	}
 	for name, c := range cases {
 		t.Run(name+" before the step is due", func(t *testing.T) {
@@ -127,9 +137,32 @@ func TestAPausedOrDeletedPolicyStopsItsSteps(t *testing.T) {
 			h.start()
 			report := h.settled(push)
 			require.Equal(t, map[storage.DispatchState]int{storage.DispatchCancelled: 1}, report.Steps[1].Dispatches)
+			require.Equal(t, c.want, h.requests(push, 1)[0].Reason)
 			require.Len(t, h.engageLab.sendings, 1)
 		})
 	}
+}
+
+// What was stopped stays so; what comes due once it goes on is sent.
+func TestStepsGoOnAfterAStop(t *testing.T) {
+	h := newHouse(t)
+	p := h.createPolicy(news())
+	push, _ := h.push(2, nil)
+	h.settled(push)
+	_, err := h.policies.SetSwitch(t.Context(), policy.Switch{App: app, Stopped: true})
+	require.NoError(t, err)
+	h.pass(3 * time.Hour)
+	_, err = h.policies.SetSwitch(t.Context(), policy.Switch{App: app})
+	require.NoError(t, err)
+	_, err = h.policies.Update(t.Context(), 0, p.ID, func(p policy.Policy) (policy.Policy, error) {
+		p.Steps = p.Steps[:1] // of a policy that has no such step any more, the pushes that have it keep theirs
+		p.Steps[0].Paused = true
+		return p, nil
+	})
+	require.NoError(t, err)
+	h.pass(2 * time.Hour)
+	require.Equal(t, "Last call, step 2.", h.next().notification(t)["alert"])
+	require.Equal(t, storage.ReasonFollowUpsStopped, h.settled(push).Steps[1].CancelReason)
 }
 
 func TestAChangedPolicyIsForLaterPushes(t *testing.T) {
@@ -138,7 +171,7 @@ func TestAChangedPolicyIsForLaterPushes(t *testing.T) {
 	_, first := h.push(1, nil)
 	_, err := h.policies.Update(t.Context(), 0, p.ID, func(p policy.Policy) (policy.Policy, error) {
 		p.Steps = p.Steps[:1]
-		p.Steps[0].After, p.Steps[0].Content.Title = time.Minute, "Changed"
+		p.Steps[0].After, p.Steps[0].Contents = time.Minute, says(policy.Content{Title: "Changed"})
 		return p, nil
 	})
 	require.NoError(t, err)
@@ -151,9 +184,9 @@ func TestAChangedPolicyIsForLaterPushes(t *testing.T) {
 func TestPersonalContentIsGroupedByWhatItSays(t *testing.T) {
 	h := newHouse(t)
 	p := news()
-	p.Steps = []policy.Step{{After: time.Hour, Content: policy.Content{
+	p.Steps = []policy.Step{{After: time.Hour, Contents: says(policy.Content{
 		Alert: "{{ custom_args.picks[device.registration_id] | default: 'a scarf' }}",
-	}}}
+	})}}
 	p.Match = "type(custom_args) == map"
 	h.createPolicy(p)
 	push, _ := h.push(2500, map[string]any{"custom_args": map[string]any{"picks": map[string]any{"r7": "a kettle"}}})
@@ -168,23 +201,8 @@ func TestPersonalContentIsGroupedByWhatItSays(t *testing.T) {
 		sizes[alert] = append(sizes[alert], len(s.ids))
 	}
 	require.Equal(t, []int{1}, sizes["a kettle"])
-	require.ElementsMatch(t, []int{1000, 1000, 499}, sizes["a scarf"])
+	require.ElementsMatch(t, []int{999, 1000, 500}, sizes["a scarf"], "one for each message that they replace")
 	require.Equal(t, 2500, h.settled(push).Steps[1].Targets)
-}
-
-func TestATemplateThatFailsSendsNothingBroken(t *testing.T) {
-	h := newHouse(t)
-	p := news()
-	p.Steps = p.Steps[:1]
-	p.Steps[0].Content = policy.Content{Title: "{{ push.body.notification.android.alert }}"}
-	h.createPolicy(p)
-	huge := strings.Repeat("x", 2000) // over the bound of a title
-	push, _ := h.push(2, map[string]any{"body": map[string]any{"platform": "android",
-		"notification": map[string]any{"android": map[string]any{"alert": huge}}}})
-	h.pass(3 * time.Hour)
-	report := h.settled(push)
-	require.Equal(t, 2, report.Steps[1].PassedOver[storage.ReasonTemplateFailed])
-	require.Len(t, h.engageLab.sendings, 1)
 }
 
 func TestAPlanGoesOnWhereItStopped(t *testing.T) {

@@ -29,121 +29,6 @@ const (
 	patience = 20 * time.Second
 )
 
-// sending is one request that reached EngageLab.
-type sending struct {
-	cid      string
-	ids      []string
-	document engagelab.Document
-	upstream string
-}
-
-func (s sending) notification(t *testing.T) map[string]any {
-	t.Helper()
-	body, _ := s.document.Members()["body"].(map[string]any)
-	notification, _ := body["notification"].(map[string]any)
-	android, ok := notification["android"].(map[string]any)
-	require.True(t, ok)
-	return android
-}
-
-// engageLab is a Sender that remembers what it got, and recognises a repeated cid. Its hooks may change an answer.
-type engageLab struct {
-	mu        sync.Mutex
-	byCID     map[string]string
-	sendings  []sending
-	withdrawn []string
-	arrived   chan sending // one for each new cid
-
-	// before is called with each request before it counts, and may refuse it.
-	before func(sending) error
-	// after is called once a request has counted; its error is a lost answer.
-	after      func(sending) error
-	onWithdraw func(id string) error
-}
-
-func newEngageLab() *engageLab {
-	return &engageLab{byCID: map[string]string{}, arrived: make(chan sending, 10_000)}
-}
-
-func (e *engageLab) Push(_ context.Context, body []byte) (engagelab.PushResponse, error) {
-	document, err := engagelab.ParseDocument(body)
-	if err != nil {
-		return engagelab.PushResponse{}, err
-	}
-	ids, _ := document.RegistrationIDs()
-	s := sending{cid: cidOf(document), ids: ids, document: document}
-	e.mu.Lock()
-	before, after := e.before, e.after
-	e.mu.Unlock()
-	if before != nil {
-		if err := before(s); err != nil {
-			return engagelab.PushResponse{}, err
-		}
-	}
-	e.mu.Lock()
-	upstream, repeated := e.byCID[s.cid]
-	if !repeated {
-		upstream = fmt.Sprintf("%d", 1000+len(e.byCID))
-		e.byCID[s.cid] = upstream
-	}
-	s.upstream = upstream
-	if !repeated {
-		e.sendings = append(e.sendings, s)
-		e.arrived <- s
-	}
-	e.mu.Unlock()
-	if after != nil {
-		if err := after(s); err != nil {
-			return engagelab.PushResponse{}, err
-		}
-	}
-	return engagelab.PushResponse{MsgID: upstream}, nil
-}
-
-func cidOf(document engagelab.Document) string {
-	body, _ := document.Members()["body"].(map[string]any)
-	options, _ := body["options"].(map[string]any)
-	cid, _ := options["cid"].(string)
-	return cid
-}
-
-func (e *engageLab) Validate(context.Context, []byte) (engagelab.PushResponse, error) {
-	return engagelab.PushResponse{}, nil
-}
-
-func (e *engageLab) StatusDetail(context.Context, []string) (map[string]engagelab.StatusDetail, error) {
-	return nil, errDown
-}
-
-func (e *engageLab) StatusBatch(context.Context, []string) ([]json.RawMessage, error) {
-	return nil, errDown
-}
-
-func (e *engageLab) Withdraw(_ context.Context, id string) (engagelab.PushResponse, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.onWithdraw != nil {
-		if err := e.onWithdraw(id); err != nil {
-			return engagelab.PushResponse{}, err
-		}
-	}
-	e.withdrawn = append(e.withdrawn, id)
-	return engagelab.PushResponse{MsgID: id}, nil
-}
-
-func (e *engageLab) hook(before, after func(sending) error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.before, e.after = before, after
-}
-
-var (
-	errDown    = &engagelab.Error{HTTPStatus: 503, Code: engagelab.CodeInternal, Message: "down"}
-	errRefused = &engagelab.Error{HTTPStatus: 400, Code: engagelab.CodeInvalidParameter, Message: "the title is odd"}
-	// errLost leaves open whether EngageLab took the request.
-	errLost = &engagelab.Error{HTTPStatus: 502, Code: engagelab.CodeInternal, Message: "bad gateway"}
-)
-
 // house is a Service with all that it needs, in a time of its own.
 type house struct {
 	t         *testing.T
@@ -154,10 +39,15 @@ type house struct {
 	senders   int
 	retention time.Duration
 	external  int
+	dead      map[string]string // callbacks.dead_tokens
+	deleting  bool              // apps[].delete_invalid_devices
+	rate      float64           // apps[].requests_per_second
+	registry  *prometheus.Registry
 	service   *delivery.Service
 	stop      func()
 
 	stopPolicies func()
+	remote       *remotePolicies // stands between the service and the policies, unless nil
 }
 
 func newHouse(t *testing.T) *house {
@@ -202,14 +92,27 @@ func (h *house) startPolicies(client *clientv3.Client) {
 	<-h.policies.Loaded()
 }
 
+// options are what a new Service over the same store needs.
+func (h *house) options() delivery.Options {
+	h.registry = prometheus.NewRegistry()
+	policies := delivery.Policies(h.policies)
+	if h.remote != nil {
+		policies = h.remote
+	}
+	return delivery.Options{
+		Store: h.store, Policies: policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
+		Apps: map[string]delivery.App{app: {
+			Sender: h.engageLab, CallbackURL: "https://susul.example/cb", RequestsPerSecond: h.rate, DeleteInvalidDevices: h.deleting,
+		}},
+		DeadTokens:   h.dead,
+		Metrics:      delivery.NewMetrics(h.registry),
+		AnswerWithin: patience, SendersPerApp: h.senders, Retention: h.retention, ExternalPushes: h.external,
+	}
+}
+
 // start runs a new Service over the same store, as after a restart.
 func (h *house) start() {
-	h.service = delivery.New(delivery.Options{
-		Store: h.store, Policies: h.policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
-		Apps:         map[string]delivery.App{app: {Sender: h.engageLab, CallbackURL: "https://susul.example/cb"}},
-		Metrics:      delivery.NewMetrics(prometheus.NewRegistry()),
-		AnswerWithin: patience, SendersPerApp: h.senders, Retention: h.retention, ExternalPushes: h.external,
-	})
+	h.service = delivery.New(h.options())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- h.service.Run(ctx) }()
@@ -226,11 +129,14 @@ func news() policy.Policy {
 		Match:   `custom_args == "news"`,
 		Trigger: policy.Trigger{Unless: storage.Clicked, Within: 2 * time.Hour},
 		Steps: []policy.Step{
-			{After: time.Hour, Content: policy.Content{Title: "Again: {{ push.body.notification.android.title }}"}},
-			{After: 3 * time.Hour, Content: policy.Content{Alert: "Last call, step {{ step }}."}},
+			{After: time.Hour, Contents: says(policy.Content{Title: "Again: {{ push.body.notification.android.title }}"})},
+			{After: 3 * time.Hour, Contents: says(policy.Content{Alert: "Last call, step {{ step }}."})},
 		},
 	}
 }
+
+// says are the contents of a step that has one for all.
+func says(content policy.Content) policy.Contents { return policy.Contents{Content: &content} }
 
 func (h *house) createPolicy(p policy.Policy) policy.Policy {
 	h.t.Helper()
@@ -311,6 +217,7 @@ func (h *house) settled(push storage.Push) storage.Report {
 // callback reports a status for people of a sending.
 func (h *house) callback(s sending, status string, ids ...string) storage.CallbackSummary {
 	h.t.Helper()
+	h.engageLab.saw(s, status, ids...)
 	rows := make([]storage.Callback, len(ids))
 	for i, id := range ids {
 		rows[i] = storage.Callback{UpstreamID: s.upstream, RegistrationID: id, Status: status}

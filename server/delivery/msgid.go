@@ -15,7 +15,15 @@ func newMsgID(now time.Time) int64 {
 	return now.UnixMilli()<<msgIDRandomBits | rand.Int64N(1<<msgIDRandomBits)
 }
 
+// firstMsgID returns an id below those of all pushes of a time and later, and above those of earlier ones.
+func firstMsgID(t time.Time) int64 { return t.UnixMilli() << msgIDRandomBits }
+
 // cid returns the id by which EngageLab recognises a repeated dispatch.
 func cid(push int64, step, chunk int) string {
 	return fmt.Sprintf("%d-%d-%d", push, step, chunk)
+}
+
+// singleCID returns the id by which EngageLab recognises a repeated message of a batch.
+func singleCID(push int64, step, chunk int, ordinal uint32) string {
+	return fmt.Sprintf("%d-%d-%d-%d", push, step, chunk, ordinal)
 }

@@ -54,23 +54,42 @@ func (s *Service) attempt(ctx context.Context, claim storage.Claim) (storage.Dis
 		}
 		return s.handOver(ctx, claim, result), nil
 	}
-	v := s.decide(claim)
-	if v.state != "" {
-		result.State, result.Reason, result.PassedOver = v.state, v.reason, v.passedOver
-		return result, nil
-	}
-	start := storage.DispatchStart{ID: result.ID, Attempt: result.Attempt, PassedOver: v.passedOver}
-	if len(v.passedOver) > 0 {
-		start.Recipients, claim.Recipients = ordinals(v.kept), v.kept
-	}
-	switch err := s.Store.StartDispatch(ctx, start); {
-	case errors.Is(err, storage.ErrConflict):
-		result.State = storage.DispatchPending // the store knows what stopped it, and cancels it
-		return result, nil
-	case err != nil:
+	claim, result, err := s.start(ctx, claim, result)
+	if err != nil || result.State != "" {
 		return result, err
 	}
 	return s.handOver(ctx, claim, result), nil
+}
+
+// start decides about a claim, narrows it to those whom it may go to, and tells the store that it is on its way. A result with a
+// state is what becomes of it instead.
+func (s *Service) start(ctx context.Context, claim storage.Claim, result storage.DispatchResult) (storage.Claim, storage.DispatchResult, error) {
+	endTurn, err := s.takeTurn(ctx, claim, result.Time)
+	if err != nil {
+		return claim, result, err
+	}
+	defer endTurn()
+	v, err := s.decide(ctx, claim)
+	if err != nil {
+		return claim, result, err
+	}
+	if v.state != "" {
+		result.State, result.Reason, result.PassedOver = v.state, v.reason, v.passedOver
+		if v.state == storage.DispatchPending {
+			result.Time, result.ExpireTime = v.until, v.expire
+		}
+		return claim, result, nil
+	}
+	start := storage.DispatchStart{ID: result.ID, Attempt: result.Attempt, PassedOver: v.passedOver}
+	if len(v.passedOver) > 0 {
+		start.Recipients, claim.Recipients, claim.Dispatch.Singles = ordinals(v.kept), v.kept, v.singles
+	}
+	err = s.Store.StartDispatch(ctx, start)
+	if errors.Is(err, storage.ErrConflict) {
+		result.State = storage.DispatchPending // the store knows what stopped it, and cancels it
+		return claim, result, nil
+	}
+	return claim, result, err
 }
 
 // lastTry is until when a dispatch that EngageLab may have is repeated. If EngageLab had been down instead, a repetition
@@ -96,23 +115,35 @@ func unanswered(d storage.Dispatch, result storage.DispatchResult) storage.Dispa
 
 // verdict is what is decided about a claim: it may go to those who are kept, unless there is a state.
 type verdict struct {
-	state      storage.DispatchState
-	reason     storage.Reason
-	kept       []storage.Recipient
-	passedOver storage.PassedOver
+	state  storage.DispatchState
+	reason storage.Reason
+	// until and expire are, of a Pending one, the times to which it is deferred.
+	until, expire time.Time
+	kept          []storage.Recipient
+	singles       []storage.Single // of a batch, what each of them gets
+	passedOver    storage.PassedOver
+}
+
+// keep adds the i-th of a claim's recipients to those who are kept.
+func (v *verdict) keep(claim storage.Claim, i int) {
+	v.kept = append(v.kept, claim.Recipients[i])
+	if claim.Dispatch.Singles != nil {
+		v.singles = append(v.singles, claim.Dispatch.Singles[i])
+	}
 }
 
 // decide asks once more whether, and to whom, the dispatch may go.
-func (s *Service) decide(claim storage.Claim) verdict {
+func (s *Service) decide(ctx context.Context, claim storage.Claim) (verdict, error) {
+	now := s.Clock.Now()
 	switch {
 	case claim.Push.State != storage.PushActive:
-		return verdict{state: storage.DispatchCancelled, reason: storage.ReasonWithdrawn}
-	case s.Clock.Now().After(claim.Dispatch.ExpireTime):
-		return verdict{state: storage.DispatchExpired, reason: storage.ReasonExpired}
+		return verdict{state: storage.DispatchCancelled, reason: storage.ReasonWithdrawn}, nil
+	case now.After(claim.Dispatch.ExpireTime):
+		return verdict{state: storage.DispatchExpired, reason: storage.ReasonExpired}, nil
 	case claim.Dispatch.Step == 0:
-		return verdict{kept: claim.Recipients}
+		return s.decideFirst(ctx, claim)
 	default:
-		return s.decideFollowUp(claim)
+		return s.decideFollowUp(ctx, claim, now)
 	}
 }
 
@@ -120,13 +151,21 @@ func (s *Service) decide(claim storage.Claim) verdict {
 func (s *Service) handOver(ctx context.Context, claim storage.Claim, result storage.DispatchResult) storage.DispatchResult {
 	ctx, cancel := context.WithTimeout(ctx, handover)
 	defer cancel()
-	answer, err := s.request(ctx, claim)
+	if claim.Dispatch.Step > 0 {
+		ctx = engagelab.Yielding(ctx) // fresh pushes go first
+	}
+	var err error
+	if claim.Dispatch.Singles == nil {
+		result.UpstreamID, err = s.request(ctx, claim)
+	} else {
+		result.Singles, err = s.requestSingles(ctx, claim)
+	}
 	result.Time = s.Clock.Now()
-	uncertain := claim.Dispatch.State == storage.DispatchSending || engagelab.Ambiguous(err)
+	uncertain := claim.Dispatch.State == storage.DispatchSending || engagelab.Ambiguous(err) || errors.Is(err, errUnmentioned)
 	refusal := permanent(err)
 	switch {
 	case err == nil:
-		result.State, result.UpstreamID = storage.DispatchSent, answer.MsgID
+		result.State = storage.DispatchSent
 		return result
 	case errors.Is(err, errUnusable):
 		s.Logger.Error("a stored push can't be sent", "app", claim.Push.App, "msg_id", claim.Push.ID, "error", err)
@@ -139,12 +178,24 @@ func (s *Service) handOver(ctx context.Context, claim storage.Claim, result stor
 		result.State, result.Reason, result.Refusal = storage.DispatchUnanswered, storage.ReasonUnanswered, refusal
 		return result
 	}
+	return s.tryAgain(claim, result, err, uncertain)
+}
+
+// tryAgain has what EngageLab did not take, or did not say that it took, sent again after a while.
+func (s *Service) tryAgain(claim storage.Claim, result storage.DispatchResult, err error, uncertain bool) storage.DispatchResult {
 	end := claim.Dispatch.ExpireTime // after which there is no need to wait
 	result.State = storage.DispatchPending
 	if uncertain {
 		end, result.State = lastTry(claim.Dispatch), storage.DispatchSending
 	}
-	result.Time = result.Time.Add(retryPause(claim.Dispatch.Attempt))
+	if errors.Is(err, errTooMany) {
+		return result // the rest of a batch has not been tried yet
+	}
+	attempt := claim.Dispatch.Attempt
+	if len(result.Singles) > 0 {
+		attempt = 0 // EngageLab takes a batch bit by bit
+	}
+	result.Time = result.Time.Add(retryPause(attempt))
 	if busy := (*engagelab.Error)(nil); errors.As(err, &busy) {
 		result.Time = result.Time.Add(busy.RetryAfter)
 	}
@@ -171,30 +222,40 @@ func retryPause(attempt int) time.Duration {
 var errUnusable = errors.New("unusable")
 
 // request turns a claim into EngageLab's push object, and posts it.
-func (s *Service) request(ctx context.Context, claim storage.Claim) (engagelab.PushResponse, error) {
+func (s *Service) request(ctx context.Context, claim storage.Claim) (upstreamID string, err error) {
 	document, err := engagelab.ParseDocument(claim.Push.Document)
 	if err == nil {
 		document, err = layContent(document, claim.Dispatch.Content)
 	}
 	if err != nil {
-		return engagelab.PushResponse{}, fmt.Errorf("%w: stored push: %w", errUnusable, err)
+		return "", fmt.Errorf("%w: stored push: %w", errUnusable, err)
 	}
 	app := s.Apps[claim.Push.App]
 	request := engagelab.Request{
 		CallbackURL: app.CallbackURL, CID: cid(claim.Push.ID, claim.Dispatch.Step, claim.Dispatch.Chunk),
-		Narrowed: !claim.Push.Listed && claim.Dispatch.Step > 0,
+		Narrowed: !claim.Push.Listed && claim.Dispatch.Step > 0, CollapseID: s.collapseID(claim.Push),
 	}
 	for _, recipient := range claim.Recipients {
 		request.RegistrationIDs = append(request.RegistrationIDs, recipient.RegistrationID)
 	}
-	if request.OverrideMsgID, err = s.overridden(ctx, claim.Push.App, document); err != nil {
-		return engagelab.PushResponse{}, err
+	if request.OverrideMsgID, err = s.overrideFor(ctx, claim.Push.App, document, claim.Dispatch.Override); err != nil {
+		return "", err
 	}
 	body, err := document.For(request)
 	if err != nil {
-		return engagelab.PushResponse{}, fmt.Errorf("%w: %w", errUnusable, err)
+		return "", fmt.Errorf("%w: %w", errUnusable, err)
 	}
-	return app.Sender.Push(ctx, body)
+	answer, err := app.Sender.Push(ctx, body)
+	return answer.MsgID, err
+}
+
+// overrideFor returns what EngageLab calls the message that a document is to replace: the one that it names itself, or else the
+// given.
+func (s *Service) overrideFor(ctx context.Context, app string, document engagelab.Document, earlier string) (upstreamID string, err error) {
+	if document.OverrideMsgID() == "" {
+		return earlier, nil
+	}
+	return s.overridden(ctx, app, document)
 }
 
 // overridden returns EngageLab's id of the push that the document overrides, empty if it names none of Susul's. The
@@ -266,7 +327,8 @@ func (s *Service) afterDispatch(ctx context.Context, claim storage.Claim, result
 func (s *Service) logAttempt(claim storage.Claim, result storage.DispatchResult, took time.Duration, err error) {
 	log := s.Logger.With("app", claim.Push.App, "msg_id", claim.Push.ID, "step", claim.Dispatch.Step,
 		"chunk", claim.Dispatch.Chunk, "attempt", claim.Dispatch.Attempt, "recipients", len(claim.Recipients),
-		"state", result.State, "upstream_id", result.UpstreamID, "reason", result.Reason, "took_ms", took.Milliseconds())
+		"state", result.State, "upstream_id", result.UpstreamID,
+		"singles", len(result.Singles), "reason", result.Reason, "took_ms", took.Milliseconds())
 	switch {
 	case err != nil:
 		log.Error("a dispatch goes on when its lease has run out", "error", err)

@@ -25,13 +25,18 @@ type Sender interface {
 	Push(ctx context.Context, document []byte) (engagelab.PushResponse, error)
 	Validate(ctx context.Context, document []byte) (engagelab.PushResponse, error)
 	Withdraw(ctx context.Context, msgID string) (engagelab.PushResponse, error)
+	BatchPush(ctx context.Context, kind engagelab.BatchKind, document []byte, targets int) (engagelab.BatchResponse, error)
+	StatusMessage(ctx context.Context, messageID string, registrationIDs []string) (map[string]engagelab.StatusMessage, error)
 	StatusDetail(ctx context.Context, messageIDs []string) (map[string]engagelab.StatusDetail, error)
 	StatusBatch(ctx context.Context, messageIDs []string) ([]json.RawMessage, error)
+	DeleteDevice(ctx context.Context, registrationID string) error
 }
 
 // Policies is what delivery needs of the resend policies.
 type Policies interface {
 	Snapshot() *policy.Snapshot
+	// Update is policy.Store's.
+	Update(ctx context.Context, revision int64, id string, mutate func(policy.Policy) (policy.Policy, error)) (policy.Policy, error)
 }
 
 // App is one EngageLab application.
@@ -39,6 +44,18 @@ type App struct {
 	Sender Sender
 	// CallbackURL is where EngageLab is to report this app's pushes; empty for where its console says.
 	CallbackURL string
+	// RequestsPerSecond is the app's quota at EngageLab. Default engagelab.DefaultRequestsPerSecond.
+	RequestsPerSecond float64
+	// DeleteInvalidDevices has devices whose tokens are dead deleted at EngageLab.
+	DeleteInvalidDevices bool
+}
+
+// quota is how many units the app has in a second of the clock's.
+func (a App) quota() float64 {
+	if a.RequestsPerSecond <= 0 {
+		return engagelab.DefaultRequestsPerSecond
+	}
+	return a.RequestsPerSecond
 }
 
 // GroupSender is what delivery needs of a group's EngageLab client.
@@ -46,7 +63,7 @@ type GroupSender interface {
 	GroupPush(ctx context.Context, document []byte) (map[string]json.RawMessage, error)
 }
 
-// Options are what a Service needs. All but Groups, Statuses and the bounds are required.
+// Options are what a Service needs. All but Groups, Statuses, DeadTokens and the bounds are required.
 type Options struct {
 	Store    storage.Store
 	Policies Policies
@@ -58,6 +75,9 @@ type Options struct {
 	Metrics *Metrics
 	// Statuses adds to, and overrides, the known names of EngageLab's statuses.
 	Statuses map[string]storage.Milestone
+	// DeadTokens adds to, and overrides, the statuses and error codes of failures by which a device's token is known to be dead:
+	// reasons by status, or by code in decimal. An empty reason takes one away.
+	DeadTokens map[string]string
 	// ClaimLease is how long a claimed dispatch belongs to its claimer, in the clock's time. Default 2 min.
 	ClaimLease time.Duration
 	// AnswerWithin is how long CreatePush waits for EngageLab's answer, in real time. Default 3 s.
@@ -75,10 +95,16 @@ type Options struct {
 type Service struct {
 	Options
 	statuses map[string]storage.Milestone
+	dead     deadTokens
 	outbox   map[string]*dispatcher   // by app key; fixed
 	external map[string]*rate.Limiter // likewise; of the pushes that are recorded, in the clock's time
 	waiting  waiters
 	compiled compiledPolicies
+	// reconciliations are the comparisons with EngageLab's statistics that are under way.
+	reconciliations reconciliations
+	judging         judging
+	// backtests holds a token for each that runs.
+	backtests chan struct{}
 	// stepsDue gets a signal when steps may have become due earlier than was known.
 	stepsDue chan struct{}
 	// strays gets a signal when callbacks of a message came that is not known.
@@ -91,13 +117,16 @@ func New(o Options) *Service {
 	setDefault(&o.AnswerWithin, 3*time.Second)
 	setDefault(&o.SendersPerApp, 32)
 	setDefault(&o.ExternalPushes, 10_000)
+	dead := knownDeadTokens(o.DeadTokens)
 	s := &Service{
-		Options:  o,
-		statuses: knownStatuses(o.Statuses),
-		outbox:   make(map[string]*dispatcher, len(o.Apps)),
-		external: make(map[string]*rate.Limiter, len(o.Apps)),
-		stepsDue: make(chan struct{}, 1),
-		strays:   make(chan struct{}, 1),
+		Options:   o,
+		statuses:  knownStatuses(o.Statuses, dead),
+		dead:      dead,
+		outbox:    make(map[string]*dispatcher, len(o.Apps)),
+		external:  make(map[string]*rate.Limiter, len(o.Apps)),
+		backtests: make(chan struct{}, backtestsAtOnce),
+		stepsDue:  make(chan struct{}, 1),
+		strays:    make(chan struct{}, 1),
 	}
 	perHour := max(o.ExternalPushes, 0)
 	for key := range o.Apps {
@@ -123,6 +152,9 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { return s.runAdoption(ctx) })
 	group.Go(func() error { return s.runRetention(ctx) })
+	for _, app := range s.deletingApps() {
+		group.Go(func() error { return s.runDeletion(ctx, app) })
+	}
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("send: %w", err)
 	}

@@ -2,8 +2,10 @@ package engagelab
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"slices"
 )
 
 // MaxBatchTargets is how many targets EngageLab takes in one batch.
@@ -67,9 +69,9 @@ func (d Document) single(request Document, kind BatchKind) (Document, error) {
 	delete(root, "requests")
 	delete(root, "request_id")
 	for name, value := range request.raw {
-		switch name {
-		case "target":
-		case "from", "request_id", "custom_args", "callback_url":
+		switch {
+		case name == "target":
+		case slices.Contains(envelope, name):
 			root[name] = value
 		default:
 			body[name] = value
@@ -88,6 +90,60 @@ func (d Document) single(request Document, kind BatchKind) (Document, error) {
 		return Document{}, err
 	}
 	return ParseDocument(data)
+}
+
+// envelope names what stands around the body of a push object, and beside its members in a request of a batch.
+var envelope = []string{"from", "request_id", "custom_args", "callback_url"}
+
+// BatchRequest is one target's part of a batch that Susul sends.
+type BatchRequest struct {
+	BatchItem
+	// Request is what to fill in: CID, without which EngageLab would not recognise a repetition, CallbackURL and OverrideMsgID.
+	Request Request
+}
+
+// BuildBatch returns the batch-single document of 1 to 500 requests, each to a target of its own: what ParseBatch reads. A
+// request holds what its document has around the body and in it, all on one level. So what it can't hold is the audience,
+// whose place the target takes, a member called target, and a member that EngageLab has added around the body and whose name
+// one in the body has as well.
+func BuildBatch(batch []BatchRequest) ([]byte, error) {
+	if len(batch) == 0 || len(batch) > MaxBatchTargets {
+		return nil, fmt.Errorf("engagelab: a batch has 1 to %d targets, not %d", MaxBatchTargets, len(batch))
+	}
+	requests := make([]rawObject, len(batch))
+	targets := make(map[string]struct{}, len(batch))
+	for i, one := range batch {
+		if _, twice := targets[one.Target]; twice || one.Target == "" {
+			return nil, errors.New("engagelab: each request of a batch needs a target of its own")
+		}
+		targets[one.Target] = struct{}{}
+		if one.Request.CID == "" {
+			return nil, errors.New("engagelab: each request of a batch needs a cid")
+		}
+		var err error
+		if requests[i], err = one.flat(); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(map[string][]rawObject{"requests": requests})
+}
+
+// flat is the reverse of single.
+func (b BatchRequest) flat() (rawObject, error) {
+	root, err := b.Document.filled(b.Request)
+	if err != nil {
+		return nil, err
+	}
+	request := rawMembers(root["body"])
+	delete(root, "to")
+	delete(root, "body")
+	for name, value := range root {
+		if _, inBody := request[name]; !inBody || slices.Contains(envelope, name) {
+			request[name] = value
+		}
+	}
+	request["target"], err = json.Marshal(b.Target)
+	return request, err
 }
 
 // selector is the kind of audience that a target of the batch is.

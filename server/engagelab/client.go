@@ -43,7 +43,7 @@ type ClientOptions struct {
 // Client calls EngageLab's REST API for one app, within the app's quota. It is safe for concurrent use.
 //
 // Refusals are *Error, as EngageLab wrote them. A call that would have to wait for quota beyond its context's deadline
-// fails at once with ErrOverQuota. Ambiguous tells whether a failed request may nevertheless have taken effect.
+// fails at once with ErrOverQuota. Calls under a Yielding context go after all others. Ambiguous tells whether a failed request may nevertheless have taken effect.
 type Client struct {
 	base           string
 	appKey, secret string
@@ -158,14 +158,15 @@ const (
 	BatchAlias BatchKind = "alias"
 )
 
-// BatchPush sends a batch-single document with the given number of targets, each of which costs a unit of quota.
-// A batch has no cid to be recognised by, so after an ambiguous failure it is not repeated: the caller decides.
+// BatchPush sends a batch-single document with the given number of targets, each of which costs a unit of quota. It is safe
+// to repeat because every request in it carries an options.cid, by which EngageLab recognises it target by target; BuildBatch
+// sees to that. A success may be a partial one: each target has its own result.
 func (c *Client) BatchPush(ctx context.Context, kind BatchKind, document []byte, targets int) (BatchResponse, error) {
 	if kind != BatchRegID && kind != BatchAlias {
 		return BatchResponse{}, fmt.Errorf("engagelab: unknown kind of batch %q", kind)
 	}
 	return decode[BatchResponse](c.do(ctx, call{
-		method: http.MethodPost, path: "/v4/batch/push/" + string(kind), body: document, units: targets, sendOnce: true,
+		method: http.MethodPost, path: "/v4/batch/push/" + string(kind), body: document, units: targets,
 	}))
 }
 
@@ -176,6 +177,10 @@ func (c *Client) GroupPush(ctx context.Context, document []byte) (map[string]jso
 		method: http.MethodPost, path: "/v4/grouppush", body: document, sendOnce: true,
 	}))
 }
+
+// MaxStatusIDs is how many messages a call for statistics takes, and how many devices StatusMessage may be asked about: for
+// these EngageLab documents no limit, but a query must not grow without one.
+const MaxStatusIDs = 100
 
 // StatusDetail returns the statistics of up to 100 messages, keyed by message id. Unknown ids are missing.
 func (c *Client) StatusDetail(ctx context.Context, messageIDs []string) (map[string]StatusDetail, error) {
@@ -193,12 +198,23 @@ func (c *Client) StatusBatch(ctx context.Context, messageIDs []string) ([]json.R
 	}))
 }
 
-// StatusMessage returns how far one message came on the given devices, keyed by registration_id.
+// StatusMessage returns how far one message came on up to 100 devices, keyed by registration_id.
 func (c *Client) StatusMessage(ctx context.Context, messageID string, registrationIDs []string) (map[string]StatusMessage, error) {
 	query := url.Values{"message_id": {messageID}, "registration_ids": {strings.Join(registrationIDs, ",")}}
 	return decode[map[string]StatusMessage](c.do(ctx, call{
 		method: http.MethodGet, path: "/v4/status/message", query: query,
 	}))
+}
+
+// DeleteDevice has EngageLab forget a device with all that belongs to it; the device comes back when its app is opened
+// again. One that EngageLab does not know is forgotten already.
+func (c *Client) DeleteDevice(ctx context.Context, registrationID string) error {
+	_, err := c.do(ctx, call{method: http.MethodDelete, path: "/v4/devices/" + url.PathEscape(registrationID)})
+	var refused *Error
+	if errors.As(err, &refused) && refused.HTTPStatus == http.StatusNotFound {
+		return nil
+	}
+	return err
 }
 
 // decode reads a successful answer. One that cannot be read is ambiguous: EngageLab did accept the request.

@@ -102,6 +102,8 @@ func TestCallsAreWellFormed(t *testing.T) {
 		{"states", func() (any, error) { return u.StatusBatch(ctx, []string{"5", "6"}) },
 			[]json.RawMessage{json.RawMessage(`{"message_id":"5","new":1e400}`)},
 			"GET /v4/status/batch/message?message_ids=5%2C6 app:hush-hush  "},
+		{"delete", func() (any, error) { return nil, u.DeleteDevice(ctx, "a/b") }, nil,
+			"DELETE /v4/devices/a%2Fb app:hush-hush  "},
 		{"message", func() (any, error) { return u.StatusMessage(ctx, "5", []string{"a", "b"}) },
 			map[string]engagelab.StatusMessage{"a": {Status: "1"}, "b": {Status: "click"}},
 			"GET /v4/status/message?message_id=5&registration_ids=a%2Cb app:hush-hush  "},
@@ -195,7 +197,7 @@ func TestRetryStaysWithinTheDeadline(t *testing.T) {
 	require.EqualValues(t, 1, u.seen.Load())
 }
 
-func TestBatchIsNotRepeatedOnceSent(t *testing.T) {
+func TestGroupPushIsNotRepeatedOnceSent(t *testing.T) {
 	for name, c := range map[string]struct {
 		fail      func(http.ResponseWriter)
 		attempts  int64
@@ -209,11 +211,32 @@ func TestBatchIsNotRepeatedOnceSent(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			u := newUpstream(t, engagelab.ClientOptions{}, func(_ int64, w http.ResponseWriter, _ *http.Request) { c.fail(w) })
-			_, err := u.BatchPush(t.Context(), engagelab.BatchRegID, []byte("{}"), 1)
+			_, err := u.GroupPush(t.Context(), []byte("{}"))
 			require.Error(t, err)
 			require.Equal(t, c.ambiguous, engagelab.Ambiguous(err))
 			require.Equal(t, c.attempts, u.seen.Load())
 		})
+	}
+}
+
+func TestBatchIsRepeated(t *testing.T) {
+	u := newUpstream(t, engagelab.ClientOptions{}, func(n int64, w http.ResponseWriter, _ *http.Request) {
+		if n == 1 {
+			panic(http.ErrAbortHandler) // the connection breaks
+		}
+		say(w, `{"results":{"a":{"target":"a","success":true,"msg_id":5}}}`)
+	})
+	answer, err := u.BatchPush(t.Context(), engagelab.BatchRegID, []byte("{}"), 1)
+	require.NoError(t, err)
+	require.Equal(t, json.Number("5"), answer.Results["a"].MsgID)
+	require.EqualValues(t, 2, u.seen.Load())
+}
+
+func TestDeletingADevice(t *testing.T) {
+	for status, done := range map[int]bool{200: true, 204: true, 404: true, 400: false, 401: false, 500: false} {
+		u := newUpstream(t, engagelab.ClientOptions{}, func(_ int64, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
+		err := u.DeleteDevice(t.Context(), "a")
+		require.Equal(t, done, err == nil, "HTTP %d: %v", status, err)
 	}
 }
 
@@ -222,7 +245,7 @@ func TestNothingListens(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, listener.Close())
 	client := engagelab.NewClient(engagelab.ClientOptions{BaseURL: "http://" + listener.Addr().String()})
-	_, err = client.BatchPush(t.Context(), engagelab.BatchRegID, []byte("{}"), 1)
+	_, err = client.GroupPush(t.Context(), []byte("{}"))
 	require.Error(t, err)
 	require.False(t, engagelab.Ambiguous(err), "nothing was written")
 }
@@ -321,6 +344,51 @@ func TestQuota(t *testing.T) {
 	clock.Advance(100 * time.Millisecond)
 	require.NoError(t, <-done, "what was given up did not count")
 	require.EqualValues(t, 2, u.seen.Load())
+}
+
+// A fresh push that comes while a large follow-up waits goes first, and as fast as if it were alone.
+func TestFreshPushesGoBeforeFollowUps(t *testing.T) {
+	clock := clockwork.NewFakeClock()
+	var batches atomic.Int64
+	u := newUpstream(t, engagelab.ClientOptions{Clock: clock, RequestsPerSecond: 100},
+		func(_ int64, w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, "batch") {
+				batches.Add(1)
+				say(w, `{"results":{}}`)
+				return
+			}
+			say(w, accepted)
+		})
+	batch := func(ctx context.Context, targets int) error {
+		_, err := u.BatchPush(ctx, engagelab.BatchRegID, []byte("{}"), targets)
+		return err
+	}
+	fresh := func(n int) {
+		t.Helper()
+		for range n {
+			_, err := u.push(t.Context())
+			require.NoError(t, err, "it did not have to wait: nobody moves the clock")
+		}
+	}
+	require.NoError(t, batch(engagelab.Yielding(t.Context()), 100), "what is free is free for follow-ups, too")
+
+	followUp := make(chan error, 1)
+	go func() { followUp <- batch(engagelab.Yielding(t.Context()), 90) }()
+	for range 5 {
+		require.NoError(t, clock.BlockUntilContext(t.Context(), 1))
+		clock.Advance(800 * time.Millisecond)
+		fresh(80)
+		require.EqualValues(t, 1, batches.Load(), "of 90 units there were never more than 80")
+	}
+	short, cancel := context.WithTimeout(engagelab.Yielding(t.Context()), 100*time.Millisecond)
+	defer cancel()
+	_, err := u.StatusMessage(short, "5", []string{"a"})
+	require.ErrorIs(t, err, engagelab.ErrOverQuota, "it comes after the follow-up that waits")
+
+	require.NoError(t, clock.BlockUntilContext(t.Context(), 1))
+	clock.Advance(900 * time.Millisecond)
+	require.NoError(t, <-followUp)
+	require.EqualValues(t, 2, batches.Load())
 }
 
 func TestWriteError(t *testing.T) {

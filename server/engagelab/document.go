@@ -88,6 +88,11 @@ func (d Document) TimeToLive() time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
+// HasContent reports whether the push shows, or passes on, anything.
+func (d Document) HasContent() bool {
+	return len(d.notification()) > 0 || object(d.body(), "message") != nil || object(d.body(), "live_activity") != nil
+}
+
 // RegistrationIDs returns the listed audience without repeats, and whether the audience is a list at all.
 func (d Document) RegistrationIDs() (ids []string, listed bool) {
 	to, _ := d.members["to"].(map[string]any)
@@ -165,13 +170,23 @@ type Request struct {
 	CallbackURL string
 	// CID makes EngageLab recognise a repeated request; empty for none.
 	CID string
-	// OverrideMsgID is what EngageLab calls the message that override_msg_id names; empty leaves it as it is.
+	// OverrideMsgID is what EngageLab calls the message that this one replaces; empty leaves override_msg_id as it is.
 	OverrideMsgID string
+	// CollapseID becomes the apns_collapse_id of a document that has none of its own; empty for none.
+	CollapseID string
 }
 
 // For returns the body of one request to EngageLab: the document, but for what is Susul's to fill in. That is
-// callback_url, a listed audience, and of the options cid and override_msg_id, if the request has them.
+// callback_url, a listed audience, and of the options cid, override_msg_id and apns_collapse_id, if the request has them.
 func (d Document) For(r Request) ([]byte, error) {
+	root, err := d.filled(r)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(root)
+}
+
+func (d Document) filled(r Request) (rawObject, error) {
 	root := maps.Clone(d.raw)
 	delete(root, "callback_url")
 	var err error
@@ -181,13 +196,10 @@ func (d Document) For(r Request) ([]byte, error) {
 	if _, listed := d.RegistrationIDs(); err == nil && (listed || r.RegistrationIDs != nil) {
 		root["to"], err = audience(root["to"], r)
 	}
-	if err == nil && (r.CID != "" || r.OverrideMsgID != "") {
+	if err == nil && (r.CID != "" || r.OverrideMsgID != "" || r.CollapseID != "") {
 		root["body"], err = withOptions(root["body"], r)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(root)
+	return root, err
 }
 
 // audience writes the recipients into the document's audience, or instead of it.
@@ -223,6 +235,9 @@ func withOptions(raw json.RawMessage, r Request) (json.RawMessage, error) {
 		if options["cid"], err = json.Marshal(r.CID); err != nil {
 			return nil, err
 		}
+	}
+	if _, own := options["apns_collapse_id"]; !own && r.CollapseID != "" {
+		options["apns_collapse_id"] = json.RawMessage(strconv.Quote(r.CollapseID))
 	}
 	if body["options"], err = json.Marshal(options); err != nil {
 		return nil, err

@@ -116,6 +116,107 @@ func TestBatchKeepsWhatStandsBesideItsRequests(t *testing.T) {
 	}
 }
 
+func TestABatchThatIsBuiltIsRead(t *testing.T) {
+	const odd = `{"half":"\ud83d","n":[1e400,1.0]}`
+	document := parse(t, `{"from":"f","to":{"tag":["x"]},"request_id":"r","custom_args":{"a":1.0},"callback_url":"https://old","future":1,
+		"body":{"platform":"all","notification":{"alert":"n"},"message":`+odd+`,"options":{"time_to_live":60,"override_msg_id":7,"new":1.0},
+		"live_activity":`+odd+`,"new":null}}`)
+	other := parse(t, `{"to":"all","target":"?","body":{"custom_args":1,"future":2,"options":{"cid":"own"},"target":"?"},"future":1,"custom_args":"text"}`)
+	body, err := BuildBatch([]BatchRequest{
+		{BatchItem{"a", document}, Request{CID: "7-1-0", CallbackURL: "https://susul", OverrideMsgID: "12"}},
+		{BatchItem{"b", other}, Request{CID: "7-1-1"}},
+	})
+	require.NoError(t, err)
+	require.Equal(t, 2, strings.Count(string(body), odd), "%s", body)
+
+	items, err := ParseBatch(body, BatchRegID)
+	require.NoError(t, err)
+	for i, want := range []string{
+		`{"from":"f","to":{"registration_id":["a"]},"request_id":"r","custom_args":{"a":1.0},"callback_url":["https://susul"],
+			"body":{"platform":"all","notification":{"alert":"n"},"message":` + odd + `,"live_activity":` + odd + `,"new":null,"future":1,
+			"options":{"time_to_live":60,"override_msg_id":12,"new":1.0,"cid":"7-1-0"}}}`,
+		`{"to":{"registration_id":["b"]},"custom_args":"text","body":{"future":2,"options":{"cid":"7-1-1"}}}`,
+	} {
+		require.Equal(t, parse(t, want).Members(), items[i].Document.Members())
+	}
+	unchanged, err := json.Marshal(other)
+	require.NoError(t, err)
+	require.Contains(t, string(unchanged), `"cid":"own"`, "the document itself must not change")
+}
+
+func TestBatchesThatCannotBe(t *testing.T) {
+	one := BatchRequest{BatchItem{"a", parse(t, `{"body":{}}`)}, Request{CID: "c"}}
+	unknown, anonymous := one, one
+	unknown.Request.CID, anonymous.Target = "", ""
+	for name, batch := range map[string][]BatchRequest{
+		"empty": nil, "twice the same target": {one, one}, "no cid": {unknown}, "no target": {anonymous},
+		"too large": make([]BatchRequest, MaxBatchTargets+1),
+	} {
+		_, err := BuildBatch(batch)
+		require.Error(t, err, name)
+	}
+}
+
+// Whatever documents a batch is made of, their targets get what each alone would have got.
+func TestBatchLosesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var batch []BatchRequest
+		var want []map[string]any
+		for _, target := range rapid.SliceOfNDistinct(rapid.StringN(1, 20, -1), 1, 5, rapid.ID[string]).Draw(t, "targets") {
+			members := map[string]any{"to": "all", "from": "f", "custom_args": jsonObject(1).Draw(t, "custom_args")}
+			members["body"] = jsonObject(3).Draw(t, "body")
+			data, err := json.Marshal(members)
+			require.NoError(t, err)
+			document, err := ParseDocument(data)
+			require.NoError(t, err)
+			batch = append(batch, BatchRequest{BatchItem{target, document}, Request{CID: "c", CallbackURL: "https://susul"}})
+			alone, err := document.For(Request{CID: "c", CallbackURL: "https://susul", RegistrationIDs: []string{target}, Narrowed: true})
+			require.NoError(t, err)
+			read, err := ParseDocument(alone)
+			require.NoError(t, err)
+			want = append(want, read.Members())
+		}
+		body, err := BuildBatch(batch)
+		require.NoError(t, err)
+		items, err := ParseBatch(body, BatchRegID)
+		require.NoError(t, err)
+		require.Len(t, items, len(batch))
+		for i, item := range items {
+			require.Equal(t, batch[i].Target, item.Target)
+			require.Equal(t, want[i], item.Document.Members())
+		}
+	})
+}
+
+func TestReplacementKeepsWhatTheDocumentNames(t *testing.T) {
+	request := Request{OverrideMsgID: "77", CollapseID: "12"}
+	for name, c := range map[string]struct{ options, want string }{
+		"none":              {`{"big":1.50}`, `{"apns_collapse_id":"12","big":1.50,"override_msg_id":77}`},
+		"no options":        {`null`, `{"apns_collapse_id":"12","override_msg_id":77}`},
+		"its own":           {`{"apns_collapse_id":"mine"}`, `{"apns_collapse_id":"mine","override_msg_id":77}`},
+		"its own, a string": {`{"override_msg_id":"5"}`, `{"apns_collapse_id":"12","override_msg_id":"77"}`},
+		"its own is null":   {`{"apns_collapse_id":null}`, `{"apns_collapse_id":null,"override_msg_id":77}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sent, err := parse(t, `{"to":"all","body":{"notification":{"alert":"a"},"options":`+c.options+`}}`).For(request)
+			require.NoError(t, err)
+			require.Equal(t, `{"body":{"notification":{"alert":"a"},"options":`+c.want+`},"to":"all"}`, string(sent))
+		})
+	}
+}
+
+func TestHasContent(t *testing.T) {
+	for document, want := range map[string]bool{
+		`{}`:                                    false,
+		`{"body":{"notification":{}}}`:          false,
+		`{"body":{"notification":{"web":{}}}}`:  true,
+		`{"body":{"message":{}}}`:               true,
+		`{"body":{"live_activity":{"ios":{}}}}`: true,
+	} {
+		require.Equal(t, want, parse(t, document).HasContent(), document)
+	}
+}
+
 func TestTimeToLiveInAnySpelling(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		`60`: time.Minute, `"60"`: time.Minute, `60.0`: time.Minute, `6e1`: time.Minute, `" 60 "`: time.Minute, `0`: 0,

@@ -46,6 +46,11 @@ type BatchResult struct {
 	Message string `json:"message,omitempty"`
 }
 
+// Temporary reports whether the target may be taken when it is sent again. A target has no HTTP status to tell that by.
+func (r BatchResult) Temporary() bool {
+	return r.Code == CodeOverQuota || r.Code == CodeInternal || r.Code == CodeTimeout
+}
+
 // UnmarshalJSON also accepts strings in place of the numbers, and code and message inside of an error object.
 func (r *BatchResult) UnmarshalJSON(data []byte) error {
 	return readDocument(data, r.read)

@@ -18,14 +18,16 @@ const (
 	maxRenderedString = 8 << 10 // each string in the overlay
 )
 
-// CompiledStep is a step's content with its templates parsed. It is immutable.
-type CompiledStep struct {
+// CompiledContent is a content with its templates parsed. It is immutable.
+type CompiledContent struct {
 	title, alert *template
-	overlay      any  // the decoded overlay, with a *template for each string; nil if there is none
-	personal     bool // see Personal
+	overlay      any // the decoded overlay, with a *template for each string; nil if there is none
+
+	personal   bool // see Personal
+	usesDevice bool // any of the templates does
 }
 
-// Rendered is a step's content for one recipient, or for all if the step is not personal.
+// Rendered is a content for one recipient, or for all if it is not personal.
 type Rendered struct {
 	Title string `json:"title,omitempty"`
 	Alert string `json:"alert,omitempty"`
@@ -53,21 +55,21 @@ func DecodeRendered(b []byte) (Rendered, error) {
 }
 
 // Personal reports whether the content refers to the device. If not, one rendering serves all recipients of a push.
-func (s *CompiledStep) Personal() bool { return s.personal }
+func (c *CompiledContent) Personal() bool { return c.personal }
 
 // Render fills in the templates. It fails if a text grows over its bound (title 1 KiB, alert and each string of the
 // overlay 8 KiB), if loops take too many turns or too long, or if a filter can't work with what it gets.
-func (s *CompiledStep) Render(v Variables) (Rendered, error) {
+func (c *CompiledContent) Render(v Variables) (Rendered, error) {
 	bindings := v.bindings()
-	title, titleErr := s.title.render(bindings, maxRenderedTitle)
+	title, titleErr := c.title.render(bindings, maxRenderedTitle)
 	if titleErr != nil {
 		titleErr = fmt.Errorf("title: %w", titleErr)
 	}
-	alert, alertErr := s.alert.render(bindings, maxRenderedAlert)
+	alert, alertErr := c.alert.render(bindings, maxRenderedAlert)
 	if alertErr != nil {
 		alertErr = fmt.Errorf("alert: %w", alertErr)
 	}
-	overlay, overlayErr := renderOverlay(s.overlay, bindings)
+	overlay, overlayErr := renderOverlay(c.overlay, bindings)
 	if err := errors.Join(titleErr, alertErr, overlayErr); err != nil {
 		return Rendered{}, err
 	}
@@ -91,58 +93,73 @@ func renderOverlay(overlay any, bindings map[string]any) (json.RawMessage, error
 	return encode(filled)
 }
 
-// compileStep parses a step's content. The result is of use only if no faults were found.
-func compileStep(c Content, field string, f *faults) *CompiledStep {
-	s := &CompiledStep{}
-	s.title = s.parse(c.Title, field+".title", maxTitle, f)
-	s.alert = s.parse(c.Alert, field+".alert", maxAlert, f)
-	overlay := s.parseOverlay(c.Overlay, field+".overlay", f)
-	if len(overlay) > 0 {
-		s.overlay = overlay
-	}
+// contentCompiler parses the templates of one content.
+type contentCompiler struct {
+	f       *faults
+	content CompiledContent
+	// plain refuses templates.
+	plain bool
+}
+
+// compileContent parses a content. The result is of use only if no faults were found.
+func compileContent(c Content, field string, plain bool, f *faults) *CompiledContent {
+	compiler := &contentCompiler{f: f, plain: plain}
+	title := compiler.parse(c.Title, field+".title", maxTitle)
+	alert := compiler.parse(c.Alert, field+".alert", maxAlert)
+	overlay := compiler.parseOverlay(c.Overlay, field+".overlay")
 	if c.Title == "" && c.Alert == "" && len(c.Overlay) == 0 {
 		f.add(field, "needs a title, an alert or an overlay")
 	}
-	return s
+	compiled := compiler.content
+	compiled.title, compiled.alert = title, alert
+	if len(overlay) > 0 {
+		compiled.overlay = overlay
+	}
+	return &compiled
 }
 
-func (s *CompiledStep) parse(source, field string, limit int, f *faults) *template {
-	if !f.text(field, source, limit) {
+func (c *contentCompiler) parse(source, field string, limit int) *template {
+	if !c.f.text(field, source, limit) {
+		return nil
+	}
+	if c.plain && isTemplate(source) {
+		c.f.add(field, "is taken as it is written, and may hold neither {{ nor {%%")
 		return nil
 	}
 	t, err := parseTemplate(source)
 	if err != nil {
-		f.add(field, "%s", err)
+		c.f.add(field, "%s", err)
 		return nil
 	}
-	s.personal = s.personal || t.personal
+	c.content.personal = c.content.personal || t.personal
+	c.content.usesDevice = c.content.usesDevice || t.usesDevice
 	return t
 }
 
 // parseOverlay decodes an overlay and turns its strings into templates.
-func (s *CompiledStep) parseOverlay(raw json.RawMessage, field string, f *faults) map[string]any {
-	if len(raw) == 0 || !f.text(field, string(raw), maxOverlay) {
+func (c *contentCompiler) parseOverlay(raw json.RawMessage, field string) map[string]any {
+	if len(raw) == 0 || !c.f.text(field, string(raw), maxOverlay) {
 		return nil
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.UseNumber()
 	var overlay map[string]any
 	if err := decoder.Decode(&overlay); err != nil || overlay == nil {
-		f.add(field, "must be a JSON object")
+		c.f.add(field, "must be a JSON object")
 		return nil
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		f.add(field, "has something after its end")
+		c.f.add(field, "has something after its end")
 		return nil
 	}
 	if len(overlay) == 0 {
-		f.add(field, "is empty")
+		c.f.add(field, "is empty")
 		return nil
 	}
-	f.overlay(field, overlay)
+	c.f.overlay(field, overlay)
 	// The visitor never fails: faults are collected.
 	parsed, _ := mapStrings[string](overlay, field, func(path string, source string) (any, error) {
-		return s.parse(source, path, maxOverlay, f), nil
+		return c.parse(source, path, maxOverlay), nil
 	})
 	return parsed.(map[string]any)
 }

@@ -12,14 +12,14 @@ import (
 	"susul.dev/susul/server/policy"
 )
 
-func compiledStep(t testing.TB, c policy.Content) *policy.CompiledStep {
+func compiledContent(t testing.TB, c policy.Content) *policy.CompiledContent {
 	t.Helper()
 	p := news()
 	p.Steps = p.Steps[:1]
-	p.Steps[0].Content = c
+	p.Steps[0].Content = &c
 	compiled, err := policy.Compile(p)
 	require.NoError(t, err)
-	return compiled.Steps[0]
+	return compiled.Steps[0].Variants()[0].For(0)
 }
 
 // variables decodes its arguments as the server does.
@@ -33,7 +33,7 @@ func variables(t testing.TB, push, customArgs, device string) policy.Variables {
 	v := policy.Variables{Step: 2}
 	decode(push, &v.Push)
 	decode(customArgs, &v.CustomArgs)
-	decode(device, &v.Device)
+	decode(device, &v.Device.Attributes)
 	return v
 }
 
@@ -44,9 +44,9 @@ func TestRender(t *testing.T) {
 		`{"name":"Ayu","tags":["x","y"]}`)
 	for name, c := range map[string]struct{ template, want string }{
 		"plain":             {"as it is }} % <b>", "as it is }} % <b>"},
-		"variables":         {"{{ push.body.notification.alert }} {{ device.name }} {{ step }}", "Gempa Ayu 2"},
-		"undefined":         {"[{{ nobody }}{{ push.a.b.c }}{{ device.tags[7] }}{{ custom_args.no }}]", "[]"},
-		"default":           {"{{ device.nick | default: device.name }}", "Ayu"},
+		"variables":         {"{{ push.body.notification.alert }} {{ device.attributes.name }} {{ step }}", "Gempa Ayu 2"},
+		"undefined":         {"[{{ nobody }}{{ push.a.b.c }}{{ device.attributes.tags[7] }}{{ custom_args.no }}]", "[]"},
+		"default":           {"{{ device.attributes.nick | default: device.attributes.name }}", "Ayu"},
 		"integer":           {"{{ custom_args.price }}", "321"},
 		"decimal":           {"{{ custom_args.half }} {{ custom_args.big }} {{ custom_args.exp }}", "0.5 1234567.5 321"},
 		"huge":              {"{{ custom_args.huge }}", "12345678901234567890123"},
@@ -59,8 +59,8 @@ func TestRender(t *testing.T) {
 		"loop over range":   {"{% for i in (1..3) %}{{ i }}{% endfor %}", "123"},
 		"loop limit":        {"{% for x in push.body.list limit: step %}{{ x }}{% endfor %}", "ab"},
 		"loop else":         {"{% for x in nobody %}x{% else %}none{% endfor %}", ""},
-		"case":              {"{% case device.name %}{% when 'Ayu' %}A{% else %}B{% endcase %}", "A"},
-		"assign":            {"{% assign x = device.name | upcase %}{{ x }}", "AYU"},
+		"case":              {"{% case device.attributes.name %}{% when 'Ayu' %}A{% else %}B{% endcase %}", "A"},
+		"assign":            {"{% assign x = device.attributes.name | upcase %}{{ x }}", "AYU"},
 		"whitespace":        {"a {{- ' b ' -}} c", "a b c"},
 		"raw":               {"{% raw %}{{ x }}{% endraw %}", "{{ x }}"},
 		"dots in a text":    {"{{ 'wait...' }}", "wait..."},
@@ -70,7 +70,7 @@ func TestRender(t *testing.T) {
 		"replace":           {"{{ 'a-b-c' | replace: '-', '+' }}", "a+b+c"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			rendered, err := compiledStep(t, policy.Content{Title: c.template}).Render(v)
+			rendered, err := compiledContent(t, policy.Content{Title: c.template}).Render(v)
 			require.NoError(t, err)
 			require.Equal(t, c.want, rendered.Title)
 		})
@@ -78,15 +78,15 @@ func TestRender(t *testing.T) {
 }
 
 func TestRenderCustomArgsAsString(t *testing.T) {
-	step := compiledStep(t, policy.Content{Title: "{{ custom_args }}{{ custom_args.kind }}"})
+	step := compiledContent(t, policy.Content{Title: "{{ custom_args }}{{ custom_args.kind }}"})
 	rendered, err := step.Render(policy.Variables{CustomArgs: "campaign-7"})
 	require.NoError(t, err)
 	require.Equal(t, "campaign-7", rendered.Title)
 }
 
 func TestRenderOverlay(t *testing.T) {
-	step := compiledStep(t, policy.Content{Overlay: json.RawMessage(
-		`{ "z": 1.50, "{{ key }}": ["{{ step }}", true, null, {"deep": "a \"{{ device.name }}\" <"}], "a": 12345678901234567890 }`)})
+	step := compiledContent(t, policy.Content{Overlay: json.RawMessage(
+		`{ "z": 1.50, "{{ key }}": ["{{ step }}", true, null, {"deep": "a \"{{ device.attributes.name }}\" <"}], "a": 12345678901234567890 }`)})
 	rendered, err := step.Render(variables(t, `{}`, `"s"`, `{"name":"Ayu"}`))
 	require.NoError(t, err)
 	require.Equal(t, `{"a":12345678901234567890,"z":1.50,"{{ key }}":["2",true,null,{"deep":"a \"Ayu\" <"}]}`, string(rendered.Overlay)) //nolint:testifylint // byte by byte
@@ -101,8 +101,8 @@ func TestRenderOverlay(t *testing.T) {
 }
 
 func TestEqualContentsAreEqualBytes(t *testing.T) {
-	one := compiledStep(t, policy.Content{Title: "Hi {{ device.name }}", Overlay: json.RawMessage(`{"b":{"y":1,"x":"{{ step }}"},"a":2}`)})
-	two := compiledStep(t, policy.Content{Title: "Hi Ayu", Overlay: json.RawMessage(` {"a" : 2, "b":{"x":"2","y":1}}`)})
+	one := compiledContent(t, policy.Content{Title: "Hi {{ device.attributes.name }}", Overlay: json.RawMessage(`{"b":{"y":1,"x":"{{ step }}"},"a":2}`)})
+	two := compiledContent(t, policy.Content{Title: "Hi Ayu", Overlay: json.RawMessage(` {"a" : 2, "b":{"x":"2","y":1}}`)})
 	v := variables(t, `{}`, `"s"`, `{"name":"Ayu"}`)
 	a, err := one.Render(v)
 	require.NoError(t, err)
@@ -113,23 +113,23 @@ func TestEqualContentsAreEqualBytes(t *testing.T) {
 
 func TestPersonal(t *testing.T) {
 	for template, personal := range map[string]bool{
-		"no template, device":                                false,
-		"{{ push.title }} for {{ custom_args.x }}":           false,
-		"{{ 'device' }}":                                     false,
-		"{{ my_device }}":                                    false,
-		"{{ device.name }}":                                  true,
-		"{% if push.x %}{{ device.name }}{% endif %}":        true,
-		"{% if push.x %}{% elsif device.x %}{% endif %}":     true,
-		"{% assign x = device %}{{ x.name }}":                true,
-		"{{ push.x | default: device.name }}":                true,
-		"{% for x in device.list %}{% endfor %}":             true,
-		"{% case push.x %}{% when device.x %}a{% endcase %}": true,
+		"no template, device":                                           false,
+		"{{ push.title }} for {{ custom_args.x }}":                      false,
+		"{{ 'device' }}":                                                false,
+		"{{ my_device }}":                                               false,
+		"{{ device.attributes.name }}":                                  true,
+		"{% if push.x %}{{ device.attributes.name }}{% endif %}":        true,
+		"{% if push.x %}{% elsif device.attributes.x %}{% endif %}":     true,
+		"{% assign x = device %}{{ x.name }}":                           true,
+		"{{ push.x | default: device.attributes.name }}":                true,
+		"{% for x in device.attributes.list %}{% endfor %}":             true,
+		"{% case push.x %}{% when device.attributes.x %}a{% endcase %}": true,
 	} {
 		t.Run(template, func(t *testing.T) {
-			require.Equal(t, personal, compiledStep(t, policy.Content{Alert: template}).Personal())
+			require.Equal(t, personal, compiledContent(t, policy.Content{Alert: template}).Personal())
 			raw, err := json.Marshal(map[string]any{"a": []string{template}})
 			require.NoError(t, err)
-			require.Equal(t, personal, compiledStep(t, policy.Content{Overlay: raw}).Personal())
+			require.Equal(t, personal, compiledContent(t, policy.Content{Overlay: raw}).Personal())
 		})
 	}
 }
@@ -158,7 +158,7 @@ func TestRenderIsBounded(t *testing.T) {
 		"too many arguments":       {"{{ 'x' | upcase: 1, 2, 3 }}", "arguments"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			step := compiledStep(t, policy.Content{Alert: c.template})
+			step := compiledContent(t, policy.Content{Alert: c.template})
 			began := time.Now()
 			_, err := step.Render(policy.Variables{Push: map[string]any{
 				"text": strings.Repeat("x", 8000), "list": []any{"a", "b"},
@@ -172,7 +172,7 @@ func TestRenderIsBounded(t *testing.T) {
 
 func TestRenderErrorsNameTheirPlace(t *testing.T) {
 	bad := "{{ 1 | divided_by: 0 }}"
-	step := compiledStep(t, policy.Content{
+	step := compiledContent(t, policy.Content{
 		Title: bad, Alert: bad, Overlay: json.RawMessage(fmt.Sprintf(`{"a":[%q,%q]}`, bad, bad)),
 	})
 	_, err := step.Render(policy.Variables{})
@@ -182,8 +182,8 @@ func TestRenderErrorsNameTheirPlace(t *testing.T) {
 }
 
 func TestRenderConcurrently(t *testing.T) {
-	step := compiledStep(t, policy.Content{
-		Title:   "{% for x in push.list %}{{ x }}{% endfor %}{{ device.name }}",
+	step := compiledContent(t, policy.Content{
+		Title:   "{% for x in push.list %}{{ x }}{% endfor %}{{ device.attributes.name }}",
 		Overlay: json.RawMessage(`{"a":"{{ push.list | join }}"}`),
 	})
 	push := map[string]any{"list": []any{"a", json.Number("1")}}
@@ -191,7 +191,7 @@ func TestRenderConcurrently(t *testing.T) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			for range 100 {
-				rendered, err := step.Render(policy.Variables{Push: push, Device: map[string]any{"name": fmt.Sprint(i)}})
+				rendered, err := step.Render(policy.Variables{Push: push, Device: policy.Device{Attributes: map[string]any{"name": fmt.Sprint(i)}}})
 				require.NoError(t, err)
 				require.Equal(t, fmt.Sprintf("a1%d", i), rendered.Title)
 			}
@@ -200,9 +200,9 @@ func TestRenderConcurrently(t *testing.T) {
 }
 
 func BenchmarkRenderPersonal(b *testing.B) {
-	step := compiledStep(b, policy.Content{
-		Title:   "{{ device.name }}, only {{ custom_args.hours }} h left",
-		Overlay: json.RawMessage(`{"body":{"notification":{"android":{"extras":{"product":"{{ device.product | default: 'x' }}"}}}}}`),
+	step := compiledContent(b, policy.Content{
+		Title:   "{{ device.attributes.name }}, only {{ custom_args.hours }} h left",
+		Overlay: json.RawMessage(`{"body":{"notification":{"android":{"extras":{"product":"{{ device.attributes.product | default: 'x' }}"}}}}}`),
 	})
 	v := variables(b, `{"body":{"notification":{"alert":"Gempa"}}}`, `{"hours":3}`, `{"name":"Ayu"}`)
 	b.ReportAllocs()

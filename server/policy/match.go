@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"sync"
 
@@ -20,8 +19,8 @@ type Attributes struct {
 	External   bool // not made through Susul
 }
 
-// maxMatchCost bounds the evaluation of a match, in CEL's cost units: roughly, a unit is one step of the evaluation.
-const maxMatchCost = 100_000
+// maxCELCost bounds an evaluation, in CEL's cost units: roughly, a unit is one step of it.
+const maxCELCost = 100_000
 
 type match struct {
 	program cel.Program
@@ -37,7 +36,7 @@ var matchEnv = sync.OnceValues(func() (*cel.Env, error) {
 		cel.Variable("platform", cel.ListType(cel.StringType)),
 		cel.Variable("extras", cel.MapType(cel.StringType, cel.DynType)),
 		cel.Variable("external", cel.BoolType),
-		cel.ParserExpressionSizeLimit(maxMatch),
+		cel.ParserExpressionSizeLimit(maxCEL),
 		cel.ParserRecursionLimit(100),
 	)
 })
@@ -47,14 +46,7 @@ func compileMatch(source string) (*match, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare CEL: %w", err)
 	}
-	ast, issues := env.Compile(source)
-	if err := issues.Err(); err != nil {
-		return nil, err
-	}
-	if ast.OutputType() != cel.BoolType {
-		return nil, fmt.Errorf("must yield bool, not %s", ast.OutputType())
-	}
-	program, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxMatchCost))
+	program, _, err := compileCEL(env, source)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +54,7 @@ func compileMatch(source string) (*match, error) {
 }
 
 func (m *match) eval(a Attributes) (bool, error) {
-	result, _, err := m.program.Eval(map[string]any{
+	return evalCEL(m.program, map[string]any{
 		"app":         a.App,
 		"plan_id":     a.PlanID,
 		"request_id":  a.RequestID,
@@ -71,12 +63,4 @@ func (m *match) eval(a Attributes) (bool, error) {
 		"extras":      a.Extras,
 		"external":    a.External,
 	})
-	if err != nil {
-		return false, err
-	}
-	matched, ok := result.Value().(bool)
-	if !ok {
-		return false, errors.New("match did not yield bool")
-	}
-	return matched, nil
 }

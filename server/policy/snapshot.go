@@ -8,20 +8,21 @@ import (
 	"slices"
 )
 
-// Snapshot is all policies as of one etcd revision. It is immutable: who holds one sees one state of every policy.
+// Snapshot is all policies and switches as of one etcd revision. It is immutable: who holds one sees one state of all.
 type Snapshot struct {
-	// Revision is the etcd revision of the latest change; 0 before the first load.
+	// Revision is the etcd revision of the latest change of what is in it; 0 before the first load.
 	Revision int64
 
-	byID map[string]*Compiled
-	list []*Compiled // by ID
+	byID     map[string]*Compiled
+	switches map[string]Switch // by app
+	list     []*Compiled       // by ID
 	// candidates are those that may be selected, in the order in which they are asked.
 	candidates []*Compiled
 }
 
-// newSnapshot takes ownership of byID.
-func newSnapshot(revision int64, byID map[string]*Compiled) *Snapshot {
-	s := &Snapshot{Revision: revision, byID: byID}
+// newSnapshot takes ownership of the maps.
+func newSnapshot(revision int64, byID map[string]*Compiled, switches map[string]Switch) *Snapshot {
+	s := &Snapshot{Revision: revision, byID: byID, switches: switches}
 	s.list = slices.SortedFunc(maps.Values(byID), func(a, b *Compiled) int {
 		return cmp.Compare(a.Policy.ID, b.Policy.ID)
 	})

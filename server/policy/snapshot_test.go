@@ -14,12 +14,12 @@ func snapshotOf(t *testing.T, policies ...Policy) *Snapshot {
 	byID := make(map[string]*Compiled)
 	for _, p := range policies {
 		p.Trigger = Trigger{Unless: storage.Clicked, Within: time.Hour}
-		p.Steps = []Step{{After: time.Hour, Content: Content{Title: "t"}}}
+		p.Steps = []Step{{After: time.Hour, Contents: Contents{Content: &Content{Title: "t"}}}}
 		c, err := Compile(p)
 		require.NoError(t, err)
 		byID[p.ID] = c
 	}
-	return newSnapshot(7, byID)
+	return newSnapshot(7, byID, nil)
 }
 
 func TestSelect(t *testing.T) {

@@ -17,8 +17,11 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
+// root is below which everything is in etcd, also what is not ours: each key is taken or left.
+const root = "/susul/"
+
 // Prefix is where policies are in etcd; a policy's key is the prefix and its ID.
-const Prefix = "/susul/policies/"
+const Prefix = root + "policies/"
 
 // MaxPolicies bounds the number of policies. Creations at the same time may go over it by as many as they are.
 const MaxPolicies = 10_000
@@ -51,7 +54,7 @@ type Options struct {
 	Registerer prometheus.Registerer
 }
 
-// Store writes policies to etcd and keeps a snapshot of them, which Run maintains.
+// Store writes policies and switches to etcd and keeps a snapshot of them, which Run maintains.
 type Store struct {
 	client  *clientv3.Client
 	clock   clockwork.Clock
@@ -79,7 +82,7 @@ func New(o Options) *Store {
 		changed: make(chan struct{}),
 		status:  Status{Since: o.Clock.Now()},
 	}
-	s.snapshot.Store(newSnapshot(0, nil))
+	s.snapshot.Store(newSnapshot(0, nil, nil))
 	return s
 }
 
@@ -99,8 +102,8 @@ type Status struct {
 	Since time.Time
 	// LastError is why the watch last ended; nil while connected.
 	LastError error
-	// Broken are the IDs of policies whose latest version in etcd does not compile, sorted. Their last good version,
-	// if this node saw one, goes on serving.
+	// Broken are the IDs of policies whose latest version in etcd does not compile, and switches that can't be read, as
+	// "apps/{app}/followUpSwitch", sorted. Their last good version, if this node saw one, goes on serving.
 	Broken []string
 }
 
@@ -163,7 +166,8 @@ func (s *Store) Create(ctx context.Context, p Policy) (Policy, error) {
 
 // Update replaces a policy by what mutate makes of its present version. With a revision, it returns ErrConflict unless
 // the policy is at that revision; with 0 it takes any, and calls mutate again when another writer was faster. ID, UID
-// and CreateTime stay. It returns mutate's error, an *InvalidError, ErrNotFound, ErrConflict or ErrUnavailable.
+// and CreateTime stay; a step that had paused itself, and is paused no more, is measured anew from now on. It returns
+// mutate's error, an *InvalidError, ErrNotFound, ErrConflict or ErrUnavailable.
 func (s *Store) Update(ctx context.Context, revision int64, id string, mutate func(Policy) (Policy, error)) (Policy, error) {
 	for range maxAttempts {
 		current, err := s.read(ctx, id)
@@ -173,12 +177,14 @@ func (s *Store) Update(ctx context.Context, revision int64, id string, mutate fu
 		if revision != 0 && current.Revision != revision {
 			break
 		}
+		before := slices.Clone(current.Steps) // mutate may change its own
 		p, err := mutate(current)
 		if err != nil {
 			return Policy{}, err
 		}
 		p.ID, p.UID, p.CreateTime = current.ID, current.UID, current.CreateTime
 		p.UpdateTime = s.now()
+		p.Steps = resume(p.Steps, before, p.UpdateTime)
 		spec, err := checked(p)
 		if err != nil {
 			return Policy{}, err
@@ -228,13 +234,18 @@ func (s *Store) write(ctx context.Context, id string, revision int64, op clientv
 	if err != nil || !written.Succeeded {
 		return written, err
 	}
+	s.await(ctx, Prefix+id, written.Header.GetRevision())
+	return written, nil
+}
+
+// await returns when the snapshot has what was written, or can't get it in time.
+func (s *Store) await(ctx context.Context, key string, revision int64) {
 	ctx, cancel := context.WithTimeout(ctx, opTimeout)
 	defer cancel()
-	if _, err := s.Wait(ctx, written.Header.GetRevision()-1); err != nil {
+	if _, err := s.Wait(ctx, revision-1); err != nil {
 		// The write is done; an error would say otherwise.
-		s.logger.WarnContext(ctx, "policy is written, but this node has not seen it yet", "policy", id, "error", err)
+		s.logger.WarnContext(ctx, "a change is written, but this node has not seen it yet", "key", key, "error", err)
 	}
-	return written, nil
 }
 
 // read returns the policy as etcd has it.

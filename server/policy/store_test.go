@@ -288,7 +288,7 @@ func TestSnapshotEqualsModel(t *testing.T) {
 		for _, c := range one.Snapshot().List() {
 			require.NoError(rt, one.Delete(t.Context(), c.Policy.ID, 0))
 		}
-		model := make(map[string]policy.Policy)
+		model, switches := make(map[string]policy.Policy), make(map[string]policy.Switch)
 		rt.Repeat(map[string]func(*rapid.T){
 			"create": func(rt *rapid.T) {
 				p := news()
@@ -324,17 +324,27 @@ func TestSnapshotEqualsModel(t *testing.T) {
 				require.NoError(rt, err)
 				delete(model, id)
 			},
-			"": func(rt *rapid.T) { requireModel(rt, model, one.Snapshot()) },
+			"switch": func(rt *rapid.T) {
+				w, err := one.SetSwitch(t.Context(), policy.Switch{App: ids.Draw(rt, "app"), Stopped: rapid.Bool().Draw(rt, "stopped")})
+				require.NoError(rt, err)
+				switches[w.App] = w
+			},
+			"": func(rt *rapid.T) { requireModel(rt, model, switches, one.Snapshot()) },
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		other, err := two.Wait(ctx, one.Snapshot().Revision-1)
 		require.NoError(rt, err)
-		requireModel(rt, model, other)
+		requireModel(rt, model, switches, other)
 	})
 }
 
-func requireModel(t require.TestingT, model map[string]policy.Policy, s *policy.Snapshot) {
+func requireModel(t require.TestingT, model map[string]policy.Policy, switches map[string]policy.Switch, s *policy.Snapshot) {
+	for app, want := range switches { // those of an earlier run stay
+		got, _ := s.Switch(app)
+		require.Equal(t, want, got)
+		require.Equal(t, want.Stopped, s.FollowUpsStopped(app))
+	}
 	require.Len(t, s.List(), len(model))
 	for _, c := range s.List() {
 		want := model[c.Policy.ID]

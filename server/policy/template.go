@@ -104,13 +104,18 @@ func refused(tag string) string {
 type template struct {
 	source string
 	root   render.Node // nil if the source is plain text
-	// personal says that it refers to the device.
-	personal bool
-	dialect  *dialect
+	// personal says that it refers to the device; usesDevice, to more of it than its registration id.
+	personal, usesDevice bool
+	dialect              *dialect
+}
+
+// isTemplate reports whether a text is more than itself.
+func isTemplate(text string) bool {
+	return strings.Contains(text, "{{") || strings.Contains(text, "{%")
 }
 
 func parseTemplate(source string) (t *template, err error) {
-	if !strings.Contains(source, "{{") && !strings.Contains(source, "{%") {
+	if !isTemplate(source) {
 		return &template{source: source}, nil
 	}
 	defer recovered(&err)
@@ -138,7 +143,7 @@ func (t *template) inspect(nodes []render.Node) error {
 		case *render.SeqNode:
 			err = t.inspect(n.Children)
 		case *render.TextNode:
-			if strings.Contains(n.Source, "{{") || strings.Contains(n.Source, "{%") {
+			if isTemplate(n.Source) {
 				err = errors.New("a {{ or {% is not closed")
 			}
 		case *render.ObjectNode:
@@ -186,6 +191,7 @@ var (
 	filterName   = regexp.MustCompile(`\|\s*([A-Za-z_][\w-]*)`)
 	literalRange = regexp.MustCompile(`\(\s*(-?\d{1,6})\s*\.\.\s*(-?\d{1,6})\s*\)`)
 	deviceName   = regexp.MustCompile(`\bdevice\b`)
+	deviceID     = regexp.MustCompile(`\bdevice\.registration_id\b`)
 )
 
 // expression checks the expression of an object or a tag. It may find a device where there is none, such as in a
@@ -193,6 +199,7 @@ var (
 func (t *template) expression(text string) error {
 	text = quoted.ReplaceAllString(text, `""`)
 	t.personal = t.personal || deviceName.MatchString(text)
+	t.usesDevice = t.usesDevice || deviceName.MatchString(deviceID.ReplaceAllString(text, ""))
 	for _, m := range filterName.FindAllStringSubmatch(text, -1) {
 		if !t.dialect.filters[m[1]] {
 			return fmt.Errorf("unknown filter %q", m[1])

@@ -22,10 +22,22 @@ const (
 	maxTitle       = 1 << 10
 	maxAlert       = 4 << 10
 	maxOverlay     = 16 << 10
-	maxMatch       = 4 << 10
+	maxCEL         = 4 << 10
 	maxDisplayName = 200
 	maxDescription = 2000
 	maxApp         = 128
+	maxTimeZone    = 64
+
+	minVariants = 2
+	maxVariants = 10
+	maxWeight   = 1000
+	maxHoldout  = 500 // ‰
+	maxMessages = 1000
+	minWindow   = time.Minute // of a frequency cap and of clicks
+	maxExpire   = 60 * 24 * time.Hour
+	maxHold     = 7 * 24 * time.Hour
+	minSample   = 100
+	maxSample   = 100_000_000
 
 	// maxViolations bounds the report about a policy: nobody reads more, and an overlay can hold thousands.
 	maxViolations = 100
@@ -79,10 +91,16 @@ func (f *faults) text(field, s string, limit int) bool {
 	return true
 }
 
-// idPattern is never written to.
-var idPattern = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+// The patterns of names. They are never written to.
+var (
+	idPattern      = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	variantPattern = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
+)
 
-// head checks all but the match and the steps' content, which are checked by compiling them.
+// holdoutVariant is what reports call those who are held out.
+const holdoutVariant = "holdout"
+
+// head checks all but what is checked by compiling it: the match, the steps' conditions and contents.
 func (f *faults) head(p Policy) {
 	if !idPattern.MatchString(p.ID) {
 		f.add("id", "must match %s", idPattern)
@@ -90,30 +108,122 @@ func (f *faults) head(p Policy) {
 	f.text("app", p.App, maxApp)
 	f.text("display_name", p.DisplayName, maxDisplayName)
 	f.text("description", p.Description, maxDescription)
-	switch p.Trigger.Unless {
-	case storage.Delivered, storage.Displayed, storage.Clicked:
-	default:
-		f.add("trigger.unless", "must be DELIVERED, DISPLAYED or CLICKED, not %s", p.Trigger.Unless)
-	}
-	if p.Trigger.Within < 0 || p.Trigger.Within > MaxDelay {
-		f.add("trigger.within", "must be between 0 and %s", MaxDelay)
-	}
+	f.trigger(p.Trigger)
 	if n := len(p.Steps); n < 1 || n > MaxSteps {
 		f.add("steps", "must be between 1 and %d, not %d", MaxSteps, n)
 	}
-	f.order(p.Steps[:min(len(p.Steps), MaxSteps)])
+	for i := range p.Steps[:min(len(p.Steps), MaxSteps)] {
+		f.time(p, i)
+		f.groups(p.Steps[i], fmt.Sprintf("steps[%d]", i))
+	}
+	f.limits(p)
+	between(f, "holdout_permille", p.HoldoutPermille, 0, maxHoldout)
+	if hold := p.UnknownProgress.HoldFor; hold != nil {
+		between(f, "unknown_progress.hold_for", *hold, 0, maxHold)
+	}
+	if window := p.Measurement.ClickWindow; window != 0 {
+		between(f, "measurement.click_window", window, minWindow, MaxDelay)
+	}
+	if sample := p.Measurement.MinimumSample; sample != 0 {
+		between(f, "measurement.minimum_sample", sample, minSample, maxSample)
+	}
 }
 
-// order checks the steps' times.
-func (f *faults) order(steps []Step) {
-	for i, s := range steps {
-		field := fmt.Sprintf("steps[%d].after", i)
-		switch {
-		case s.After <= 0 || s.After > MaxDelay:
-			f.add(field, "must be more than 0 and at most %s", MaxDelay)
-		case i > 0 && s.After <= steps[i-1].After:
-			f.add(field, "out of order: %s must be later than the step before (%s)", s.After, steps[i-1].After)
+// between checks a number, or a duration.
+func between[T int | time.Duration](f *faults, field string, value, least, most T) {
+	if value < least || value > most {
+		f.add(field, "must be between %v and %v", least, most)
+	}
+}
+
+func (f *faults) trigger(t Trigger) {
+	switch t.Unless {
+	case storage.MilestoneUnknown, storage.Delivered, storage.Displayed, storage.Clicked:
+		if t.OnFailure == (t.Unless != storage.MilestoneUnknown) {
+			f.add("trigger", "give either unless or on_failure")
 		}
+	default:
+		f.add("trigger.unless", "must be DELIVERED, DISPLAYED or CLICKED, not %s", t.Unless)
+	}
+	between(f, "trigger.within", t.Within, 0, MaxDelay)
+}
+
+// time checks when Steps[i] is due.
+func (f *faults) time(p Policy, i int) {
+	step, field := p.Steps[i], fmt.Sprintf("steps[%d].after", i)
+	switch step.Origin {
+	case FromTrigger, FromPreviousStep, FromFirstSending:
+	default:
+		f.add(fmt.Sprintf("steps[%d].counted_from", i), "is unknown: %q", step.Origin)
+	}
+	switch due := p.Offset(i); {
+	case step.After <= 0 || step.After > MaxDelay:
+		f.add(field, "must be more than 0 and at most %s", MaxDelay)
+	case due < p.Trigger.Within:
+		f.add(field, "too early: %s after the first sending is before the trigger's moment (%s)", due, p.Trigger.Within)
+	case i > 0 && due <= p.Offset(i-1):
+		f.add(field, "out of order: %s after the first sending must be later than the step before (%s)", due, p.Offset(i-1))
+	}
+}
+
+// groups checks into which groups a step parts its recipients.
+func (f *faults) groups(s Step, field string) {
+	between(f, field+".holdout_permille", s.HoldoutPermille, 0, maxHoldout)
+	if len(s.Variants) == 0 {
+		if s.Optimize {
+			f.add(field+".optimize", "needs variants")
+		}
+		return
+	}
+	between(f, field+".variants", len(s.Variants), minVariants, maxVariants)
+	seen := make(map[string]bool)
+	for i, v := range s.Variants[:min(len(s.Variants), maxVariants)] {
+		variant := fmt.Sprintf("%s.variants[%d]", field, i)
+		switch {
+		case !variantPattern.MatchString(v.ID) || v.ID == holdoutVariant:
+			f.add(variant+".id", "must match %s, and not be %q", variantPattern, holdoutVariant)
+		case seen[v.ID]:
+			f.add(variant+".id", "%q is an earlier variant's", v.ID)
+		}
+		seen[v.ID] = true
+		between(f, variant+".weight", v.Weight, 0, maxWeight)
+	}
+}
+
+func (f *faults) limits(p Policy) {
+	l := p.Limits
+	if q := l.QuietHours; q != nil {
+		f.quietHours(*q)
+	}
+	if c := l.FrequencyCap; c != nil {
+		between(f, "limits.frequency_cap.messages", c.Messages, 1, maxMessages)
+		between(f, "limits.frequency_cap.window", c.Window, minWindow, MaxDelay)
+	}
+	between(f, "limits.minimum_gap", l.MinimumGap, 0, MaxDelay)
+	between(f, "limits.expire_after", l.ExpireAfter, 0, maxExpire)
+	if l.ExpireAfter > 0 && len(p.Steps) > 0 && l.ExpireAfter < p.Offset(0) {
+		f.add("limits.expire_after", "is before the first step is due, %s after the first sending", p.Offset(0))
+	}
+}
+
+func (f *faults) quietHours(q QuietHours) {
+	const field = "limits.quiet_hours"
+	if !q.From.valid() {
+		f.add(field+".start", "must be a time such as 22:00")
+	}
+	switch {
+	case !q.Until.valid():
+		f.add(field+".end", "must be a time such as 07:00")
+	case q.Until == q.From:
+		f.add(field+".end", "must not be the start: leave quiet_hours away for none")
+	}
+	zone := field + ".default_time_zone"
+	if !f.text(zone, q.DefaultTimeZone, maxTimeZone) {
+		return
+	}
+	// "Local" is the zone of whatever machine this is.
+	if _, err := time.LoadLocation(q.DefaultTimeZone); err != nil || q.DefaultTimeZone == "Local" {
+		f.add(zone, "there is no IANA time zone %q", q.DefaultTimeZone)
 	}
 }
 

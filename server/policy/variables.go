@@ -16,8 +16,8 @@ type Variables struct {
 	Push map[string]any
 	// CustomArgs is an object or a string, as the push had it.
 	CustomArgs any
-	// Device holds the recipient's attributes. It may be nil for a step that is not Personal.
-	Device map[string]any
+	// Device is the recipient's. It may be zero for a content that is not Personal.
+	Device Device
 	// Step is the number of the follow-up: 1…11.
 	Step int
 }
@@ -51,6 +51,11 @@ func (l *lazy) ToLiquid() any {
 // normal turns what came from JSON into what Liquid handles well.
 func normal(v any) any {
 	switch v := v.(type) {
+	case Device:
+		return object{
+			"registration_id": v.RegistrationID, "attributes": normal(v.Attributes),
+			"time_zone": v.TimeZone, "locale": v.Locale,
+		}
 	case map[string]any:
 		o := make(object, len(v))
 		for key, value := range v {

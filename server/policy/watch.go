@@ -25,7 +25,7 @@ const (
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 3 * time.Second
 
-	// loadPage is how many policies are read at once.
+	// loadPage is how many keys are read at once.
 	loadPage = 200
 )
 
@@ -36,7 +36,7 @@ var (
 	errWentBack = errors.New("etcd went back to an earlier revision")
 )
 
-// Run loads the policies and then follows their changes until the context ends; it returns nil then. Whatever goes wrong
+// Run loads the policies and switches and then follows their changes until the context ends; it returns nil then. Whatever goes wrong
 // with etcd shows in Status and is tried again.
 func (s *Store) Run(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff()
@@ -75,7 +75,7 @@ func (s *Store) follow(ctx context.Context, alive func()) error {
 	defer watchdog.Stop()
 	probe := time.NewTicker(probeInterval) //nolint:forbidigo // times a network
 	defer probe.Stop()
-	responses := s.client.Watch(ctx, Prefix, clientv3.WithPrefix(), clientv3.WithRev(s.Snapshot().Revision+1),
+	responses := s.client.Watch(ctx, root, clientv3.WithPrefix(), clientv3.WithRev(s.Snapshot().Revision+1),
 		clientv3.WithCreatedNotify())
 	for {
 		select {
@@ -109,82 +109,123 @@ func (s *Store) receive(response clientv3.WatchResponse) error {
 		s.connected(response.Header.GetRevision())
 		return nil
 	}
-	byID := maps.Clone(snapshot.byID)
+	next := &Snapshot{byID: maps.Clone(snapshot.byID), switches: maps.Clone(snapshot.switches)}
 	for _, event := range response.Events {
-		id := strings.TrimPrefix(string(event.Kv.Key), Prefix)
-		if event.Type == mvccpb.Event_DELETE {
-			delete(byID, id)
-			s.mended(id)
-			continue
-		}
-		if c := s.compile(event.Kv, byID[id]); c != nil {
-			byID[id] = c
+		if s.apply(next, event) {
+			next.Revision = event.Kv.ModRevision
 		}
 	}
+	if next.Revision > 0 {
+		s.publish(newSnapshot(next.Revision, next.byID, next.switches))
+	}
 	// The header may be ahead of the events, so that more of them are to come; the last event is not.
-	revision := response.Events[len(response.Events)-1].Kv.ModRevision
-	s.publish(newSnapshot(revision, byID))
-	s.connected(revision)
+	s.connected(response.Events[len(response.Events)-1].Kv.ModRevision)
 	return nil
+}
+
+// apply changes the snapshot to be, and reports whether the event was about something in it.
+func (s *Store) apply(next *Snapshot, event *clientv3.Event) bool {
+	if event.Type != mvccpb.Event_DELETE {
+		return s.take(next, event.Kv, next)
+	}
+	key := string(event.Kv.Key)
+	if id, ok := strings.CutPrefix(key, Prefix); ok {
+		delete(next.byID, id)
+	} else if app, ok := switchOf(key); ok {
+		delete(next.switches, app)
+	} else {
+		return false
+	}
+	s.mended(key)
+	return true
 }
 
 // load replaces the snapshot by what etcd has, in pages of one revision.
 func (s *Store) load(ctx context.Context) error {
 	old := s.Snapshot()
-	byID := make(map[string]*Compiled)
+	next := &Snapshot{byID: make(map[string]*Compiled), switches: make(map[string]Switch)}
 	seen := make(map[string]bool)
-	var revision int64
-	for key, more := Prefix, true; more; {
+	for key, more := root, true; more; {
 		page, err := call(ctx, func(ctx context.Context) (*clientv3.GetResponse, error) {
-			return s.client.Get(ctx, key, clientv3.WithRange(clientv3.GetPrefixRangeEnd(Prefix)),
-				clientv3.WithLimit(loadPage), clientv3.WithRev(revision))
+			return s.client.Get(ctx, key, clientv3.WithRange(clientv3.GetPrefixRangeEnd(root)),
+				clientv3.WithLimit(loadPage), clientv3.WithRev(next.Revision))
 		})
 		if err != nil {
 			return fmt.Errorf("load policies: %w", err)
 		}
-		if revision == 0 {
-			revision = page.Header.GetRevision()
+		if next.Revision == 0 {
+			next.Revision = page.Header.GetRevision()
 		}
 		for _, kv := range page.Kvs {
-			id := strings.TrimPrefix(string(kv.Key), Prefix)
-			seen[id] = true
-			if c := s.compile(kv, old.byID[id]); c != nil {
-				byID[id] = c
-			}
+			seen[brokenName(string(kv.Key))] = true
+			s.take(next, kv, old)
 			key = string(kv.Key) + "\x00" // the next key
 		}
 		more = page.More
 	}
 	s.forgetBroken(seen)
 	s.metrics.reloads.Inc()
-	s.publish(newSnapshot(revision, byID))
-	s.logger.InfoContext(ctx, "policies loaded", "revision", revision, "policies", len(byID))
+	s.publish(newSnapshot(next.Revision, next.byID, next.switches))
+	s.logger.InfoContext(ctx, "policies loaded", "revision", next.Revision, "policies", len(next.byID))
 	return nil
 }
 
-// compile returns what to serve for a key: its policy, or the last good version if it does not compile, or nil.
-func (s *Store) compile(kv *mvccpb.KeyValue, last *Compiled) *Compiled {
-	id := strings.TrimPrefix(string(kv.Key), Prefix)
+// take puts what a key holds into the snapshot to be, or its last good version if it is unusable. It reports whether the key
+// is one of ours.
+func (s *Store) take(next *Snapshot, kv *mvccpb.KeyValue, last *Snapshot) bool {
+	key := string(kv.Key)
+	if id, ok := strings.CutPrefix(key, Prefix); ok {
+		good, had := last.byID[id]
+		c, err := compileStored(id, kv, good)
+		s.judge(kv, had, err)
+		if err != nil {
+			c = good
+		}
+		if c != nil {
+			next.byID[id] = c
+		}
+		return true
+	}
+	app, ok := switchOf(key)
+	if !ok {
+		return false
+	}
+	good, had := last.switches[app]
+	w, err := decodeSwitch(app, kv.Value)
+	s.judge(kv, had, err)
+	if err != nil {
+		w = good
+	}
+	if err == nil || had {
+		next.switches[app] = w
+	}
+	return true
+}
+
+// compileStored returns the policy that a key holds; last is its last good version, if any.
+func compileStored(id string, kv *mvccpb.KeyValue, last *Compiled) (*Compiled, error) {
 	if last != nil && last.Policy.Revision == kv.ModRevision && bytes.Equal(last.spec, kv.Value) {
-		s.mended(id)
-		return last
+		return last, nil
 	}
 	p, err := Decode(kv.Value, kv.ModRevision)
-	if err == nil && p.ID != id {
-		err = fmt.Errorf("policy %q is stored under another id", p.ID)
-	}
-	var c *Compiled
-	if err == nil {
-		c, err = Compile(p)
-	}
 	if err != nil {
-		s.logger.Error("policy in etcd is unusable; its last good version stays", "policy", id,
-			"revision", kv.ModRevision, "had_good_version", last != nil, "error", err)
-		s.broke(id, err)
-		return last
+		return nil, err
 	}
-	s.mended(id)
-	return c
+	if p.ID != id {
+		return nil, fmt.Errorf("policy %q is stored under another id", p.ID)
+	}
+	return Compile(p)
+}
+
+// judge notes whether a key's latest version is usable.
+func (s *Store) judge(kv *mvccpb.KeyValue, had bool, err error) {
+	if err == nil {
+		s.mended(string(kv.Key))
+		return
+	}
+	s.logger.Error("what etcd has is unusable; its last good version stays", "key", string(kv.Key),
+		"revision", kv.ModRevision, "had_good_version", had, "error", err)
+	s.broke(string(kv.Key), err)
 }
 
 // publish swaps the snapshot and wakes all who wait. Whoever sees a snapshot sees its metrics too.
@@ -230,20 +271,20 @@ func (s *Store) disconnected(err error) {
 	s.metrics.failures.Inc()
 }
 
-func (s *Store) broke(id string, err error) {
+func (s *Store) broke(key string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken == nil {
 		s.broken = make(map[string]error)
 	}
-	s.broken[id] = err
+	s.broken[brokenName(key)] = err
 	s.metrics.broken.Set(float64(len(s.broken)))
 }
 
-func (s *Store) mended(id string) {
+func (s *Store) mended(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.broken, id)
+	delete(s.broken, brokenName(key))
 	s.metrics.broken.Set(float64(len(s.broken)))
 }
 
@@ -251,6 +292,11 @@ func (s *Store) mended(id string) {
 func (s *Store) forgetBroken(seen map[string]bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	maps.DeleteFunc(s.broken, func(id string, _ error) bool { return !seen[id] })
+	maps.DeleteFunc(s.broken, func(name string, _ error) bool { return !seen[name] })
 	s.metrics.broken.Set(float64(len(s.broken)))
+}
+
+// brokenName is what Status.Broken calls a key.
+func brokenName(key string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(key, Prefix), root)
 }

@@ -11,20 +11,22 @@ import (
 	"susul.dev/susul/storage"
 )
 
-// planRetry is the pause, in real time, after planning failed.
+// planRetry is the pause, in real time, after planning or measuring failed.
 const planRetry = time.Second
 
 // Planner is what the leader's loop drives.
 type Planner interface {
 	// PlanDueSteps plans every step that is due.
 	PlanDueSteps(ctx context.Context) error
-	// NextStep returns when the next step is due; ok is false when none is scheduled.
+	// MeasureDueSteps measures every step whose click window has ended.
+	MeasureDueSteps(ctx context.Context) error
+	// NextStep returns when the next step is due to be planned or measured; ok is false when none is.
 	NextStep(ctx context.Context) (due time.Time, ok bool, err error)
 	// StepsDue gets a signal when a step may be due earlier than NextStep last said.
 	StepsDue() <-chan struct{}
 }
 
-// Loop plans steps as they come due. Only the leader runs it.
+// Loop plans and measures steps as they come due. Only the leader runs it.
 type Loop struct {
 	Planner Planner
 	Clock   clockwork.Clock
@@ -35,7 +37,8 @@ type Loop struct {
 // logged and tried again.
 func (l Loop) Run(ctx context.Context) error {
 	for {
-		err := l.Planner.PlanDueSteps(ctx)
+		// What can't be planned must not keep the rest from being measured.
+		err := errors.Join(l.Planner.PlanDueSteps(ctx), l.Planner.MeasureDueSteps(ctx))
 		if err == nil {
 			err = l.await(ctx)
 		}
@@ -45,7 +48,7 @@ func (l Loop) Run(ctx context.Context) error {
 		case errors.Is(err, storage.ErrFenced):
 			return err
 		case err != nil:
-			l.Logger.Error("due steps can't be planned; trying again", "error", err)
+			l.Logger.Error("due steps can't be planned or measured; trying again", "error", err)
 			timer := time.NewTimer(planRetry) //nolint:forbidigo // for the sake of the machine, not of a policy
 			select {
 			case <-ctx.Done():

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,10 +16,11 @@ import (
 
 // planner is a Planner whose steps are a list of due times.
 type planner struct {
-	planned chan struct{} // a signal for each call of PlanDueSteps
-	next    chan time.Time
-	due     chan struct{}
-	fail    chan error
+	planned  chan struct{} // a signal for each call of PlanDueSteps
+	measured atomic.Int32
+	next     chan time.Time
+	due      chan struct{}
+	fail     chan error
 }
 
 func (p *planner) PlanDueSteps(context.Context) error {
@@ -29,6 +31,11 @@ func (p *planner) PlanDueSteps(context.Context) error {
 	default:
 		return nil
 	}
+}
+
+func (p *planner) MeasureDueSteps(context.Context) error {
+	p.measured.Add(1)
+	return nil
 }
 
 func (p *planner) NextStep(context.Context) (time.Time, bool, error) {
@@ -79,6 +86,7 @@ func TestLoopTriesAgainAfterAFault(t *testing.T) {
 	p.due <- struct{}{}
 	<-p.planned
 	<-p.planned
+	require.GreaterOrEqual(t, p.measured.Load(), int32(2), "what can't be planned keeps nothing from being measured")
 }
 
 func TestLoopEndsWhenALaterLeaderHasTakenOver(t *testing.T) {

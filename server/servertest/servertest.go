@@ -65,6 +65,7 @@ type Server struct {
 	Clock      clockwork.Clock
 	Pushes     susulv1.PushServiceClient
 	Callbacks  susulv1.CallbackServiceClient
+	Devices    susulv1.DeviceServiceClient
 	Policies   susulv1.ResendPolicyServiceClient
 	Conn       *grpc.ClientConn
 }
@@ -104,6 +105,7 @@ func Start(t testing.TB, o Options) *Server {
 	require.NoError(t, err)
 	s.Pushes = susulv1.NewPushServiceClient(s.Conn)
 	s.Callbacks = susulv1.NewCallbackServiceClient(s.Conn)
+	s.Devices = susulv1.NewDeviceServiceClient(s.Conn)
 	s.Policies = susulv1.NewResendPolicyServiceClient(s.Conn)
 	s.run(t, listener)
 	return s

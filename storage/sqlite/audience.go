@@ -40,6 +40,9 @@ type audience struct {
 	marks map[markKey]*roaring.Bitmap // those in memory
 	dirty map[markKey]bool            // marks that are not folded yet
 	stage stage
+
+	// lastLife is the latest time at which a device reported life here, in seconds, as far as memory goes back; or later.
+	lastLife uint32
 }
 
 // progressPage holds the words of the recipients of one page.
@@ -141,6 +144,10 @@ type live struct {
 	targets   map[upstream]target
 
 	tail tail
+
+	// cold is the latest time, in seconds, of what was reported about audiences that are not in memory, or that memory of
+	// which begins later. It is the writer's own.
+	cold uint32
 }
 
 func newLive(budget int) *live {
@@ -220,18 +227,20 @@ func (l *live) forget(push int64) {
 	defer l.mu.Unlock()
 	if a := l.audiences[push]; a != nil {
 		a.gone = true
+		l.cold = max(l.cold, a.lastLife)
 		delete(l.audiences, push)
 	}
 }
 
-// replace drops all from memory, and puts others in its place. It is the writer's to call.
-func (l *live) replace(audiences map[int64]*audience) {
+// replace drops all from memory, and puts others in its place, beside which cold is the latest time. It is the writer's to
+// call.
+func (l *live) replace(audiences map[int64]*audience, cold uint32) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, a := range l.audiences {
 		a.gone = true
 	}
-	l.audiences = audiences
+	l.audiences, l.cold = audiences, cold
 	clear(l.targets)
 }
 
@@ -267,10 +276,10 @@ func (a *audience) clean() bool {
 	return len(a.dirty) == 0 && !slices.ContainsFunc(a.pages, func(p *progressPage) bool { return p != nil && p.dirty })
 }
 
-// worthLoading reports whether an index should be read into memory: once so many ids were looked up on disk that reading
-// it all pays off, but not if it alone would take half of the memory that there is.
-func (l *live) worthLoading(a *audience, size int) bool {
-	return a.lookups.Add(1) > int64(size/1024) && size*indexBytes <= l.budget/2
+// worthLoading reports whether an index should be read into memory to look up some more ids: once there were so many that
+// reading it all pays off, but not if it alone would take half of the memory that there is.
+func (l *live) worthLoading(a *audience, size, ids int) bool {
+	return a.lookups.Add(int64(ids)) > int64(size/1024) && size*indexBytes <= l.budget/2
 }
 
 // progressOf returns a recipient's word from a page that is in memory.

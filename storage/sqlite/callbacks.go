@@ -64,6 +64,7 @@ func (t *tx) take(b *batch, e entry) error {
 	fresh, err := t.append(b.received, e, odd)
 	if fresh {
 		b.summary.New++
+		t.note(b.app, e, odd)
 	} else {
 		b.summary.Repeated++
 	}
@@ -129,15 +130,7 @@ func (t *tx) know(a *audience) error {
 
 // member returns a recipient's ordinal. A push that is not listed gains those whom it did not know.
 func (t *tx) member(a *audience, id string) (ordinal uint32, ok bool, err error) {
-	if ordinal, ok = a.grown[id]; ok {
-		return ordinal, true, nil
-	}
-	var loaded bool
-	if ordinal, ok, loaded = a.find(id); !loaded {
-		// The pages of this transaction's newcomers may not be written yet; those were looked for above.
-		ordinal, ok, err = memberOf(t.ctx, t, a.push, int(a.size)-len(a.fresh), id)
-	}
-	if ok || err != nil || a.listed {
+	if ordinal, ok, err = t.ordinalOf(a, id); ok || err != nil || a.listed {
 		return ordinal, ok, err
 	}
 	if a.grown == nil {
@@ -150,6 +143,19 @@ func (t *tx) member(a *audience, id string) (ordinal uint32, ok bool, err error)
 	t.journal.grown = append(t.journal.grown, growth{a, id})
 	t.touch(a)
 	return ordinal, true, nil
+}
+
+// ordinalOf returns the ordinal of a recipient that the push has.
+func (t *tx) ordinalOf(a *audience, id string) (ordinal uint32, ok bool, err error) {
+	if ordinal, ok = a.grown[id]; ok {
+		return ordinal, true, nil
+	}
+	var loaded bool
+	if ordinal, ok, loaded = a.find(id); !loaded {
+		// The pages of this transaction's newcomers may not be written yet; those were looked for above.
+		ordinal, ok, err = memberOf(t.ctx, t, a.push, int(a.size)-len(a.fresh), id)
+	}
+	return ordinal, ok, err
 }
 
 // append puts an event on stage for the log unless it is there already, and moves on the recipient's progress.

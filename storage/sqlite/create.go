@@ -88,7 +88,7 @@ func partsOf(draft storage.PushDraft) []part {
 			if err != nil {
 				return err
 			}
-			return t.insertDispatches(draft.Push.App, id, 0, dispatches)
+			return t.insertDispatches(draft.Push.App, id, 0, draft.Push.CreateTime, dispatches)
 		})
 	}
 	for _, some := range slicesOf(draft.PassedOver) {

@@ -8,23 +8,23 @@ import (
 	"susul.dev/susul/storage"
 )
 
-const dispatchColumns = `id, push_id, step, chunk, state, attempt, due_time, expire_time, sent_time,
+const dispatchColumns = `id, push_id, step, chunk, state, attempt, plan_time, due_time, expire_time, sent_time,
 	COALESCE(upstream_id, ''), reason, refusal, variant, plain_content, override, recipients, content`
 
 func scanDispatch(rows *sql.Rows) (d storage.Dispatch, err error) {
-	err = rows.Scan(&d.ID, &d.PushID, &d.Step, &d.Chunk, &d.State, &d.Attempt, millisTime{&d.DueTime},
-		millisTime{&d.ExpireTime}, millisTime{&d.SentTime}, &d.UpstreamID, &d.Reason,
+	err = rows.Scan(&d.ID, &d.PushID, &d.Step, &d.Chunk, &d.State, &d.Attempt, millisTime{&d.PlanTime},
+		millisTime{&d.DueTime}, millisTime{&d.ExpireTime}, millisTime{&d.SentTime}, &d.UpstreamID, &d.Reason,
 		fromJSON[*storage.Refusal]{&d.Refusal}, &d.Variant, &d.PlainContent, &d.Override, ordinalList{&d.Recipients}, &d.Content)
 	return d, err
 }
 
-var insertDispatch = bulk{`INSERT INTO dispatch (app, push_id, step, chunk, state, attempt, due_time, expire_time,
-	ready_time, reason, units, settled, recipient_count, low, high, variant, plain_content, override, recipients, content)`, 20,
+var insertDispatch = bulk{`INSERT INTO dispatch (app, push_id, step, chunk, state, attempt, plan_time, due_time, expire_time,
+	ready_time, reason, units, settled, recipient_count, low, high, variant, plain_content, override, recipients, content)`, 21,
 	`ON CONFLICT (push_id, step, chunk) DO NOTHING`}
 
-// insertDispatches stores dispatches of a step; those of step 0 are blocked at first. A chunk number that the step has
-// already gets storage.ErrConflict.
-func (t *tx) insertDispatches(app string, push int64, step int, drafts []packedDraft) error {
+// insertDispatches stores dispatches of a step that was planned at a time; those of step 0 are blocked at first. A chunk number
+// that the step has already gets storage.ErrConflict.
+func (t *tx) insertDispatches(app string, push int64, step int, planned time.Time, drafts []packedDraft) error {
 	inserted, err := insertDispatch.exec(t, len(drafts), func(args []any, i int) []any {
 		d := drafts[i]
 		state, due := storage.DispatchPending, d.DueTime.UnixMilli()
@@ -34,7 +34,7 @@ func (t *tx) insertDispatches(app string, push int64, step int, drafts []packedD
 		}
 		list, count := packOrdinals(d.Recipients)
 		low, high := bounds(d.Recipients)
-		return append(args, app, push, step, d.Chunk, state, 0, due, millis(d.ExpireTime), ready, "", d.Units(), 0, count, low, high,
+		return append(args, app, push, step, d.Chunk, state, 0, millis(planned), due, millis(d.ExpireTime), ready, "", d.Units(), 0, count, low, high,
 			d.Variant, d.PlainContent, d.Override, list, blob(d.Content))
 	})
 	if err == nil && inserted < int64(len(drafts)) {

@@ -15,7 +15,7 @@ import (
 
 // ListEvents implements storage.Callbacks.
 func (s *Store) ListEvents(ctx context.Context, query storage.EventQuery) ([]storage.Event, error) {
-	r := eventReader{store: s, ctx: ctx, query: query, limit: page(query.Limit)}
+	r := eventReader{kinds: s.writer.kinds, ctx: ctx, query: query, limit: page(query.Limit)}
 	r.through, r.end = s.live.tail.get()
 	return read(ctx, s, func(q querier) ([]storage.Event, error) {
 		r.q = q
@@ -51,7 +51,7 @@ func (s *Store) SubscribeEvents() (signal <-chan struct{}, cancel func()) {
 
 // eventReader reads the log for one query.
 type eventReader struct {
-	store   *Store
+	kinds   *kinds
 	ctx     context.Context
 	q       querier
 	query   storage.EventQuery
@@ -242,7 +242,7 @@ func (r *eventReader) callback(packed layout.Event, sequence int64) (storage.Cal
 		detail, err := first(r.ctx, r.q, scanDetail, selectDetails+`sequence = ?`, sequence)
 		return detail.callback, err
 	}
-	k, err := r.store.kindRow(r.ctx, r.q, packed.Kind)
+	k, err := r.kinds.read(r.ctx, r.q, packed.Kind)
 	if err != nil {
 		return storage.Callback{}, err
 	}

@@ -27,12 +27,12 @@ func recorded(t *testing.T, s *Store, rows ...storage.Callback) storage.Callback
 }
 
 // createUnlisted stores a push whose recipients become known by their callbacks, and sends it.
-func createUnlisted(t *testing.T, s *Store, id int64) {
-	t.Helper()
-	_, _, err := s.CreatePush(t.Context(), storage.PushDraft{Push: storage.Push{ID: id, App: benchApp, CreateTime: time.Now()},
+func createUnlisted(tb testing.TB, s *Store, id int64) {
+	tb.Helper()
+	_, _, err := s.CreatePush(tb.Context(), storage.PushDraft{Push: storage.Push{ID: id, App: benchApp, CreateTime: time.Now()},
 		Dispatches: []storage.DispatchDraft{{DueTime: time.Now()}}})
-	require.NoError(t, err)
-	sendAll(t, s)
+	require.NoError(tb, err)
+	sendAll(tb, s)
 }
 
 // beginLog records a first callback and has it folded: what comes later in the fold's pause is in the log and in memory.

@@ -189,6 +189,13 @@ func (t *tx) recover() (err error) {
 	if err := w.kinds.load(t.ctx, t); err != nil {
 		return err
 	}
+	if err := w.invalid.load(t.ctx, t); err != nil {
+		return err
+	}
+	cold, err := first(t.ctx, t, value[uint32], `SELECT COALESCE(MAX(last_time), 0) FROM span_of_app`)
+	if err != nil {
+		return err
+	}
 	through, err := first(t.ctx, t, value[int64], `SELECT sequence FROM fold`)
 	if err != nil {
 		return err
@@ -198,7 +205,7 @@ func (t *tx) recover() (err error) {
 		return err
 	}
 	w.fold.logged(refs)
-	w.live.replace(l.audiences)
+	w.live.replace(l.audiences, cold)
 	w.live.tail.set(through, refs)
 	clear(w.apps)
 	clear(w.held)
@@ -265,6 +272,9 @@ func (t *tx) replay(l *live, s loggedSegment) error {
 		}
 		before := page.progressOf(e.ordinal)
 		t.setWord(a, page, e.ordinal, before, before.With(int(e.dispatch.Step), e.milestone))
+		if isLife(e.milestone) {
+			a.lastLife = max(a.lastLife, packed.Time)
+		}
 	}
 	return nil
 }

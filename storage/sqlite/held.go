@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"susul.dev/susul/storage"
@@ -18,7 +19,7 @@ const (
 )
 
 var insertHeld = bulk{`INSERT INTO held_callback (app, upstream_id, registration_id, status, digest, reason, milestone, time,
-	receive_time, error_code, error_message, channel, loss_source, raw)`, 14,
+	receive_time, error_code, error_message, channel, loss_source, raw, invalidates)`, 15,
 	`ON CONFLICT (app, upstream_id, registration_id, status, digest) DO UPDATE SET reason = excluded.reason`}
 
 // hold puts a row that can't be applied on stage, unless there are as many as there may be: those of unknown recipients
@@ -89,7 +90,7 @@ func (t *tx) writeHeld() error {
 		h := &t.held[i]
 		c := h.callback
 		return append(args, h.app, c.UpstreamID, c.RegistrationID, c.Status, digest(c), h.reason, c.Milestone,
-			c.Time.UnixMilli(), h.received, c.ErrorCode, c.ErrorMessage, c.Channel, c.LossSource, blob(cutRaw(c.Raw)))
+			c.Time.UnixMilli(), h.received, c.ErrorCode, c.ErrorMessage, c.Channel, c.LossSource, blob(cutRaw(c.Raw)), c.Invalidates)
 	})
 	t.held = t.held[:0]
 	return err
@@ -122,7 +123,7 @@ func scanHeld(rows *sql.Rows) (h heldRow, err error) {
 	c := &storage.Callback{}
 	h.callback = c
 	err = rows.Scan(&h.id, &h.received, &c.UpstreamID, &c.RegistrationID, &c.Status, &c.Milestone, millisTime{&c.Time},
-		&c.ErrorCode, &c.ErrorMessage, &c.Channel, &c.LossSource, &c.Raw)
+		&c.ErrorCode, &c.ErrorMessage, &c.Channel, &c.LossSource, &c.Raw, &c.Invalidates)
 	return h, err
 }
 
@@ -131,7 +132,7 @@ func scanHeld(rows *sql.Rows) (h heldRow, err error) {
 func (t *tx) applyHeld(app, upstreamID string) error {
 	for after := int64(0); ; {
 		held, err := collect(t.ctx, t, scanHeld, `SELECT id, receive_time, upstream_id, registration_id, status, milestone,
-			time, error_code, error_message, channel, loss_source, raw FROM held_callback
+			time, error_code, error_message, channel, loss_source, raw, invalidates FROM held_callback
 			WHERE app = ? AND upstream_id = ? AND id > ? ORDER BY id LIMIT ?`, app, upstreamID, after, maxRows)
 		if err != nil {
 			return err
@@ -161,24 +162,31 @@ func (t *tx) applyAllHeld(app string, ids []string) error {
 	}
 	held, err := collect(t.ctx, t, value[string], `SELECT DISTINCT upstream_id FROM held_callback
 		WHERE app = ? AND upstream_id IN (SELECT value FROM json_each(?))`, app, string(list))
-	for _, id := range held {
-		if err == nil {
-			err = t.applyHeld(app, id)
+	if err != nil || len(held) == 0 {
+		return err
+	}
+	for _, id := range ids { // in the order of the results
+		if !slices.Contains(held, id) {
+			continue
+		}
+		if err := t.applyHeld(app, id); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
 }
 
 func (t *tx) takeHeld(app string, h heldRow) error {
 	b := &batch{app: app, received: h.received, odd: []storage.Callback{*h.callback}}
 	e := entry{milestone: h.callback.Milestone, odd: 1}
 	e.time, _ = seconds(h.callback.Time)
+	e.fingerprint = t.writer.invalid.fingerprint(h.callback.RegistrationID)
 	return t.take(b, e)
 }
 
 const (
 	selectHeld = `SELECT id, reason, receive_time, upstream_id, registration_id, status, milestone, time, error_code,
-		error_message, channel, loss_source FROM held_callback WHERE app = ? AND reason = ? AND id > ?`
+		error_message, channel, loss_source, invalidates FROM held_callback WHERE app = ? AND reason = ? AND id > ?`
 
 	// Both ranges of one index are in the order of ids, so that they are merged and not sorted.
 	selectAllHeld = selectHeld + ` UNION ALL ` + selectHeld
@@ -198,6 +206,7 @@ func (s *Store) ListHeldCallbacks(ctx context.Context, q storage.HeldQuery) ([]s
 
 func scanHeldCallback(rows *sql.Rows) (h storage.HeldCallback, err error) {
 	err = rows.Scan(&h.ID, &h.Reason, millisTime{&h.ReceiveTime}, &h.UpstreamID, &h.RegistrationID, &h.Status, &h.Milestone,
-		millisTime{&h.Time}, &h.ErrorCode, &h.ErrorMessage, &h.Channel, &h.LossSource)
+		millisTime{&h.Time}, &h.ErrorCode, &h.ErrorMessage, &h.Channel, &h.LossSource,
+		&h.Invalidates)
 	return h, err
 }

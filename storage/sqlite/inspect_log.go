@@ -104,7 +104,7 @@ func (i *Inspector) Segments(ctx context.Context, query LogQuery) iter.Seq2[Segm
 				if err != nil {
 					return nil, err
 				}
-				r := eventReader{store: i.store, ctx: ctx, q: q}
+				r := eventReader{kinds: i.store.writer.kinds, ctx: ctx, q: q}
 				page := make([]SegmentContent, len(segments))
 				for at, s := range segments {
 					if page[at], err = r.segmentContent(s); err != nil {
@@ -154,7 +154,7 @@ func (i *Inspector) Events(ctx context.Context, query LogQuery) iter.Seq2[EventC
 	}
 	return func(yield func(EventContent, error) bool) {
 		pushes, err := read(ctx, i.store, func(q querier) ([]pushSize, error) {
-			r := eventReader{store: i.store, ctx: ctx, q: q, query: storage.EventQuery{PushID: query.PushID}}
+			r := eventReader{kinds: i.store.writer.kinds, ctx: ctx, q: q, query: storage.EventQuery{PushID: query.PushID}}
 			return r.pushes()
 		})
 		if err != nil {
@@ -209,7 +209,7 @@ func (i *Inspector) eventPages(ctx context.Context, query LogQuery, ordinal *uin
 					return nil, err
 				}
 				more = len(segments) == segmentsPerRead
-				r := eventReader{store: i.store, ctx: ctx, q: q}
+				r := eventReader{kinds: i.store.writer.kinds, ctx: ctx, q: q}
 				for _, s := range segments {
 					if page, err = r.appendEvents(page, s, query.After, ordinal); err != nil {
 						return nil, err

@@ -185,7 +185,7 @@ func (i *Inspector) Recipients(ctx context.Context, push int64, from uint32, lim
 					return nil, err
 				}
 				tail := replayed{firstPage: next, words: make([][layout.PageSize]storage.Progress, pagesAtOnce), told: told}
-				r := eventReader{store: i.store, ctx: ctx, q: q}
+				r := eventReader{kinds: i.store.writer.kinds, ctx: ctx, q: q}
 				if err := tail.replay(&r, push); err != nil {
 					return nil, err
 				}

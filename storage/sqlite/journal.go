@@ -9,11 +9,12 @@ import (
 // journal is what a transaction has changed in memory. What SQLite rolls back is undone here, so that memory and disk
 // never part.
 type journal struct {
-	words []wordChange
-	marks []markChange
-	grown []growth
-	apps  []string     // that were given a number
-	refs  []segmentRef // of the segments that were written
+	words   []wordChange
+	marks   []markChange
+	grown   []growth
+	apps    []string     // that were given a number
+	refs    []segmentRef // of the segments that were written
+	invalid []invalidChange
 }
 
 type wordChange struct {
@@ -34,7 +35,8 @@ type growth struct {
 
 // emptied returns an empty journal that uses the memory of an earlier one, and keeps nothing in memory that it names.
 func (j *journal) emptied() journal {
-	return journal{words: emptied(j.words), marks: emptied(j.marks), grown: emptied(j.grown), apps: emptied(j.apps), refs: emptied(j.refs)}
+	return journal{words: emptied(j.words), marks: emptied(j.marks), grown: emptied(j.grown), apps: emptied(j.apps),
+		refs: emptied(j.refs), invalid: emptied(j.invalid)}
 }
 
 // keptJournal is how many entries of a kind a journal keeps memory for.
@@ -50,12 +52,12 @@ func emptied[T any](entries []T) []T {
 
 // place is a point of a transaction to which it can go back.
 type place struct {
-	words, marks, grown, apps, refs, kinds int
+	words, marks, grown, apps, refs, invalid, kinds int
 }
 
 func (t *tx) place() place {
 	j := &t.journal
-	return place{len(j.words), len(j.marks), len(j.grown), len(j.apps), len(j.refs), len(t.writer.kinds.rows)}
+	return place{len(j.words), len(j.marks), len(j.grown), len(j.apps), len(j.refs), len(j.invalid), len(t.writer.kinds.rows)}
 }
 
 // undo takes back what was changed in memory since a place, at which nothing was on stage.
@@ -78,13 +80,18 @@ func (t *tx) undo(to place) {
 		delete(t.writer.apps, app)
 	}
 	j.words, j.marks, j.grown, j.apps = j.words[:to.words], j.marks[:to.marks], j.grown[:to.grown], j.apps[:to.apps]
-	j.refs = j.refs[:to.refs]
+	for i := len(j.invalid) - 1; i >= to.invalid; i-- {
+		change := j.invalid[i]
+		change.added = !change.added
+		t.writer.invalid.apply(change)
+	}
+	j.refs, j.invalid = j.refs[:to.refs], j.invalid[:to.invalid]
 	t.writer.kinds.truncate(to.kinds)
 	for _, a := range t.touched {
 		a.stage.clear()
 	}
 	t.touched = t.touched[:0]
-	t.held = t.held[:0]
+	t.held, t.deaths, t.lives = t.held[:0], t.deaths[:0], t.lives[:0]
 }
 
 // committed makes known to all what the transaction changed.

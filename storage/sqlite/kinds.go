@@ -126,9 +126,9 @@ func (t *tx) kindID(c *storage.Callback) (uint32, error) {
 	return id, nil
 }
 
-// kindRow returns the kind of a number, from the database if it is not in memory: another handle may have added it.
-func (s *Store) kindRow(ctx context.Context, q querier, id uint32) (kind, error) {
-	if row, ok := s.writer.kinds.row(id); ok {
+// read returns the kind of a number, from the database if it is not in memory: another handle may have added it.
+func (k *kinds) read(ctx context.Context, q querier, id uint32) (kind, error) {
+	if row, ok := k.row(id); ok {
 		return row, nil
 	}
 	row, err := first(ctx, q, scanKind, selectKinds+`WHERE id = ?`, id)

@@ -99,7 +99,7 @@ func (t *tx) flush() error {
 		a.stage.clear()
 	}
 	t.touched = t.touched[:0]
-	return nil
+	return t.settleDevices()
 }
 
 // segmentRow is a segment to be written.

@@ -34,12 +34,17 @@ type machine struct {
 	settled map[uint32]bool
 	held    map[string][]storage.Callback
 	claimed time.Duration // how far ahead the latest claim was made
+
+	deaths map[string]int64 // the latest of each device, in seconds
+	lives  map[string]int64 // likewise, the latest reports of life
 }
 
 // modelDevices are recipients of the listed push, on a few pages; the last is nobody's.
 var modelDevices = []int{0, 1, 399, 400, 1199, 1200}
 
 func singleID(ordinal uint32) string { return fmt.Sprint("17000000000000", ordinal) }
+
+const modelTime = 1_800_000_000
 
 func eventKey(push, step int, c storage.Callback) string {
 	name := c.Milestone.String()
@@ -56,6 +61,7 @@ func TestStoreAgreesWithAModelThroughFailures(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine{t: t, path: filepath.Join(t.TempDir(), "susul.db"), events: map[string]bool{},
 			settled: map[uint32]bool{}, held: map[string][]storage.Callback{},
+			deaths: map[string]int64{}, lives: map[string]int64{},
 			members: map[int]map[string]bool{1: {}, 2: {}}, words: map[int]map[string]storage.Progress{1: {}, 2: {}}}
 		m.open(rt)
 		defer func() { require.NoError(rt, m.store.Close()) }()
@@ -74,6 +80,7 @@ func TestStoreAgreesWithAModelThroughFailures(t *testing.T) {
 			"fold":          m.fold,
 			"make room":     m.makeRoom,
 			"lead":          m.lead,
+			"revive":        m.revive,
 			"kill":          m.kill,
 			"close":         m.close,
 			"":              m.check,
@@ -103,8 +110,12 @@ func (m *machine) batch(rt *rapid.T) (rows []storage.Callback, pushes []int) {
 		if push == 1 && rapid.Bool().Draw(rt, "of a single message") {
 			row.UpstreamID = singleID(rapid.SampledFrom(batchOrdinals).Draw(rt, "whose"))
 		}
+		row.Time = time.Unix(modelTime+rapid.Int64Range(0, 20).Draw(rt, "time"), 0)
 		if rapid.IntRange(0, 9).Draw(rt, "odd time") == 0 {
 			row.Time = time.Unix(-1, 0)
+		}
+		if milestone == storage.Failed && rapid.Bool().Draw(rt, "dead") {
+			row.Invalidates = "UNREGISTERED"
 		}
 		rows, pushes = append(rows, row), append(pushes, push)
 	}
@@ -145,6 +156,12 @@ func (m *machine) applyTo(push, step int, row storage.Callback) string {
 		return "repeated"
 	}
 	m.events[key] = true
+	switch {
+	case row.Invalidates != "":
+		note(m.deaths, row.RegistrationID, row.Time.Unix())
+	case isLife(row.Milestone):
+		note(m.lives, row.RegistrationID, row.Time.Unix())
+	}
 	return "new"
 }
 
@@ -203,6 +220,49 @@ func (m *machine) record(rt *rapid.T) {
 	got, err := m.store.RecordCallbacks(context.Background(), benchApp, time.Now(), rows)
 	require.NoError(rt, err)
 	require.Equal(rt, m.apply(rows, pushes), got)
+}
+
+// note keeps the latest time.
+func note(times map[string]int64, device string, at int64) {
+	if before, ok := times[device]; !ok || at > before {
+		times[device] = at
+	}
+}
+
+func (m *machine) invalid() (ids []string) {
+	for _, device := range modelDevices {
+		id := benchID(device)
+		dead, died := m.deaths[id]
+		life, lived := m.lives[id]
+		if died && (!lived || life < dead) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (m *machine) revive(rt *rapid.T) {
+	id := benchID(rapid.SampledFrom(modelDevices).Draw(rt, "device"))
+	now := modelTime + rapid.Int64Range(0, 20).Draw(rt, "now")
+	want := slices.Contains(m.invalid(), id)
+	n, err := m.store.ReviveDevices(context.Background(), benchApp, []string{id}, time.Unix(now, 0))
+	require.NoError(rt, err)
+	require.Equal(rt, want, n == 1)
+	if want {
+		note(m.lives, id, max(now, m.deaths[id]))
+	}
+}
+
+// checkDevices also finds that memory has no more than the disk.
+func (m *machine) checkDevices(rt *rapid.T) {
+	var all []string
+	for _, device := range modelDevices {
+		all = append(all, benchID(device))
+	}
+	got, err := m.store.InvalidDevices(context.Background(), benchApp, all)
+	require.NoError(rt, err)
+	require.Equal(rt, m.invalid(), got)
+	require.ElementsMatch(rt, m.invalid(), m.store.writer.invalid.suspects(benchApp, all))
 }
 
 var errDrawn = errors.New("drawn")
@@ -266,7 +326,7 @@ func (m *machine) failCommit(rt *rapid.T) {
 // failFold has a trigger fail a table that callbacks or folds write to, for two transactions.
 func (m *machine) failFold(rt *rapid.T) {
 	table := rapid.SampledFrom([]string{"progress_page", "mark", "segment", "segment_of_push", "span_of_app", "counter",
-		"event_detail", "event_kind", "recipient_page"}).Draw(rt, "table")
+		"event_detail", "event_kind", "recipient_page", "invalid_device"}).Draw(rt, "table")
 	rows, pushes := m.batch(rt)
 	m.hurry(rt)
 	// The writer itself may be held up by the trigger: another connection makes and drops it.
@@ -383,6 +443,7 @@ func (m *machine) check(rt *rapid.T) {
 		require.Equal(rt, counts, report.Total)
 	}
 	m.checkEvents(rt)
+	m.checkDevices(rt)
 }
 
 // checkEvents reads the log in every way.

@@ -59,6 +59,7 @@ type Store struct {
 	live    *live
 	signals *signals
 	drafts  *drafts
+	setting chan struct{} // holds one when devices are being set
 	closed  atomic.Bool
 
 	checkpoints *checkpoints
@@ -111,7 +112,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(err, readers.Close(), db.Close())
 	}
-	s := &Store{db: db, readers: readers, signals: newSignals()}
+	s := &Store{db: db, readers: readers, signals: newSignals(), setting: make(chan struct{}, 1)}
 	s.checkpoints, err = startCheckpoints(ctx, opts)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close(), readers.Close(), db.Close())

@@ -42,6 +42,12 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 		{"recipients", selectPages, []string{"recipient_page USING INDEX sqlite_autoindex_recipient_page_1 (push_id=? AND page>?)"}},
 		{"held callbacks", selectHeld + pageOfHeld, []string{"held_callback_reason (app=? AND reason=? AND rowid>?)"}},
 		{"all held callbacks", selectAllHeld + pageOfHeld, []string{"MERGE (UNION ALL)", "held_callback_reason (app=? AND reason=? AND rowid>?)"}},
+		{"invalid devices", pageOfInvalid, []string{"i USING PRIMARY KEY (app_id=? AND registration_id>?)", "d USING INDEX sqlite_autoindex_device_1 (app_id=? AND registration_id=?)"}},
+		{"whether devices are invalid", selectInvalidIDs, []string{"PRIMARY KEY (app_id=? AND registration_id=?)"}},
+		{"devices", selectDevices, []string{"sqlite_autoindex_device_1 (app_id=? AND registration_id=?)"}},
+		{"the pushes with messages", selectMessagePushes, []string{"dispatch_message (app=? AND <expr>>?)", "p USING INTEGER PRIMARY KEY (rowid=?)"}},
+		{"messages", selectMessages, []string{"dispatch_message (app=? AND <expr>>?)"}},
+		{"the pushes of a time", selectPushesSince, []string{"segment USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
 		{"a push by its upstream id", selectPush + byUpstream, []string{"dispatch_upstream (app=? AND upstream_id=?)", "INTEGER PRIMARY KEY"}},
 		// The few rows that these find are sorted.
 		{"messages", selectTaken, []string{"dispatch_span (push_id=? AND low<?)", sorted}},

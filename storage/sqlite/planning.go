@@ -141,7 +141,7 @@ func (t *tx) planStep(plan storage.StepPlan, dispatches []packedDraft) error {
 	if err != nil {
 		return err
 	}
-	if err := t.insertDispatches(app, plan.PushID, plan.Step, dispatches); err != nil {
+	if err := t.insertDispatches(app, plan.PushID, plan.Step, plan.Time, dispatches); err != nil {
 		return err
 	}
 	if err := t.passOver(plan.PushID, plan.Step, plan.Time, plan.PassedOver); err != nil {

@@ -32,7 +32,9 @@ type entry struct {
 	kind      uint32 // 0: not known, or none
 	milestone storage.Milestone
 	member    bool // ordinal is known
-	odd       int  // 1 + the place of the rest in batch.odd; 0: there is none
+
+	fingerprint uint32 // of the device, for a report of life
+	odd         int32  // 1 + the place of the rest in batch.odd; 0: there is none
 }
 
 // resolver resolves the rows of one call, beside the writer and other callers. What it finds never changes; what it does
@@ -78,6 +80,9 @@ func (r *resolver) row(e *entry, c *storage.Callback, at int) error {
 	if inTime && c.Milestone != storage.MilestoneUnknown {
 		e.kind = r.kind(c)
 	}
+	if isLife(c.Milestone) {
+		e.fingerprint = r.store.writer.invalid.fingerprint(c.RegistrationID)
+	}
 	if err := r.target(e, c); err != nil {
 		return err
 	}
@@ -91,6 +96,12 @@ func (r *resolver) row(e *entry, c *storage.Callback, at int) error {
 			UpstreamID: strings.Clone(c.UpstreamID), RegistrationID: strings.Clone(c.RegistrationID), Milestone: c.Milestone,
 			Status: strings.Clone(c.Status), Time: c.Time, ErrorCode: c.ErrorCode, ErrorMessage: strings.Clone(c.ErrorMessage),
 			Channel: strings.Clone(c.Channel), LossSource: strings.Clone(c.LossSource), Raw: bytes.Clone(cutRaw(raw)),
+			Invalidates: strings.Clone(c.Invalidates),
+		})
+	case c.Invalidates != "":
+		r.keep(e, storage.Callback{
+			RegistrationID: strings.Clone(c.RegistrationID), Status: strings.Clone(c.Status), Time: c.Time, ErrorCode: c.ErrorCode,
+			ErrorMessage: strings.Clone(c.ErrorMessage), Invalidates: strings.Clone(c.Invalidates),
 		})
 	case !e.member:
 		r.keep(e, storage.Callback{RegistrationID: strings.Clone(c.RegistrationID)})
@@ -100,7 +111,7 @@ func (r *resolver) row(e *entry, c *storage.Callback, at int) error {
 
 func (r *resolver) keep(e *entry, c storage.Callback) {
 	r.batch.odd = append(r.batch.odd, c)
-	e.odd = len(r.batch.odd)
+	e.odd = int32(len(r.batch.odd))
 }
 
 // seconds returns a time as the log keeps it; ok is false for one that it has no room for.
@@ -152,7 +163,7 @@ func (r *resolver) lookUp(a *audience, id string) (ordinal uint32, ok bool, err 
 	if err != nil {
 		return 0, false, err
 	}
-	if r.store.live.worthLoading(a, size) {
+	if r.store.live.worthLoading(a, size, 1) {
 		r.release() // who reads an index needs a snapshot of its own: nobody may wait for one and hold another
 		if err := r.store.loadIndex(r.ctx, a, size); err != nil {
 			return 0, false, err

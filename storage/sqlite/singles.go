@@ -85,6 +85,10 @@ func resultsOf(ctx context.Context, q querier, dispatch int64) (results, error) 
 	if err != nil {
 		return nil, orAbsent(err)
 	}
+	return unpackResults(list)
+}
+
+func unpackResults(list []byte) (results, error) {
 	packed, err := layout.ReadResults(list)
 	all := make(results, len(packed))
 	for _, r := range packed {

@@ -86,6 +86,8 @@ type tx struct {
 	sequence int64 // the last one given out
 	touched  []*audience
 	held     []heldRow
+	deaths   []death
+	lives    []life
 	began    place
 	journal  journal
 	folded   int // pieces of the round that this transaction folds

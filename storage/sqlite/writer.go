@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -54,6 +55,7 @@ type writer struct {
 
 	live        *live
 	kinds       *kinds
+	invalid     *invalids
 	checkpoints *checkpoints
 
 	// The rest belongs to the goroutine.
@@ -75,7 +77,7 @@ func startWriter(ctx context.Context, conn *sql.Conn, opts Options, checkpoints 
 	w := &writer{
 		ctx: context.WithoutCancel(ctx), conn: conn, logger: opts.Logger, onEvents: onEvents, checkpoints: checkpoints,
 		queue: make(chan *job, opts.QueueSize), ended: make(chan struct{}), maxRows: int64(opts.QueueRows),
-		live: newLive(opts.Memory), kinds: newKinds(), fold: fold{pause: opts.foldPause},
+		live: newLive(opts.Memory), kinds: newKinds(), invalid: newInvalids(), fold: fold{pause: opts.foldPause},
 		stmts: map[string]*sql.Stmt{}, texts: map[bulkSize]string{}, apps: map[string]int64{},
 		held: map[heldKey]heldCount{}, maxHeld: opts.MaxHeld,
 	}
@@ -338,7 +340,7 @@ func (t *tx) runAll(jobs []*job) error {
 	if fenced {
 		// The later leader's log goes on without what is in memory here.
 		t.writer.fold = fold{pause: t.writer.fold.pause}
-		t.writer.live.replace(map[int64]*audience{})
+		t.writer.live.replace(map[int64]*audience{}, math.MaxUint32)
 		for _, j := range append(batches, others...) {
 			j.err = storage.ErrFenced
 		}

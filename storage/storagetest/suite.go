@@ -39,6 +39,8 @@ func Run(t *testing.T, fresh Factory, traits Traits) {
 		{"Callbacks", callbackCases},
 		{"Held", heldCases},
 		{"Adoption", adoptionCases},
+		{"Devices", deviceCases},
+		{"Messages", messageCases},
 		{"Report", reportCases},
 		{"Retention", retentionCases},
 		{"Planning", planningCases},

@@ -198,10 +198,11 @@ func TestBatch(t *testing.T) {
 func TestConfigFaults(t *testing.T) {
 	_, err := New(Config{
 		Apps: map[string]string{"": "x"}, Callback: Callback{URL: "nowhere", Username: "u"}, Devices: -1, RequestsPerSecond: -1,
-		Behaviour: Behaviour{DeadShare: 2, ClickRate: -1, DisplayWithin: -1, OfflineMin: 2, OfflineMax: 1},
+		CallbackLoss: 1.5,
+		Behaviour:    Behaviour{DeadShare: 2, ClickRate: -1, DisplayWithin: -1, OfflineMin: 2, OfflineMax: 1},
 	})
 	for _, fault := range []string{"app \"\"", "callback URL", "username and secret", "devices", "requests per second",
-		"dead share", "click rate", "display time", "longest offline"} {
+		"callback loss", "dead share", "click rate", "display time", "longest offline"} {
 		require.ErrorContains(t, err, fault)
 	}
 	_, err = New(Config{})

@@ -22,6 +22,9 @@ type Config struct {
 	// Seed decides the population and how every device behaves.
 	Seed  uint64
 	Clock clockwork.Clock // the real clock if nil
+	// CallbackLoss is the share of callback rows that get lost on their way, as if every try had failed, while the statistics
+	// know what happened. SetCallbackLoss changes it.
+	CallbackLoss float64
 	// Behaviour of the devices; DefaultBehaviour if it is the zero value.
 	Behaviour Behaviour
 	// RequestsPerSecond is each app's quota, in the clock's time; 0 means 500.
@@ -111,7 +114,7 @@ func (c Config) validate() error {
 	check(c.RequestsPerSecond > 0, "requests per second must be positive, not %d", c.RequestsPerSecond)
 	for name, share := range map[string]float64{
 		"dead share": c.Behaviour.DeadShare, "offline share": c.Behaviour.OfflineShare,
-		"display rate": c.Behaviour.DisplayRate, "click rate": c.Behaviour.ClickRate,
+		"display rate": c.Behaviour.DisplayRate, "click rate": c.Behaviour.ClickRate, "callback loss": c.CallbackLoss,
 	} {
 		check(share >= 0 && share <= 1, "the %s must be 0 to 1, not %v", name, share)
 	}

@@ -148,7 +148,7 @@ func (s *Sandbox) setDevice(a *app, r *http.Request, body []byte) (any, error) {
 func (s *Sandbox) deleteDevice(a *app, r *http.Request, _ []byte) (any, error) {
 	a.tags.forget(r.PathValue("id"))
 	a.aliases.forget(r.PathValue("id"))
-	return nil, nil //nolint:nilnil // an empty answer
+	return map[string]bool{"success": true}, nil
 }
 
 func (s *Sandbox) devicesStatus(_ *app, _ *http.Request, body []byte) (any, error) {

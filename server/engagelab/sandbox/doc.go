@@ -13,6 +13,8 @@
 //	                 │                                       ▲
 //	                 └── no 200 or 204 within 3 s: again ────┘ after 10 s, 1 min, 5 min, 30 min, 1 h; then dropped
 //
+// Rows can be made to get lost instead: the statistics know more than the callback addresses then.
+//
 // An address first has to return an echostr, when it is used for the first time and until it does.
 //
 // What a device does follows from the seed, its registration_id and how many messages it had before, never from msg_ids

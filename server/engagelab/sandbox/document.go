@@ -17,6 +17,7 @@ const (
 	maxRegistrationIDs = 1000
 	maxBatchTargets    = 500
 	maxTimeToLive      = 15 * 24 * 60 * 60 // seconds
+	maxCollapseID      = 64                // bytes, as Apple has it
 )
 
 // push is a push object, as far as the sandbox acts on it. What it does not know it accepts. It is deliberately not read
@@ -25,6 +26,8 @@ type push struct {
 	requestID    string
 	cid          string
 	planID       string
+	overrides    int64  // the message whose notification it replaces; 0 if none
+	collapseID   string // apns_collapse_id
 	audience     audience
 	customArgs   json.RawMessage
 	callbackURLs []string
@@ -201,6 +204,16 @@ func (r *reader) body(body object, p *push) {
 		}
 	}
 	p.planID, _ = read[string](r, options, "plan_id", "body.options.plan_id", "a string")
+	if number, ok := read[json.Number](r, options, "override_msg_id", "body.options.override_msg_id", "a msg_id"); ok {
+		var err error
+		if p.overrides, err = number.Int64(); err != nil || p.overrides <= 0 {
+			r.invalid("body.options.override_msg_id", "a msg_id")
+		}
+	}
+	p.collapseID, _ = read[string](r, options, "apns_collapse_id", "body.options.apns_collapse_id", "a string")
+	if len(p.collapseID) > maxCollapseID {
+		r.invalid("body.options.apns_collapse_id", fmt.Sprintf("at most %d bytes", maxCollapseID))
+	}
 	if cid, ok := read[string](r, options, "cid", "body.options.cid", "a string"); ok {
 		p.cid = cid
 		if !validCID.MatchString(cid) {

@@ -73,7 +73,8 @@ func (r *receipt) skip() bool {
 func (s *Sandbox) schedule(r *receipt, now time.Time) {
 	d := r.device
 	d.receipts = append(d.receipts, r)
-	r.at = s.cfg.Behaviour.plan(s.cfg.Seed, d, uint64(len(d.receipts)), now, r.message.timeToLive)
+	r.number = uint32(len(d.receipts))
+	r.at = s.cfg.Behaviour.plan(s.cfg.Seed, d, uint64(r.number), now, r.message.timeToLive)
 	s.planned += r.remaining()
 	r.skip()
 	heap.Push(&s.agenda, r)
@@ -118,11 +119,24 @@ func (s *Sandbox) advance() (next time.Time, more bool) {
 func (s *Sandbox) reach(r *receipt) (more bool) {
 	s.planned--
 	r.message.reached[r.next]++
-	for _, o := range r.message.outboxes {
-		o.add(row{receipt: r, milestone: r.next})
+	if s.loses(r) {
+		s.dropped.Add(int64(len(r.message.outboxes)))
+	} else {
+		for _, o := range r.message.outboxes {
+			o.add(row{receipt: r, milestone: r.next})
+		}
 	}
 	r.next++
 	return r.skip()
+}
+
+// loses reports whether the row about a receipt's next milestone gets lost on its way to everyone.
+func (s *Sandbox) loses(r *receipt) bool {
+	if s.loss == 0 {
+		return false
+	}
+	row := uint64(r.number)*uint64(milestones) + uint64(r.next)
+	return draws(s.cfg.Seed, "callback loss "+r.device.id, row).Float64() < s.loss
 }
 
 // poke wakes whoever waits on the channel; once is enough.

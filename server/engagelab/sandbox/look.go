@@ -45,15 +45,20 @@ type Device struct {
 
 // DeviceMessage is one message on a device, in the order of their acceptance. A time is zero if it has not happened.
 type DeviceMessage struct {
-	MsgID       string             `json:"msg_id"`
-	CID         string             `json:"cid,omitempty"`
-	App         string             `json:"app"`
-	Shown       map[string]Content `json:"shown"` // by platform
-	SentAt      time.Time          `json:"sent_at,omitzero"`
-	DeliveredAt time.Time          `json:"delivered_at,omitzero"`
-	DisplayedAt time.Time          `json:"displayed_at,omitzero"`
-	ClickedAt   time.Time          `json:"clicked_at,omitzero"`
-	FailedAt    time.Time          `json:"failed_at,omitzero"`
+	MsgID string             `json:"msg_id"`
+	CID   string             `json:"cid,omitempty"`
+	App   string             `json:"app"`
+	Shown map[string]Content `json:"shown"` // by platform
+	// OverrideMsgID and CollapseID are what the push asked to replace, as its options have it.
+	OverrideMsgID string `json:"override_msg_id,omitempty"`
+	CollapseID    string `json:"apns_collapse_id,omitempty"`
+	// ReplacedBy is the message whose notification took the place of this one's.
+	ReplacedBy  string    `json:"replaced_by,omitempty"`
+	SentAt      time.Time `json:"sent_at,omitzero"`
+	DeliveredAt time.Time `json:"delivered_at,omitzero"`
+	DisplayedAt time.Time `json:"displayed_at,omitzero"`
+	ClickedAt   time.Time `json:"clicked_at,omitzero"`
+	FailedAt    time.Time `json:"failed_at,omitzero"`
 }
 
 // Totals counts devices. A clicked one also counts as displayed, delivered and sent, and so on down.
@@ -108,11 +113,59 @@ func (s *Sandbox) Device(registrationID string) (Device, bool) {
 	seen := Device{RegistrationID: d.id, Messages: []DeviceMessage{}}
 	for _, r := range d.receipts {
 		if r.has(sent) || r.has(failed) {
-			seen.Messages = append(seen.Messages, r.show())
+			message := r.show()
+			if by := d.replacement(r); by != nil {
+				message.ReplacedBy = by.message.msgID()
+			}
+			seen.Messages = append(seen.Messages, message)
 		}
 	}
 	return seen, true
 }
+
+// replacement returns the receipt that was delivered next after r and took the place of its notification, or nil.
+func (d *device) replacement(r *receipt) (next *receipt) {
+	if !r.has(delivered) {
+		return nil
+	}
+	for _, later := range d.receipts {
+		if !later.has(delivered) || later.at[delivered] <= r.at[delivered] || !d.samePlace(r, later) {
+			continue
+		}
+		if next == nil || later.at[delivered] < next.at[delivered] {
+			next = later
+		}
+	}
+	return next
+}
+
+// samePlace reports whether two notifications show in one place: because of a common apns_collapse_id, or because one
+// overrides the other or both override the same one.
+func (d *device) samePlace(a, b *receipt) bool {
+	if a.message.app != b.message.app {
+		return false
+	}
+	if id := a.message.collapseID; id != "" && id == b.message.collapseID {
+		return true
+	}
+	return d.place(a.message) == d.place(b.message)
+}
+
+// place is the message in whose place a message's notification shows, its own unless it overrides one.
+func (d *device) place(m *message) int64 {
+	for range d.receipts { // a message overrides only what was there before it
+		i := slices.IndexFunc(d.receipts, func(r *receipt) bool { return r.message.id == m.overrides })
+		switch {
+		case i >= 0:
+			m = d.receipts[i].message
+		case m.overrides != 0:
+			return m.overrides // of a message that this device did not get
+		}
+	}
+	return m.id
+}
+
+func (m *message) msgID() string { return strconv.FormatInt(m.id, 10) }
 
 func (r *receipt) show() DeviceMessage {
 	at := func(m milestone) time.Time {
@@ -121,8 +174,13 @@ func (r *receipt) show() DeviceMessage {
 		}
 		return time.Unix(0, r.at[m]).UTC()
 	}
+	overridden := ""
+	if r.message.overrides != 0 {
+		overridden = strconv.FormatInt(r.message.overrides, 10)
+	}
 	return DeviceMessage{
-		MsgID: strconv.FormatInt(r.message.id, 10), CID: r.message.cid, App: r.message.app.key, Shown: r.message.content,
+		MsgID: r.message.msgID(), CID: r.message.cid, App: r.message.app.key, Shown: r.message.content,
+		OverrideMsgID: overridden, CollapseID: r.message.collapseID,
 		SentAt: at(sent), DeliveredAt: at(delivered), DisplayedAt: at(displayed), ClickedAt: at(clicked), FailedAt: at(failed),
 	}
 }

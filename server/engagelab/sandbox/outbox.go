@@ -300,7 +300,7 @@ func (s *Sandbox) sign(request *http.Request) {
 func (r row) write() engagelab.CallbackRow {
 	m := r.receipt.message
 	written := engagelab.CallbackRow{
-		MessageID:  strconv.FormatInt(m.id, 10),
+		MessageID:  m.msgID(),
 		To:         r.receipt.device.id,
 		Server:     "AppPush",
 		Channel:    m.channel(),

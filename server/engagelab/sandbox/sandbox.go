@@ -44,6 +44,7 @@ type Sandbox struct {
 	unstarted []*outbox // those that Run has not started yet
 	requests  requestLog
 	lastID    int64
+	loss      float64 // share of callback rows
 }
 
 // app is what the sandbox keeps for one app key.
@@ -84,6 +85,7 @@ type receipt struct {
 	message   *message
 	device    *device
 	at        [milestones]int64 // when each happens, in ns since the epoch; 0 if never
+	number    uint32            // of the message on the device, from 1
 	next      milestone         // those before it have happened
 	cancelled bool
 }
@@ -103,6 +105,7 @@ func New(cfg Config) (*Sandbox, error) {
 		messages:   map[int64]*message{},
 		devices:    map[string]*device{},
 		outboxes:   map[string]*outbox{},
+		loss:       cfg.CallbackLoss,
 	}
 	for key, secret := range cfg.Apps {
 		quota := rate.NewLimiter(rate.Limit(cfg.RequestsPerSecond), cfg.RequestsPerSecond)
@@ -131,6 +134,13 @@ func (s *Sandbox) Run(ctx context.Context) error {
 		waitUntil(ctx, s.cfg.Clock, next, more, s.wake)
 	}
 	return nil
+}
+
+// SetCallbackLoss changes what share of callback rows get lost from now on: with 1 none comes through, with 0 all do.
+func (s *Sandbox) SetCallbackLoss(share float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loss = share
 }
 
 func (s *Sandbox) takeUnstarted() []*outbox {
@@ -195,7 +205,7 @@ func (s *Sandbox) acceptLocked(a *app, p push, recipients []string) (string, err
 		s.schedule(&m.receipts[i], now)
 	}
 	poke(s.wake)
-	return strconv.FormatInt(m.id, 10), nil
+	return m.msgID(), nil
 }
 
 // device returns the device with the id. One that is offline by nature goes offline with its first message.

@@ -10,7 +10,8 @@ import (
 	"susul.dev/susul/server/engagelab"
 )
 
-const maxStatusMessages = 100
+// maxStatusIDs is what one request for statistics may name: messages, or devices. For devices it could not be verified.
+const maxStatusIDs = 100
 
 // channel names what the message travels through: that of its first platform, which is near enough.
 func (m *message) channel() string {
@@ -61,7 +62,7 @@ func (s *Sandbox) find(a *app, msgID string) *message {
 }
 
 func (s *Sandbox) statusDetail(a *app, r *http.Request, _ []byte) (any, error) {
-	list, err := ids(r, "message_ids", maxStatusMessages)
+	list, err := ids(r, "message_ids", maxStatusIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +82,7 @@ func (s *Sandbox) statusMessage(a *app, r *http.Request, _ []byte) (any, error) 
 	if err != nil {
 		return nil, err
 	}
-	list, err := ids(r, "registration_ids", maxRegistrationIDs)
+	list, err := ids(r, "registration_ids", maxStatusIDs)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func (r *receipt) status() engagelab.StatusMessage {
 // statusBatch answers with the state of each message: that of the device that got furthest. The shape is that of
 // EngageLab's SDKs, whose members could not be verified.
 func (s *Sandbox) statusBatch(a *app, r *http.Request, _ []byte) (any, error) {
-	list, err := ids(r, "message_ids", maxStatusMessages)
+	list, err := ids(r, "message_ids", maxStatusIDs)
 	if err != nil {
 		return nil, err
 	}

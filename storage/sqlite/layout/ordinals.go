@@ -25,31 +25,43 @@ func AppendOrdinals(dst []byte, ordinals []uint32) []byte {
 
 // ReadOrdinals reads what AppendOrdinals wrote, at most limit of them.
 func ReadOrdinals(list []byte, limit int) ([]uint32, error) {
+	ordinals := []uint32{}
+	err := EachRun(list, limit, func(first uint32, n int) {
+		for i := range n {
+			ordinals = append(ordinals, first+uint32(i))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ordinals, nil
+}
+
+// EachRun calls do for every run of neighbours in what AppendOrdinals wrote, at most limit ordinals together.
+func EachRun(list []byte, limit int, do func(first uint32, n int)) error {
 	const what = "list of ordinals"
 	if len(list) == 0 || list[0] != ordinalsVersion {
-		return nil, malformed(what, "version")
+		return malformed(what, "version")
 	}
-	ordinals := []uint32{}
 	end := int64(0)
 	for rest := list[1:]; len(rest) > 0; {
 		gap, n := binary.Varint(rest)
 		if n <= 0 {
-			return nil, malformed(what, "start of a run")
+			return malformed(what, "start of a run")
 		}
 		rest = rest[n:]
 		length, n := binary.Uvarint(rest)
-		if n <= 0 || length > uint64(limit-len(ordinals)) {
-			return nil, malformed(what, "length of a run")
+		if n <= 0 || length > uint64(limit) {
+			return malformed(what, "length of a run")
 		}
 		rest = rest[n:]
 		first := end + gap
 		end = first + int64(length)
 		if first < 0 || end > math.MaxUint32+1 {
-			return nil, malformed(what, "range")
+			return malformed(what, "range")
 		}
-		for o := first; o < end; o++ {
-			ordinals = append(ordinals, uint32(o))
-		}
+		limit -= int(length)
+		do(uint32(first), int(length))
 	}
-	return ordinals, nil
+	return nil
 }

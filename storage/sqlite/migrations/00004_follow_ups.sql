@@ -11,7 +11,8 @@ CREATE INDEX step_measure ON step (measure_time) WHERE state = 'PLANNED' AND mea
 -- batch's single messages have a result.
 -- ready_time is when the next claim may take the dispatch: its due time while PENDING, the end of the lease while
 -- CLAIMED, either of them while SENDING, NULL in every other state. claim_time is when the claim was made that was, or
--- will be, the first to be started: EngageLab knew nothing of the dispatch before.
+-- will be, the first to be started: EngageLab knew nothing of the dispatch before. plan_time is NULL where it
+-- was not noted yet.
 CREATE TABLE new_dispatch (
     id              INTEGER PRIMARY KEY,
     app             TEXT    NOT NULL,
@@ -20,6 +21,7 @@ CREATE TABLE new_dispatch (
     chunk           INTEGER NOT NULL,
     state           TEXT    NOT NULL,
     attempt         INTEGER NOT NULL,
+    plan_time       INTEGER,
     due_time        INTEGER NOT NULL,
     expire_time     INTEGER,
     claim_time      INTEGER,

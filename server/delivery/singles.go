@@ -1,0 +1,112 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"susul.dev/susul/server/engagelab"
+	"susul.dev/susul/storage"
+)
+
+const (
+	// batchWithin is how long the quota may take to have room for what is posted of a batch at once, in the clock's time.
+	batchWithin = handover / 2
+
+	// maxBatch bounds what is posted of a batch at once, in bytes, but for one message that is longer by itself.
+	maxBatch = 4 << 20
+)
+
+var (
+	// errTooMany says that only a part of a batch was posted yet.
+	errTooMany = errors.New("the batch is longer than what is posted at once")
+
+	// errUnmentioned says that EngageLab's answer leaves some of a batch out.
+	errUnmentioned = errors.New("EngageLab's answer does not mention all of the batch")
+)
+
+// requestSingles posts a batch of single messages, as many as there is room for at once, and returns what became of them. Its
+// error says why the others have no result yet; it is nil when there are none.
+func (s *Service) requestSingles(ctx context.Context, claim storage.Claim) ([]storage.SingleResult, error) {
+	requests, err := s.singles(ctx, claim)
+	if err != nil {
+		return nil, err
+	}
+	body, err := engagelab.BuildBatch(requests)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnusable, err)
+	}
+	answer, err := s.Apps[claim.Push.App].Sender.BatchPush(ctx, engagelab.BatchRegID, body, len(requests))
+	if err != nil {
+		return nil, err
+	}
+	results, err := readSingles(claim.Recipients[:len(requests)], answer, claim.Dispatch.State == storage.DispatchSending)
+	if err == nil && len(requests) < len(claim.Recipients) {
+		err = errTooMany
+	}
+	return results, err
+}
+
+// singles lays the contents of a batch over its push, for as many recipients as are posted at once.
+func (s *Service) singles(ctx context.Context, claim storage.Claim) ([]engagelab.BatchRequest, error) {
+	push, err := engagelab.ParseDocument(claim.Push.Document)
+	if err != nil {
+		return nil, fmt.Errorf("%w: stored push: %w", errUnusable, err)
+	}
+	app, collapse := s.Apps[claim.Push.App], s.collapseID(claim.Push)
+	room := min(max(int(app.quota()*batchWithin.Seconds()), 1), engagelab.MaxBatchTargets, len(claim.Recipients))
+	size := 0
+	requests := make([]engagelab.BatchRequest, 0, room)
+	for i, recipient := range claim.Recipients[:room] {
+		single := claim.Dispatch.Singles[i]
+		document, err := layContent(push, single.Content)
+		if err != nil {
+			return nil, fmt.Errorf("%w: stored push: %w", errUnusable, err)
+		}
+		size += len(claim.Push.Document) + len(single.Content)
+		if i > 0 && size > maxBatch {
+			break
+		}
+		override, err := s.overrideFor(ctx, claim.Push.App, document, single.Override)
+		if err != nil {
+			return nil, err
+		}
+		requests = append(requests, engagelab.BatchRequest{
+			BatchItem: engagelab.BatchItem{Target: recipient.RegistrationID, Document: document}, Request: engagelab.Request{
+				CallbackURL: app.CallbackURL, OverrideMsgID: override, CollapseID: collapse,
+				CID: singleCID(claim.Push.ID, claim.Dispatch.Step, claim.Dispatch.Chunk, recipient.Ordinal),
+			},
+		})
+	}
+	return requests, nil
+}
+
+// readSingles reads what EngageLab answered about each recipient. In doubt, an earlier request may have been taken; a refusal
+// does not say that it was not, and is no result. The error is for those without one, and is the one that leaves the most open.
+func readSingles(recipients []storage.Recipient, answer engagelab.BatchResponse, doubt bool) (results []storage.SingleResult, err error) {
+	var refused, later, unmentioned error
+	for _, recipient := range recipients {
+		target, mentioned := answer.Results[recipient.RegistrationID]
+		failure := &engagelab.Error{HTTPStatus: http.StatusBadRequest, Code: target.Code, Message: target.Message}
+		switch {
+		case target.Success && target.MsgID != "":
+			results = append(results, storage.SingleResult{Ordinal: recipient.Ordinal, UpstreamID: target.MsgID.String()})
+		case !mentioned, target.Success, target.Code == 0 && target.Message == "":
+			unmentioned = errUnmentioned
+		case target.Temporary():
+			failure.HTTPStatus = http.StatusTooManyRequests
+			later = failure
+		case doubt:
+			refused = failure
+		default:
+			results = append(results, storage.SingleResult{Ordinal: recipient.Ordinal, Refusal: permanent(failure)})
+		}
+	}
+	for _, err := range []error{unmentioned, later, refused} {
+		if err != nil {
+			return results, err
+		}
+	}
+	return results, nil
+}
