@@ -80,8 +80,8 @@ func (e *engageLab) awaitDevices(t *testing.T, ids []string, count int) (seen []
 	return seen
 }
 
-// cids returns the cid of every push request that arrived, in their order; a repetition is there again.
-func (e *engageLab) cids(t *testing.T) (cids []string) {
+// requests returns every request that the sandbox remembers, in their order.
+func (e *engageLab) requests(t *testing.T) (all []sandbox.Request) {
 	t.Helper()
 	for after := int64(0); ; {
 		var page struct {
@@ -91,21 +91,24 @@ func (e *engageLab) cids(t *testing.T) (cids []string) {
 		_, err := e.get("/sandbox/requests?limit=1000&after="+strconv.FormatInt(after, 10), &page)
 		require.NoError(t, err)
 		if len(page.Requests) == 0 {
-			return cids
+			return all
 		}
 		after = page.Next
-		for _, request := range page.Requests {
-			var document struct {
-				Body struct {
-					Options struct {
-						CID string `json:"cid"`
-					} `json:"options"`
-				} `json:"body"`
-			}
-			require.NoError(t, json.Unmarshal(request.Document, &document))
-			cids = append(cids, document.Body.Options.CID)
-		}
+		all = append(all, page.Requests...)
 	}
+}
+
+// cids returns the cid of every push request that arrived, in their order; a repetition is there again.
+func (e *engageLab) cids(t *testing.T) (cids []string) {
+	t.Helper()
+	for _, request := range e.requests(t) {
+		var document struct {
+			Body withOptions `json:"body"`
+		}
+		require.NoError(t, json.Unmarshal(request.Document, &document))
+		cids = append(cids, document.Body.Options.CID)
+	}
+	return cids
 }
 
 // stepOf reads the step out of a message's cid, which is msg_id-step-chunk.

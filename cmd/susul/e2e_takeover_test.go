@@ -1,0 +1,366 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	susulv1 "susul.dev/susul/gen/susul/v1"
+	"susul.dev/susul/server/policy/etcdtest"
+)
+
+const (
+	takeoverPeople = 100_000
+
+	// takeoversEnv says in how many steps the leader is killed, if not in defaultTakeovers.
+	takeoversEnv     = "SUSUL_TEST_TAKEOVERS"
+	defaultTakeovers = 3
+	takeoverSteps    = 3 // of a push
+
+	// firstStep and betweenSteps are when the steps are due. The clock is the real one: that of a process which starts
+	// later would lag behind if it ran faster.
+	firstStep    = 8 * time.Second
+	betweenSteps = 12 * time.Second
+
+	// planning is how long it takes to plan a step and to begin with its sending, roughly.
+	planning = 1500 * time.Millisecond
+
+	// stepPatience bounds a step, a change of leader and EngageLab's lost answers included.
+	stepPatience = 3 * time.Minute
+
+	// lookPause is the pause between two looks at which dispatches nobody has claimed yet.
+	lookPause = 300 * time.Millisecond
+
+	sampledDevices = 500
+)
+
+// cluster is two processes on one database, elected by an etcd that outlasts them.
+type cluster struct {
+	args     []string
+	database string
+
+	mu      sync.Mutex
+	members [2]*node
+	killed  []time.Time // when leaders were gone
+
+	// unclaimed are the times at which a dispatch was still to be decided about, by the first three parts of its cid.
+	unclaimed map[string][]time.Time
+}
+
+func (c *cluster) nodes() [2]*node {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.members
+}
+
+// leader is the first of the members, once awaitLeader has returned.
+func (c *cluster) leader() *node { return c.nodes()[0] }
+
+// killLeader ends the leader, notes when it was gone, and tells.
+func (c *cluster) killLeader(gone chan struct{}) {
+	c.leader().crash()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.killed = append(c.killed, time.Now())
+	close(gone)
+}
+
+// replace starts a node in the place of the killed leader; either may lead then.
+func (c *cluster) replace(t *testing.T) {
+	t.Helper()
+	successor := serve(t, c.args...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.members = [2]*node{c.members[1], successor}
+}
+
+func (c *cluster) awaitLeader(t *testing.T) {
+	t.Helper()
+	eventually(t, "a node leads", func() bool {
+		for i, n := range c.nodes() {
+			if n.readiness(t).Status == http.StatusOK {
+				c.mu.Lock()
+				c.members[0], c.members[i] = c.members[i], c.members[0]
+				c.mu.Unlock()
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// Guarantees 3 and 4 where they are hardest: the leader is killed while a step is planned and sent to many, callbacks come in
+// meanwhile, and EngageLab's answers get lost.
+func TestStepsReachEverybodyOnceThroughTakeovers(t *testing.T) {
+	rounds := fromEnvironment(t, takeoversEnv, defaultTakeovers)
+	for first := 0; first < rounds; first += takeoverSteps {
+		seed := uint64(1 + first/takeoverSteps)
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			killLeaders(t, rand.New(rand.NewPCG(seed, 7)), min(rounds-first, takeoverSteps))
+		})
+	}
+}
+
+// killLeaders sends a push and kills the leader once in each of its first steps.
+func killLeaders(t *testing.T, random *rand.Rand, rounds int) {
+	t.Helper()
+	etcd := etcdtest.Start(t)
+	dir := t.TempDir()
+	c := &cluster{database: filepath.Join(dir, database), unclaimed: map[string][]time.Time{}}
+	f := newFront(c, random, drawAmbushes(random, rounds))
+	lab := startSandbox(t, append(obedient(), "--quota=1000000")...)
+	settings := baseSettings(dir, lab.behind(t, f.toEngageLab))
+	settings["apps"].([]any)[0].(map[string]any)["requests_per_second"] = 1e6
+	config := writeSettings(t, settings)
+	c.args = []string{"--config", config, "--etcd.endpoints", etcd.Address()}
+	c.members = [2]*node{serve(t, c.args...), serve(t, c.args...)}
+	c.awaitLeader(t)
+	createSteps(t, c.leader())
+	reporting, stopReporting := context.WithCancel(t.Context())
+	var reports sync.WaitGroup
+	reports.Go(func() { f.report(reporting) })
+	defer reports.Wait()
+	defer stopReporting()
+	to := people("takeover", takeoverPeople)
+	msgID := c.leader().sendNews(t, "takeover", to)
+
+	done := make([]time.Time, takeoverSteps+1) // when each step was known to be sent
+	done[0] = c.awaitSteps(t, msgID, 0)
+	due := make([]time.Time, takeoverSteps+1)
+	for i, step := range c.leader().report(t, msgID).GetSteps() {
+		due[i] = step.GetDueTime().AsTime()
+	}
+	for step := 1; step <= takeoverSteps; step++ {
+		if step <= rounds {
+			c.takeOver(t, f, msgID, step, due[step])
+		}
+		done[step] = c.awaitSteps(t, msgID, step)
+	}
+	stopReporting()
+	reports.Wait()
+	taken := lab.taken(t)
+	sample := random.Perm(len(to))[:sampledDevices]
+	for _, i := range sample {
+		requireTaken(t, lab, msgID, to[i], taken)
+	}
+	report := c.leader().report(t, msgID)
+	for _, n := range c.nodes() {
+		n.terminate(t, patience)
+	}
+	checkSteps(t, f, report, taken, to, done)
+}
+
+// createSteps creates the policy of the test's push. The second step has a text of
+// their own for every tenth recipient.
+func createSteps(t *testing.T, n *node) {
+	t.Helper()
+	policy := &susulv1.ResendPolicy{
+		Match:   "true",
+		Trigger: &susulv1.ResendTrigger{Unless: susulv1.Milestone_MILESTONE_CLICKED, Within: durationpb.New(0)},
+	}
+	for i := range takeoverSteps {
+		policy.Steps = append(policy.Steps, &susulv1.ResendStep{
+			After:   durationpb.New(firstStep + time.Duration(i)*betweenSteps),
+			Content: &susulv1.ResendContent{Title: fmt.Sprintf("Still unread, %d", i+1)},
+		})
+	}
+	policy.Steps[1].Content.Alert = `{% assign last = device.registration_id | slice: -1 %}` +
+		`{% if last == "7" %}For {{ device.registration_id }} alone{% else %}For all{% endif %}`
+	_, err := n.policies.CreateResendPolicy(t.Context(), &susulv1.CreateResendPolicyRequest{
+		ResendPolicyId: "takeover", ResendPolicy: policy,
+	})
+	require.NoError(t, err)
+}
+
+// drawAmbushes draws a moment in each of the first steps: while it is planned, or while it is sent.
+func drawAmbushes(random *rand.Rand, rounds int) map[int]ambush {
+	ambushes := map[int]ambush{}
+	for step := 1; step <= rounds; step++ {
+		a := ambush{sprung: make(chan struct{})}
+		if random.IntN(3) == 0 {
+			a.after = time.Duration(random.Int64N(int64(planning)))
+		} else {
+			a.request, a.taken = 1+random.IntN(takeoverPeople/2/1000), random.IntN(2) == 0
+		}
+		ambushes[step] = a
+	}
+	return ambushes
+}
+
+// takeOver sees to it that the leader falls into the step's ambush, starts another node, and waits until one leads.
+func (c *cluster) takeOver(t *testing.T, f *front, msgID string, step int, due time.Time) {
+	t.Helper()
+	a := f.ambushes[step]
+	if a.request == 0 {
+		<-time.After(time.Until(due.Add(a.after)))
+		c.killLeader(a.sprung)
+	}
+	for tooLate := time.Now().Add(stepPatience); !c.lookUntil(t, msgID, a.sprung); {
+		require.True(t, time.Now().Before(tooLate), "step %d did not come to its ambush, %+v", step, a)
+	}
+	c.replace(t)
+	c.awaitLeader(t)
+	gone := c.killed[step-1]
+	t.Logf("step %d: ambushed with request %d (taken: %t), %s after it was due; led again after %s", step, a.request, a.taken,
+		gone.Sub(due), time.Since(gone))
+}
+
+// awaitSteps waits until all steps up to one are sent, whoever leads, and returns when that was known.
+func (c *cluster) awaitSteps(t *testing.T, msgID string, step int) time.Time {
+	t.Helper()
+	var report *susulv1.PushReport
+	for tooLate := time.Now().Add(stepPatience); time.Now().Before(tooLate); <-time.After(lookPause) {
+		c.look(t, msgID)
+		for _, n := range c.nodes() {
+			got, err := n.callbacks.GetPushReport(t.Context(), &susulv1.GetPushReportRequest{Name: pushName(msgID) + "/report"})
+			if err != nil {
+				continue // it stands by, or has fallen into the next step's ambush
+			}
+			report = got.GetReport()
+			if stepsAreSent(&susulv1.PushReport{Steps: report.GetSteps()[:step+1]}) {
+				return time.Now()
+			}
+		}
+	}
+	require.Fail(t, "a step is not sent", "%d: %v", step, report)
+	return time.Time{}
+}
+
+// lookUntil looks, and reports whether the leader is gone already or in a moment.
+func (c *cluster) lookUntil(t *testing.T, msgID string, gone <-chan struct{}) bool {
+	t.Helper()
+	c.look(t, msgID)
+	select {
+	case <-gone:
+		c.look(t, msgID)
+		return true
+	case <-time.After(lookPause):
+		return false
+	}
+}
+
+// look notes which dispatches are pending, in the database itself: whoever claims one later must know of every click that was
+// acknowledged before.
+func (c *cluster) look(t *testing.T, msgID string) {
+	t.Helper()
+	now := time.Now()
+	out, err := exec.CommandContext(t.Context(), "susul", "inspect", "--dsn", c.database, "--json", "push", msgID, "--dispatches").Output()
+	if err != nil {
+		return // a server has started meanwhile
+	}
+	for line := range bytes.Lines(out) {
+		var dispatch struct {
+			Step  int    `json:"step"`
+			Chunk int    `json:"chunk"`
+			State string `json:"state"`
+		}
+		require.NoError(t, json.Unmarshal(line, &dispatch), "%s", line)
+		if dispatch.State == "PENDING" {
+			cid := fmt.Sprintf("%s-%d-%d", msgID, dispatch.Step, dispatch.Chunk)
+			c.unclaimed[cid] = append(c.unclaimed[cid], now)
+		}
+	}
+}
+
+// taken returns what the sandbox took: of each step, the cid with which each recipient got it. A repeated request must name
+// whom its first named, and nobody may be named with two cids.
+func (e *engageLab) taken(t *testing.T) []map[string]string {
+	t.Helper()
+	steps := make([]map[string]string, takeoverSteps+1)
+	for i := range steps {
+		steps[i] = map[string]string{}
+	}
+	named := map[string][]string{}
+	for i, r := range e.requests(t) {
+		require.EqualValues(t, i+1, r.Seq, "the sandbox has forgotten requests")
+		var request sending
+		if r.Method != http.MethodPost || json.Unmarshal(r.Document, &request) != nil {
+			continue
+		}
+		require.Equal(t, http.StatusOK, r.Status, "%s", r.Path)
+		for cid, recipients := range request.recipients() {
+			if first, again := named[cid]; again {
+				require.Equal(t, first, recipients, "%s was repeated otherwise", cid)
+				continue
+			}
+			named[cid] = recipients
+			step := steps[stepIn(cid)]
+			for _, id := range recipients {
+				other, again := step[id]
+				require.False(t, again, "%s got a step with %s and with %s", id, other, cid)
+				step[id] = cid
+			}
+		}
+	}
+	return steps
+}
+
+// requireTaken requires that a device has what the sandbox's requests say.
+func requireTaken(t *testing.T, lab *engageLab, msgID, id string, taken []map[string]string) {
+	t.Helper()
+	byStep := messages(t, lab.devices(t, []string{id})[0], msgID)
+	for step := range taken {
+		require.Equal(t, taken[step][id], byStep[step].CID)
+	}
+}
+
+// unclaimedUntil returns the last moment before a request's arrival at which its dispatch is known to have been unclaimed; the
+// zero time if there is none.
+func (f *front) unclaimedUntil(cid string) (last time.Time) {
+	for _, at := range f.cluster.unclaimed[strings.Join(strings.Split(cid, "-")[:3], "-")] {
+		if at.Before(f.arrived[cid]) {
+			last = at
+		}
+	}
+	return last
+}
+
+// checkSteps looks at everybody: whose click was stored before a dispatch was claimed did not get it, and who had not clicked
+// by the end of a step got it.
+func checkSteps(t *testing.T, f *front, report *susulv1.PushReport, taken []map[string]string, to []string, done []time.Time) {
+	t.Helper()
+	require.Len(t, taken[0], len(to))
+	for step := 1; step < len(taken); step++ {
+		due := report.GetSteps()[step].GetDueTime().AsTime()
+		early, late, clicked, compared := 0, 0, 0, 0
+		for _, id := range to {
+			cid, got := taken[step][id]
+			c := f.clicks[id]
+			acknowledged := c != nil && !c.acknowledged.IsZero()
+			switch {
+			case !got:
+				require.True(t, c != nil && !c.posted.IsZero() && c.posted.Before(done[step]), "%s did not click and lacks step %d", id, step)
+				if acknowledged && c.acknowledged.Before(due) {
+					early++
+				} else {
+					late++
+				}
+			case acknowledged:
+				clicked++
+				if !f.unclaimedUntil(cid).IsZero() {
+					compared++
+				}
+				require.False(t, c.acknowledged.Before(due), "%s clicked before step %d was due, and got it", id, step)
+				require.False(t, c.acknowledged.Before(f.unclaimedUntil(cid)), "%s clicked before %s was claimed, and got it", id, cid)
+			}
+		}
+		t.Logf("step %d went to %d; %d had clicked before it was due, %d meanwhile; of %d who clicked and got it, %d "+
+			"were compared with when it was claimed", step, len(taken[step]), early, late, clicked, compared)
+		require.Positive(t, early)
+		funnel, passed := report.GetSteps()[step].GetFunnel(), report.GetSteps()[step].GetPassedOver()
+		require.EqualValues(t, len(taken[step]), funnel.GetTargets())
+		require.EqualValues(t, len(to), funnel.GetTargets()+sum(passed), "%v", passed)
+	}
+}
