@@ -8,8 +8,13 @@
 //	limits.go     quiet hours, frequency caps and gaps, expiry
 //	content.go    what they get: variants, templates, plain content
 //	plan.go       those who get the same become dispatches
-//	report.go     what became of it all
+//	measure.go    what a step brought, once its click window has ended; one that does harm is paused
+//	report.go     what became of it all; effects.go: and what the follow-ups did about it
+//	explain.go    one recipient's whole way
 //	withdraw.go   a push is taken back
+//
+// Beside it stand devices.go, what is known of devices, and what would become of messages: preview.go, a step as if it were due
+// now, and backtest.go with simulate.go, a policy over pushes of the past.
 //
 // How a recipient travels through a chain (the trigger being "unless CLICKED"):
 //
