@@ -218,8 +218,8 @@ func TestBacktestAgainstANaiveOne(t *testing.T) {
 			require.Len(t, got.Steps, len(naiveSteps(draft)))
 			for i, step := range got.Steps {
 				want := naive(draft, i, people, tiers, slices.Collect(of(happenings, n)), pushes[n].FirstSentTime)
-				require.Equal(t, want.BacktestStep.Reached, step.Reached)
-				require.Equal(t, want.BacktestStep.ClickedAnyway, step.ClickedAnyway)
+				require.Equal(t, want.Reached, step.Reached)
+				require.Equal(t, want.ClickedAnyway, step.ClickedAnyway)
 				require.Equal(t, want.PassedOver, step.PassedOver)
 				require.Equal(t, want.Samples, step.Samples)
 				totals[i] += step.Reached

@@ -16,11 +16,13 @@
 //	content.go      what each of them gets: the variant, the templates, the plain content
 //	plan.go         those who get the same become dispatches
 //	measure.go      what the step brought, against its holdout; a harmful one pauses itself
-//	report.go       what became of it all
+//	report.go       what became of it all; effects.go, what the follow-ups did about it
 //	explain.go      what became of one recipient
-//	preview.go      what a step would do now, and backtest.go, what a policy would have done
 //	withdraw.go     a push is taken back
 //	retention.go    a push is forgotten
+//
+// Beside it stand devices.go, what is known of devices, and what would become of messages: preview.go, a step as if it were due
+// now, and backtest.go with simulate.go, a policy over pushes of the past.
 //
 // How a recipient travels through a chain (the trigger being "unless CLICKED"):
 //

@@ -92,7 +92,7 @@ func TestAStepThatDoesHarmPausesItself(t *testing.T) {
 				c.change(&p)
 			}
 			p = h.createPolicy(p)
-			push, first, held := h.measuring(1000, func(id string) bool { return p.Held(id) || p.StepHeld(1, id) })
+			_, first, held := h.measuring(1000, func(id string) bool { return p.Held(id) || p.StepHeld(1, id) })
 			h.clicks(first, held, rand.New(rand.NewPCG(1, 2)), c.followedUp, c.heldOut)
 
 			h.measure(time.Hour - time.Second)
@@ -114,7 +114,7 @@ func TestAStepThatDoesHarmPausesItself(t *testing.T) {
 				` \d+ of the \d+ who were held out of it \(\d+\.\d\d %\)\. With 95 % confidence, .*`, step.PauseReason)
 			require.Equal(t, 1.0, h.metric("susul_steps_paused_total"))
 
-			push, _ = h.push(1, nil)
+			push, _ := h.push(1, nil)
 			h.pass(3 * time.Hour)
 			require.Equal(t, storage.ReasonStepPaused, h.settled(push).Steps[1].CancelReason)
 		})
