@@ -250,11 +250,14 @@ func (n *node) newService(store storage.Store, policies *policy.Store) *delivery
 	}
 	apps := make(map[string]delivery.App, len(cfg.Apps))
 	for _, app := range cfg.Apps {
-		apps[app.AppKey] = delivery.App{Sender: n.clients[app.AppKey], CallbackURL: callbackURL(cfg, app)}
+		apps[app.AppKey] = delivery.App{
+			Sender: n.clients[app.AppKey], CallbackURL: callbackURL(cfg, app), RequestsPerSecond: app.RequestsPerSecond,
+			DeleteInvalidDevices: app.DeleteInvalidDevices,
+		}
 	}
 	return delivery.New(delivery.Options{
 		Store: store, Policies: policies, Apps: apps, Groups: groups, Clock: n.server.clock, Logger: n.server.log,
-		Metrics: n.metrics, Statuses: cfg.Callbacks.Statuses, Retention: cfg.Storage.Retention,
+		Metrics: n.metrics, Statuses: cfg.Callbacks.Statuses, DeadTokens: cfg.Callbacks.DeadTokens, Retention: cfg.Storage.Retention,
 		ExternalPushes: externalPushes(cfg),
 		ClaimLease:     time.Duration(float64(claimLease) * max(cfg.Clock.Speed, 1)),
 	})

@@ -182,12 +182,15 @@ func (d DispatchDraft) Units() int { return max(len(d.Singles), 1) }
 // Dispatch is one request to EngageLab: a chunk of a step.
 type Dispatch struct {
 	DispatchDraft
-	ID         int64
-	PushID     int64
-	Step       int
-	State      DispatchState
-	Attempt    int       // counts claims; identifies the claim that may finish the dispatch
-	PlanTime   time.Time // when it was decided who gets it; of step 0, when the push was created
+	ID       int64
+	PushID   int64
+	Step     int
+	State    DispatchState
+	Attempt  int       // counts claims; identifies the claim that may finish the dispatch
+	PlanTime time.Time // when it was decided who gets it; of step 0, when the push was created
+	// ClaimTime is when the claim was made that was, or will be, the first to be started: EngageLab knew nothing of the dispatch
+	// before. Zero before the first claim.
+	ClaimTime  time.Time
 	UpstreamID string
 	SentTime   time.Time
 	Refusal    *Refusal

@@ -32,6 +32,7 @@ func showOverview(w io.Writer, o server.Overview) {
 		fmt.Fprintf(w, "pushes\t%s: %d\n", p.State, p.N)
 	}
 	fmt.Fprintf(w, "recipients\t%d\n", o.Recipients)
+	fmt.Fprintf(w, "devices\t%d set, %d invalid\n", o.Devices.Set, o.Devices.Invalid)
 	for _, h := range o.Held {
 		fmt.Fprintf(w, "held\t%s of %s: %d\n", h.Reason, plain(h.App), h.N)
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -161,12 +162,16 @@ func devicesFromProto(req devicesRequest) ([]storage.Device, []*errdetails.BadRe
 		if device.GetAttributes() == nil {
 			continue
 		}
-		attributes, err := json.Marshal(device.GetAttributes().AsMap()) // protojson's text differs from build to build
+		var attributes bytes.Buffer
+		data, err := protojson.Marshal(device.GetAttributes())
+		if err == nil {
+			err = json.Compact(&attributes, data) // protojson's spaces differ from build to build
+		}
 		if err != nil {
 			add(i, "attributes", "can't be written as JSON")
 			continue
 		}
-		devices[i].Attributes = attributes
+		devices[i].Attributes = attributes.Bytes()
 	}
 	for _, fault := range delivery.CheckDevices(devices) {
 		add(fault.Index, fault.Field, fault.Description)

@@ -74,6 +74,7 @@ func allMethods() []protoreflect.MethodDescriptor {
 	for _, file := range []protoreflect.FileDescriptor{
 		susulv1.File_susul_v1_push_service_proto,
 		susulv1.File_susul_v1_callback_service_proto,
+		susulv1.File_susul_v1_device_service_proto,
 		susulv1.File_susul_v1_resend_policy_service_proto,
 	} {
 		for i := range file.Services().Len() {
@@ -86,8 +87,16 @@ func allMethods() []protoreflect.MethodDescriptor {
 	return all
 }
 
-func httpRule(method protoreflect.MethodDescriptor) (verb, path, body string) {
+func httpRuleOf(method protoreflect.MethodDescriptor) *annotations.HttpRule {
 	rule, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
+	return rule
+}
+
+// responseBody is the field of the response that REST answers with; empty for the whole of it.
+func responseBody(method protoreflect.MethodDescriptor) string { return httpRuleOf(method).GetResponseBody() }
+
+func httpRule(method protoreflect.MethodDescriptor) (verb, path, body string) {
+	rule := httpRuleOf(method)
 	switch pattern := rule.GetPattern().(type) {
 	case *annotations.HttpRule_Get:
 		verb, path = http.MethodGet, pattern.Get

@@ -71,11 +71,17 @@ func nameMissing(fault *Fault, req any) *Fault {
 	if update, ok := req.(*susulv1.UpdateResendPolicyRequest); ok {
 		req = update.GetResendPolicy()
 	}
-	named, ok := req.(interface{ GetName() string })
-	if !ok || fault.Code != codes.NotFound || fault.Metadata != nil {
+	if fault.Code != codes.NotFound || fault.Metadata != nil {
 		return fault
 	}
-	return notFound(named.GetName())
+	switch req := req.(type) {
+	case interface{ GetName() string }:
+		return notFound(req.GetName())
+	case *susulv1.PreviewResendPolicyRequest:
+		return notFound(req.GetPush())
+	default:
+		return fault
+	}
 }
 
 func (a *API) streamErrors(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {

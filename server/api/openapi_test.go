@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Every RPC can be called over REST, and the OpenAPI file has every path that the gateway serves.
+// Every RPC can be called over REST, but for streams of requests, and the OpenAPI file has every path that the gateway serves.
 func TestOpenAPIListsEveryCall(t *testing.T) {
 	data, err := os.ReadFile("../../gen/openapi/susul.swagger.json")
 	require.NoError(t, err)
@@ -26,6 +26,9 @@ func TestOpenAPIListsEveryCall(t *testing.T) {
 		}
 	}
 	for _, method := range allMethods() {
+		if method.IsStreamingClient() {
+			continue // HTTP/1 has nothing of the kind
+		}
 		verb, path, _ := httpRule(method)
 		require.NotEmpty(t, path, method.FullName())
 		id := string(method.Parent().Name()) + "_" + string(method.Name())

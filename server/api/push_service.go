@@ -25,7 +25,25 @@ func (s pushService) CreatePush(ctx context.Context, req *susulv1.CreatePushRequ
 	if err != nil {
 		return nil, err
 	}
-	return &susulv1.CreatePushResponse{Push: pushToProto(push, true)}, nil
+	// The push is made: that its queue can't be read now is no reason to say otherwise.
+	shown, err := withFinish(ctx, core, push)
+	if err != nil {
+		shown = pushToProto(push, true)
+	}
+	return &susulv1.CreatePushResponse{Push: shown}, nil
+}
+
+// withFinish shows a push with the time at which what is queued of it will probably have gone out.
+func withFinish(ctx context.Context, core *delivery.Service, push storage.Push) (*susulv1.Push, error) {
+	shown := pushToProto(push, true)
+	finish, queued, err := core.ExpectedFinish(ctx, push)
+	if err != nil {
+		return nil, err
+	}
+	if queued {
+		shown.ExpectedFinishTime = timestamppb.New(finish)
+	}
+	return shown, nil
 }
 
 func (s pushService) ValidatePush(ctx context.Context, req *susulv1.ValidatePushRequest) (*susulv1.ValidatePushResponse, error) {
@@ -106,7 +124,11 @@ func (s pushService) GetPush(ctx context.Context, req *susulv1.GetPushRequest) (
 	if err != nil {
 		return nil, err
 	}
-	return &susulv1.GetPushResponse{Push: pushToProto(push, true)}, nil
+	shown, err := withFinish(ctx, core, push)
+	if err != nil {
+		return nil, err
+	}
+	return &susulv1.GetPushResponse{Push: shown}, nil
 }
 
 const (

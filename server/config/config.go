@@ -123,6 +123,8 @@ type App struct {
 	BaseURL string `koanf:"base_url"`
 	// RequestsPerSecond is the quota at EngageLab, above 0. Default 500.
 	RequestsPerSecond float64 `koanf:"requests_per_second"`
+	// DeleteInvalidDevices has devices whose tokens are dead deleted at EngageLab. Default false.
+	DeleteInvalidDevices bool `koanf:"delete_invalid_devices"`
 	// Callback says what EngageLab's callbacks must prove. Empty: nothing.
 	Callback Callback `koanf:"callback"`
 }
@@ -171,6 +173,9 @@ type Callbacks struct {
 	ExternalPushes int `koanf:"external_pushes"`
 	// Statuses maps EngageLab's status names to milestones; it extends the built-in table and wins over it.
 	Statuses map[string]storage.Milestone `koanf:"statuses"`
+	// DeadTokens maps the statuses and error codes of failures by which a device's token is dead to reasons; it extends the
+	// built-in table and wins over it. An empty reason takes an entry away. A status that no table maps is a failure.
+	DeadTokens map[string]string `koanf:"dead_tokens"`
 }
 
 // Relay limits where events may be forwarded to.

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -60,6 +61,8 @@ func (l *loader) convert(k kind, at place, value any) (any, bool) {
 		return l.convertItems(groups, l.group, at, parsed(value))
 	case statuses:
 		return l.convertStatuses(at, parsed(value))
+	case reasons:
+		return l.convertReasons(at, parsed(value))
 	}
 	converted, ok := scalar(k, value)
 	if !ok {
@@ -220,6 +223,30 @@ func (l *loader) convertStatuses(at place, value any) (any, bool) {
 			l.faults.add(at.key(printable(name)), "must be SENT, DELIVERED, DISPLAYED, CLICKED or FAILED")
 		}
 		converted[name] = milestone
+	}
+	return converted, true
+}
+
+// validReason is a word as the protos' enums have them.
+var validReason = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
+
+// convertReasons reads a map whose names may be numbers.
+func (l *loader) convertReasons(at place, value any) (any, bool) {
+	section, ok := value.(map[string]any)
+	if !ok && value != nil {
+		l.faults.add(at, "must be %s", reasons.wants())
+		return nil, false
+	}
+	converted := map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(section)) {
+		reason, isText := section[name].(string)
+		if strings.TrimSpace(name) == "" {
+			l.faults.add(at.key(printable(name)), "must have the name of a status, or an error code")
+		}
+		if !isText || reason != "" && !validReason.MatchString(reason) {
+			l.faults.add(at.key(printable(name)), "must be a word of up to 64 capitals, digits and underscores, such as UNREGISTERED, or empty")
+		}
+		converted[name] = reason
 	}
 	return converted, true
 }

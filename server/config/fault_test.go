@@ -33,6 +33,7 @@ func TestEveryFaultIsReported(t *testing.T) {
 	const needsURL = "must be a URL that starts with http:// or https:// and a host"
 	const needsNetwork = "must be a network, such as 203.0.113.0/24, or an address"
 	const needsCount = "must be a whole number from 0 to 100000000"
+	const needsReason = "must be a word of up to 64 capitals, digits and underscores, such as UNREGISTERED, or empty"
 	const needsApp = "must be a list of apps, each a map with app_key and master_secret, in YAML or JSON"
 	cases := map[string]struct {
 		yaml    string
@@ -164,6 +165,15 @@ func TestEveryFaultIsReported(t *testing.T) {
 			`callbacks.statuses."" (susul.yaml): must have the name of a status`,
 			"callbacks.statuses.opened (susul.yaml): must be SENT, DELIVERED, DISPLAYED, CLICKED or FAILED",
 			"callbacks.statuses.seen (susul.yaml): must be SENT, DELIVERED, DISPLAYED, CLICKED or FAILED"}},
+		"dead tokens": {"callbacks: {statuses: {opened: CLICKED, gone: FAILED}, dead_tokens: {' ': GONE, a: gone, b: [1], c: 'GONE!', 7: GONE, d: '', Opened: GONE, gone: GONE}}",
+			nil, nil, []string{
+				`callbacks.dead_tokens." " (susul.yaml): must have the name of a status, or an error code`,
+				"callbacks.dead_tokens.a (susul.yaml): " + needsReason,
+				"callbacks.dead_tokens.b (susul.yaml): " + needsReason,
+				"callbacks.dead_tokens.c (susul.yaml): " + needsReason,
+				"callbacks.dead_tokens.Opened (susul.yaml): is no failure: callbacks.statuses says that it means CLICKED"}},
+		"dead tokens text": {"", []string{"SUSUL_CALLBACKS_DEAD_TOKENS=gone"}, nil, []string{
+			"callbacks.dead_tokens (SUSUL_CALLBACKS_DEAD_TOKENS): must be a map of EngageLab's status names or error codes to reasons, in YAML or JSON"}},
 		"statuses text": {"", []string{"SUSUL_CALLBACKS_STATUSES=opened"}, nil, []string{
 			"callbacks.statuses (SUSUL_CALLBACKS_STATUSES): must be a map of EngageLab's status names to milestones, in YAML or JSON"}},
 	}

@@ -27,6 +27,7 @@ const (
 	duration kind = "duration"
 	level    kind = "level"
 	statuses kind = "statuses"
+	reasons  kind = "reasons"
 	apps     kind = "apps"
 	groups   kind = "groups"
 )
@@ -50,6 +51,8 @@ func (k kind) wants() string {
 		return "debug, info, warn or error"
 	case statuses:
 		return "a map of EngageLab's status names to milestones, in YAML or JSON"
+	case reasons:
+		return "a map of EngageLab's status names or error codes to reasons, in YAML or JSON"
 	case apps:
 		return "a list of apps, each " + k.item() + ", in YAML or JSON"
 	case groups:
@@ -68,7 +71,7 @@ func (k kind) item() string {
 }
 
 // structured reports whether values of the kind are too rich for the command line.
-func (k kind) structured() bool { return k == apps || k == groups || k == statuses }
+func (k kind) structured() bool { return k == apps || k == groups || k == statuses || k == reasons }
 
 // key is one row of the table. def is written as in the environment; "" stands for the zero value.
 type key struct {
@@ -109,6 +112,7 @@ func keys() []key {
 		{appPrefix + "master_secret", text, "", "the password that goes with app_key"},
 		{appPrefix + "base_url", text, defaultBaseURL, "the app's data centre"},
 		{appPrefix + "requests_per_second", number, "500", "the app's quota at EngageLab"},
+		{appPrefix + "delete_invalid_devices", truth, "false", "delete devices whose tokens are dead at EngageLab"},
 		{appPrefix + "callback.username", text, "", "name in the signature of EngageLab's callbacks; needs callback.secret"},
 		{appPrefix + "callback.secret", text, "", "key of the signature of EngageLab's callbacks; needs callback.username"},
 		{appPrefix + "callback.authorization", text, "", "value that the Authorization header of EngageLab's callbacks must have"},
@@ -126,6 +130,8 @@ func keys() []key {
 		{"callbacks.external_pushes", count, "10000", "pushes made elsewhere that are recorded for each app in an hour, about; " +
 			"callbacks of further ones are held"},
 		{"callbacks.statuses", statuses, "", "milestones for EngageLab's status names, over the built-in table"},
+		{"callbacks.dead_tokens", reasons, "", "reasons for which a device's token is dead, by the statuses and error codes of failures, " +
+			"over the built-in table"},
 		{"relay.allow_private_networks", truth, "false", "let events go to loopback and private addresses"},
 		{"clock.speed", number, "1", "seconds that pass in one real second"},
 		{"log.level", level, "info", "least level that is logged: debug, info, warn or error"},
@@ -170,8 +176,8 @@ func (s schema) names() []string {
 	return names
 }
 
-// RegisterFlags adds --config and a flag for every key that fits on a command line. Apps, groups and callbacks.statuses
-// do not: a list of secrets belongs into the file or the environment.
+// RegisterFlags adds --config and a flag for every key that fits on a command line. Apps, groups, callbacks.statuses and
+// callbacks.dead_tokens do not: a list of secrets belongs into the file or the environment.
 func RegisterFlags(flags *pflag.FlagSet) {
 	flags.String(configFlag, "", "YAML file to read the configuration from")
 	for _, k := range keys() {

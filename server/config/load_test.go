@@ -179,6 +179,12 @@ func TestLoadReadsWhatIsMoreThanAScalar(t *testing.T) {
 		"statuses in a variable replace": {"callbacks: {statuses: {opened: CLICKED}}", []string{oneApp, `SUSUL_CALLBACKS_STATUSES={"seen":"DISPLAYED"}`}, nil, func(c *Config) {
 			c.Callbacks.Statuses = map[string]storage.Milestone{"seen": storage.Displayed}
 		}},
+		"dead tokens in the file": {"callbacks: {dead_tokens: {gone: GONE, 30001: UNREGISTERED, target_invalid: ''}}", []string{oneApp}, nil, func(c *Config) {
+			c.Callbacks.DeadTokens = map[string]string{"gone": "GONE", "30001": "UNREGISTERED", "target_invalid": ""}
+		}},
+		"dead tokens in a variable": {"", []string{oneApp, `SUSUL_CALLBACKS_DEAD_TOKENS={30001: "UNREGISTERED"}`}, nil, func(c *Config) {
+			c.Callbacks.DeadTokens = map[string]string{"30001": "UNREGISTERED"}
+		}},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -239,6 +245,7 @@ func TestFlagsOfACommandShowTheTable(t *testing.T) {
 	require.NotContains(t, usage, "--apps")
 	require.NotContains(t, usage, "--groups")
 	require.NotContains(t, usage, "--callbacks.statuses")
+	require.NotContains(t, usage, "--callbacks.dead_tokens")
 }
 
 func TestTheTableFitsTheStructs(t *testing.T) {
@@ -281,6 +288,7 @@ func TestTheExampleIsCompleteAndLoads(t *testing.T) {
 	want.Apps[0].Callback = Callback{Username: "susul", Secret: NewSecret("your-callback-secret")}
 	want.Groups = []Group{{GroupKey: "your-group-key", MasterSecret: NewSecret("your-groups-master-secret"), BaseURL: defaultBaseURL}}
 	want.Callbacks.Statuses = map[string]storage.Milestone{"opened": storage.Clicked}
+	want.Callbacks.DeadTokens = map[string]string{"uninstalled": "UNINSTALLED"}
 	require.Equal(t, want, normal(got), "the example must show the defaults")
 
 	l := newLoader()

@@ -2,14 +2,18 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"net"
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"susul.dev/susul/storage"
 )
 
 // minToken is the least length of an administrator's token, in characters.
@@ -44,6 +48,7 @@ func (l *loader) validate(c Config) {
 	l.require(c.Callbacks.HeldRows > 0, "callbacks.held_rows", "must be above 0")
 	l.require(c.Callbacks.MaxAge >= 0, "callbacks.max_age", "must be 0s or more")
 	l.require(c.Callbacks.MaxAhead >= 0, "callbacks.max_ahead", "must be 0s or more")
+	l.validateDeadTokens(c.Callbacks)
 	l.require(positive(c.Clock.Speed), "clock.speed", "must be above 0")
 	l.require(c.Log.Format == FormatJSON || c.Log.Format == FormatText, "log.format", "must be json or text")
 	l.require(c.Shutdown.Timeout > 0, "shutdown.timeout", "must be above 0")
@@ -154,6 +159,24 @@ func (l *loader) validateAccess(at place, secret Secret, baseURL string) {
 	}
 	l.validateURL(at.key("base_url"), baseURL)
 }
+
+// validateDeadTokens demands that what makes a token dead is a failure.
+func (l *loader) validateDeadTokens(c Callbacks) {
+	milestones := map[string]storage.Milestone{}
+	for name, milestone := range c.Statuses {
+		milestones[statusKey(name)] = milestone
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.DeadTokens)) {
+		milestone, mapped := milestones[statusKey(name)]
+		if mapped && milestone != storage.Failed && c.DeadTokens[name] != "" {
+			l.faults.add(l.at("callbacks.dead_tokens").key(printable(name)),
+				"is no failure: callbacks.statuses says that it means %s", milestone)
+		}
+	}
+}
+
+// statusKey is how a status is recognised.
+func statusKey(name string) string { return strings.ToLower(strings.TrimSpace(name)) }
 
 // validKey is what resource names take.
 var validKey = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)

@@ -179,12 +179,12 @@ func (s *Service) isFor(ctx context.Context, req BacktestRequest, push storage.P
 
 // backtestPush runs the steps over one push.
 func (s *Service) backtestPush(ctx context.Context, push storage.Push, compiled *policy.Compiled) (BacktestPush, error) {
-	done := BacktestPush{ID: push.ID}
+	done := BacktestPush{ID: push.ID, Recipients: push.Recipients}
 	sim, err := s.newSimulation(ctx, push, compiled)
 	if err != nil {
 		return BacktestPush{}, err
 	}
-	if done.Recipients, err = sim.readEvents(ctx); err != nil {
+	if err := sim.readEvents(ctx); err != nil {
 		return BacktestPush{}, err
 	}
 	if err := sim.run(ctx); err != nil {

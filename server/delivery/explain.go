@@ -121,6 +121,9 @@ func (e *explainer) dispatch(d storage.Dispatch) {
 		return // it was taken out when the request was about to go
 	}
 	o.DueTime, o.PlainContent = time.Time{}, false
+	if d.State == storage.DispatchSent && d.UpstreamID == "" && d.Refusal != nil {
+		d.State = storage.DispatchRefused // of a batch, its message alone
+	}
 	switch d.State {
 	case storage.DispatchSent:
 		o.Kind, o.Time, o.UpstreamID = OccurrenceSent, d.SentTime, d.UpstreamID

@@ -200,7 +200,7 @@ func (p *stepPlanner) previewFor(ctx context.Context, recipient storage.Recipien
 		shown.Reason = storage.ReasonTemplateFailed
 		return shown, nil
 	}
-	shown.SendTime = j.rulings[0].sendTime
+	shown.SendTime = j.rulings[0].sendTime.UTC()
 	shown.Document, err = p.documentFor(ctx, said.content, replaced.before(recipient.Ordinal))
 	return shown, err
 }

@@ -20,8 +20,8 @@ const (
 	minRetryPause = time.Second
 	maxRetryPause = time.Minute
 
-	// askFor is how long, after its expiry, EngageLab is asked what became of a follow-up that it may have taken.
-	askFor = 24 * time.Hour
+	// repeatFor is how long a request that EngageLab may have is repeated: for as long as it surely recognises the cid.
+	repeatFor = engagelab.CIDValidity - 5*time.Minute
 
 	// finishAttempts bounds how often a result is offered to a store that is unavailable. After that the claim's lease
 	// runs out, and the dispatch is repeated with the same cid.
@@ -94,12 +94,13 @@ func (s *Service) start(ctx context.Context, claim storage.Claim, result storage
 
 // lastTry is until when a dispatch that EngageLab may have is repeated. If EngageLab had been down instead, a repetition
 // would be the first to arrive: a push must not come later than its time to live allows. A follow-up is worth asking
-// about for longer, since later steps depend on who got it.
+// about for longer, since later steps depend on who got it. Neither is repeated when EngageLab would take it for another.
 func lastTry(d storage.Dispatch) time.Time {
+	recognised := d.ClaimTime.Add(repeatFor)
 	if d.Step == 0 {
-		return d.ExpireTime
+		return earlier(d.ExpireTime, recognised)
 	}
-	return d.ExpireTime.Add(askFor)
+	return recognised
 }
 
 // unanswered ends a dispatch of which it was never learnt whether EngageLab took it. If all of its push depends on it,

@@ -66,19 +66,19 @@ func (s *simulation) clickedAfter(ordinal uint32, step int) bool {
 	return (history &^ history.Before(step+1)).InAnyStep().Has(storage.Clicked)
 }
 
-// readEvents reads what was reported about the push, and returns how many recipients it has.
-func (s *simulation) readEvents(ctx context.Context) (recipients int, err error) {
+// readEvents reads what was reported about the push.
+func (s *simulation) readEvents(ctx context.Context) error {
 	query := storage.EventQuery{App: s.push.App, PushID: s.push.ID, Limit: storage.MaxPage}
 	for {
 		events, err := s.service.Store.ListEvents(ctx, query)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if err := s.note(ctx, events); err != nil {
-			return 0, err
+			return err
 		}
 		if len(events) < query.Limit {
-			return len(s.history), nil
+			return nil
 		}
 		query.After = events[len(events)-1].Sequence
 	}
@@ -193,7 +193,9 @@ func (s *simulation) record(j *judgement, step int, last []string, from uint32) 
 			if none {
 				ruled.reason = storage.ReasonTemplateFailed
 			} else {
-				group.override = last[j.recipients[i].Ordinal-from]
+				if !sim.terms.Stack {
+					group.override = last[j.recipients[i].Ordinal-from]
+				}
 				groups[group] = append(groups[group], j.recipients[i].Ordinal)
 			}
 		}

@@ -47,11 +47,16 @@ func (h *house) dispatches(push storage.Push, step int, state storage.DispatchSt
 	return report.Steps[step].Dispatches[state] > 0
 }
 
+// soon is the time from step 1 to step 2, within which EngageLab recognises a cid.
+const soon = 40 * time.Minute
+
 // lostFollowUp brings a push to where step 1 was taken by EngageLab and its answer was lost.
 func lostFollowUp(t *testing.T) (h *house, push storage.Push, first, second sending, heal func()) {
 	t.Helper()
 	h = newHouse(t)
-	h.createPolicy(news())
+	p := news()
+	p.Steps[1].After = p.Steps[0].After + soon
+	h.createPolicy(p)
 	push, first = h.push(3, nil)
 	h.settled(push)
 	lost, heal := h.losing()
@@ -66,7 +71,7 @@ func TestClicksOnALostDispatchCountOnceItsAnswerIsKnown(t *testing.T) {
 	h, push, _, second, heal := lostFollowUp(t)
 	require.Equal(t, 2, h.callback(second, "click", "r0", "r1").Held)
 
-	h.pass(2 * time.Hour) // its time to live has ended, and step 2 is due
+	h.pass(soon) // its time to live has ended, and step 2 is due
 	report, err := h.service.Report(t.Context(), app, push.ID)
 	require.NoError(t, err)
 	require.Equal(t, storage.StepScheduled, report.Steps[2].State, "nobody knows who clicked")
@@ -130,6 +135,19 @@ func TestNobodyIsFollowedUpIfTheAnswerNeverComes(t *testing.T) {
 	report := h.settled(push)
 	require.Equal(t, storage.StepCancelled, report.Steps[2].State)
 	require.Equal(t, storage.ReasonUnanswered, report.Steps[2].CancelReason)
+}
+
+func TestALostDispatchIsNotRepeatedOnceEngageLabHasForgottenIt(t *testing.T) {
+	h, push, _, _, heal := lostFollowUp(t)
+	h.stop()
+	heal()
+	h.engageLab.hook(func(s sending) error {
+		require.Fail(t, "EngageLab would send it again", s.cid)
+		return nil
+	}, nil)
+	h.clock.Advance(engagelab.CIDValidity)
+	h.start()
+	h.passUntil(time.Minute, func() bool { return h.dispatches(push, 1, storage.DispatchUnanswered) })
 }
 
 // A node that dies between the request and its record leaves a dispatch that EngageLab may have.

@@ -20,6 +20,10 @@ import (
 // DefaultBaseURL is EngageLab's data centre in Singapore.
 const DefaultBaseURL = "https://pushapi-sgp.engagelab.com"
 
+// CIDValidity is how long EngageLab recognises a cid, by its documentation on avoiding duplicate pushes. A request that is repeated
+// later is sent again.
+const CIDValidity = time.Hour
+
 // GroupUserPrefix stands before a group's key in the user name of its credentials.
 const GroupUserPrefix = "group-"
 

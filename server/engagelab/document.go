@@ -168,7 +168,7 @@ type Request struct {
 	Narrowed bool
 	// CallbackURL is where EngageLab is to report; empty for where its console says.
 	CallbackURL string
-	// CID makes EngageLab recognise a repeated request; empty for none.
+	// CID makes EngageLab recognise a repeated request, for CIDValidity; empty for none.
 	CID string
 	// OverrideMsgID is what EngageLab calls the message that this one replaces; empty leaves override_msg_id as it is.
 	OverrideMsgID string

@@ -124,7 +124,7 @@ func TestOlderEncoding(t *testing.T) {
 	}, p)
 	compiled, err := policy.Compile(p)
 	require.NoError(t, err)
-	require.Equal(t, older, string(compiled.Spec()), "and it is written as before")
+	require.Equal(t, older, string(compiled.Spec()), "and it is written as before") //nolint:testifylint // byte by byte
 }
 
 func TestDecodeRefuses(t *testing.T) {

@@ -8,11 +8,11 @@ import (
 	"susul.dev/susul/storage"
 )
 
-const dispatchColumns = `id, push_id, step, chunk, state, attempt, plan_time, due_time, expire_time, sent_time,
+const dispatchColumns = `id, push_id, step, chunk, state, attempt, plan_time, claim_time, due_time, expire_time, sent_time,
 	COALESCE(upstream_id, ''), reason, refusal, variant, plain_content, override, recipients, content`
 
 func scanDispatch(rows *sql.Rows) (d storage.Dispatch, err error) {
-	err = rows.Scan(&d.ID, &d.PushID, &d.Step, &d.Chunk, &d.State, &d.Attempt, millisTime{&d.PlanTime},
+	err = rows.Scan(&d.ID, &d.PushID, &d.Step, &d.Chunk, &d.State, &d.Attempt, millisTime{&d.PlanTime}, millisTime{&d.ClaimTime},
 		millisTime{&d.DueTime}, millisTime{&d.ExpireTime}, millisTime{&d.SentTime}, &d.UpstreamID, &d.Reason,
 		fromJSON[*storage.Refusal]{&d.Refusal}, &d.Variant, &d.PlainContent, &d.Override, ordinalList{&d.Recipients}, &d.Content)
 	return d, err

@@ -23,6 +23,7 @@ type Overview struct {
 	Log        LogOverview   `json:"log"`
 	Pushes     []PushCount   `json:"pushes"`
 	Recipients int64         `json:"recipients"` // those kept
+	Devices    DeviceCount   `json:"devices"`
 	Held       []HeldRows    `json:"held"`
 	Tables     []TableSize   `json:"tables"`
 	Bytes      AverageSizing `json:"bytes_per"`
@@ -43,6 +44,12 @@ type LogOverview struct {
 type PushCount struct {
 	State storage.PushState `json:"state"`
 	N     int64             `json:"n"`
+}
+
+// DeviceCount is of how many devices something was set, and how many are invalid.
+type DeviceCount struct {
+	Set     int64 `json:"set"`
+	Invalid int64 `json:"invalid"`
 }
 
 // HeldRows is how many callbacks are held.
@@ -103,6 +110,10 @@ func (i *Inspector) Overview(ctx context.Context) (Overview, error) {
 			WHERE forgotten = 0`); err != nil {
 			return o, err
 		}
+		if o.Devices, err = first(ctx, q, scanDeviceCount, `SELECT (SELECT COUNT(*) FROM device),
+			(SELECT COUNT(*) FROM invalid_device WHERE revive_time IS NULL)`); err != nil {
+			return o, err
+		}
 		if o.FreeBytes, err = first(ctx, q, value[int64], `SELECT freelist_count * page_size
 			FROM pragma_freelist_count, pragma_page_size`); err != nil {
 			return o, err
@@ -153,6 +164,11 @@ func scanLogOverview(rows *sql.Rows) (l LogOverview, err error) {
 func scanPushCount(rows *sql.Rows) (p PushCount, err error) {
 	err = rows.Scan(&p.State, &p.N)
 	return p, err
+}
+
+func scanDeviceCount(rows *sql.Rows) (d DeviceCount, err error) {
+	err = rows.Scan(&d.Set, &d.Invalid)
+	return d, err
 }
 
 func scanHeldRows(rows *sql.Rows) (h HeldRows, err error) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,21 +28,30 @@ type machine struct {
 	members map[int]map[string]bool             // by push
 	words   map[int]map[string]storage.Progress // likewise
 	events  map[string]bool
-	deaths  map[string]int64 // the latest of each device, in seconds
-	lives   map[string]int64 // likewise, the latest reports of life
+
+	// Of the batch of single messages that is step 1 of push 1, by ordinal: those that have a result, and what was reported
+	// for those that have none.
+	settled map[uint32]bool
+	held    map[string][]storage.Callback
+	claimed time.Duration // how far ahead the latest claim was made
+
+	deaths map[string]int64 // the latest of each device, in seconds
+	lives  map[string]int64 // likewise, the latest reports of life
 }
 
 // modelDevices are recipients of the listed push, on a few pages; the last is nobody's.
 var modelDevices = []int{0, 1, 399, 400, 1199, 1200}
 
+func singleID(ordinal uint32) string { return fmt.Sprint("17000000000000", ordinal) }
+
 const modelTime = 1_800_000_000
 
-func eventKey(push int, c storage.Callback) string {
+func eventKey(push, step int, c storage.Callback) string {
 	name := c.Milestone.String()
 	if c.Milestone == storage.Failed || c.Milestone == storage.MilestoneUnknown {
 		name += " " + c.Status
 	}
-	return fmt.Sprint(push, " ", c.RegistrationID, " ", name)
+	return fmt.Sprint(push, " ", step, " ", c.RegistrationID, " ", name)
 }
 
 // TestStoreAgreesWithAModelThroughFailures fails batches, jobs, folds and commits, kills and reopens the store, leads anew,
@@ -50,6 +60,7 @@ func TestStoreAgreesWithAModelThroughFailures(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine{t: t, path: filepath.Join(t.TempDir(), "susul.db"), events: map[string]bool{},
+			settled: map[uint32]bool{}, held: map[string][]storage.Callback{},
 			deaths: map[string]int64{}, lives: map[string]int64{},
 			members: map[int]map[string]bool{1: {}, 2: {}}, words: map[int]map[string]storage.Progress{1: {}, 2: {}}}
 		m.open(rt)
@@ -59,8 +70,10 @@ func TestStoreAgreesWithAModelThroughFailures(t *testing.T) {
 		for _, device := range modelDevices[:len(modelDevices)-1] {
 			m.members[1][benchID(device)] = true
 		}
+		m.planBatch(rt)
 		rt.Repeat(map[string]func(*rapid.T){
 			"record":        m.record,
+			"settle":        m.settle,
 			"fail a batch":  m.failBatch,
 			"fail a commit": m.failCommit,
 			"fail a fold":   m.failFold,
@@ -94,6 +107,9 @@ func (m *machine) batch(rt *rapid.T) (rows []storage.Callback, pushes []int) {
 		}
 		row := callback(dispatch, rapid.SampledFrom(modelDevices).Draw(rt, "device"), milestone)
 		row.Status = fmt.Sprint(milestone, rapid.IntRange(0, 2).Draw(rt, "spelling"))
+		if push == 1 && rapid.Bool().Draw(rt, "of a single message") {
+			row.UpstreamID = singleID(rapid.SampledFrom(batchOrdinals).Draw(rt, "whose"))
+		}
 		row.Time = time.Unix(modelTime+rapid.Int64Range(0, 20).Draw(rt, "time"), 0)
 		if rapid.IntRange(0, 9).Draw(rt, "odd time") == 0 {
 			row.Time = time.Unix(-1, 0)
@@ -108,27 +124,95 @@ func (m *machine) batch(rt *rapid.T) (rows []storage.Callback, pushes []int) {
 
 func (m *machine) apply(rows []storage.Callback, pushes []int) (want storage.CallbackSummary) {
 	for i, row := range rows {
-		push := pushes[i]
-		if push == 1 && !m.members[1][row.RegistrationID] {
-			want.Held++
-			continue
-		}
-		m.members[push][row.RegistrationID] = true
-		m.words[push][row.RegistrationID] = m.words[push][row.RegistrationID].With(0, row.Milestone)
-		if key := eventKey(push, row); m.events[key] {
-			want.Repeated++
-		} else {
-			m.events[key] = true
-			want.New++
-			switch {
-			case row.Invalidates != "":
-				note(m.deaths, row.RegistrationID, row.Time.Unix())
-			case isLife(row.Milestone):
-				note(m.lives, row.RegistrationID, row.Time.Unix())
+		push, step := pushes[i], 0
+		if at := slices.IndexFunc(batchOrdinals, func(o uint32) bool { return singleID(o) == row.UpstreamID }); at >= 0 {
+			if step = 1; !m.settled[batchOrdinals[at]] {
+				m.held[row.UpstreamID] = append(m.held[row.UpstreamID], row)
+				want.Held++
+				continue
 			}
+		}
+		switch m.applyTo(push, step, row) {
+		case "held":
+			want.Held++
+		case "new":
+			want.New++
+		default:
+			want.Repeated++
 		}
 	}
 	return want
+}
+
+// applyTo applies a row whose step is known.
+func (m *machine) applyTo(push, step int, row storage.Callback) string {
+	if push == 1 && !m.members[1][row.RegistrationID] {
+		return "held"
+	}
+	m.members[push][row.RegistrationID] = true
+	m.words[push][row.RegistrationID] = m.words[push][row.RegistrationID].With(step, row.Milestone)
+	key := eventKey(push, step, row)
+	if m.events[key] {
+		return "repeated"
+	}
+	m.events[key] = true
+	switch {
+	case row.Invalidates != "":
+		note(m.deaths, row.RegistrationID, row.Time.Unix())
+	case isLife(row.Milestone):
+		note(m.lives, row.RegistrationID, row.Time.Unix())
+	}
+	return "new"
+}
+
+// batchOrdinals are the recipients of the batch.
+var batchOrdinals = []uint32{1, 399, 400, 1199}
+
+func (m *machine) planBatch(rt *rapid.T) {
+	require.NoError(rt, queue(m.t, m.store, func(t *tx) error {
+		_, err := t.exec(`INSERT INTO step (push_id, number, state, offset_ms, due_time, next_ordinal, cancel_reason)
+			VALUES (1, 1, 'SCHEDULED', 0, 0, 0, '')`)
+		return err
+	})())
+	require.NoError(rt, m.store.PlanStep(context.Background(), storage.StepPlan{PushID: 1, Step: 1, Through: 1200, Done: true,
+		Dispatches: []storage.DispatchDraft{{Recipients: batchOrdinals, Singles: make([]storage.Single, len(batchOrdinals)), DueTime: time.Now()}}}))
+}
+
+// settle claims the batch when the last claim's lease ran out, and stores some of the results that it awaits, or fails to.
+func (m *machine) settle(rt *rapid.T) {
+	ctx := context.Background()
+	m.claimed += 2 * time.Hour
+	claims, err := m.store.ClaimDispatches(ctx, storage.ClaimRequest{App: benchApp, Now: time.Now().Add(m.claimed), Lease: time.Hour})
+	require.NoError(rt, err)
+	require.Len(rt, claims, 1)
+	d := claims[0].Dispatch
+	result := storage.DispatchResult{ID: d.ID, Attempt: d.Attempt, State: storage.DispatchSending, Time: time.Now()}
+	awaited := slices.DeleteFunc(slices.Clone(batchOrdinals), func(o uint32) bool { return m.settled[o] })
+	require.ElementsMatch(rt, awaited, d.Recipients)
+	for _, ordinal := range awaited {
+		if rapid.Bool().Draw(rt, "taken") {
+			result.Singles = append(result.Singles, storage.SingleResult{Ordinal: ordinal, UpstreamID: singleID(ordinal)})
+		}
+	}
+	if len(awaited) > 0 && rapid.Bool().Draw(rt, "fails") {
+		bad := result
+		bad.Singles = nil
+		for _, ordinal := range awaited {
+			bad.Singles = append(bad.Singles, storage.SingleResult{Ordinal: ordinal, UpstreamID: singleID(ordinal)})
+		}
+		bad.Singles[len(awaited)-1].UpstreamID = upstreamID(1) // another dispatch's
+		_, err = m.store.FinishDispatch(ctx, bad)
+		require.ErrorIs(rt, err, storage.ErrConflict)
+	}
+	_, err = m.store.FinishDispatch(ctx, result)
+	require.NoError(rt, err)
+	for _, single := range result.Singles {
+		m.settled[single.Ordinal] = true
+		for _, row := range m.held[single.UpstreamID] {
+			m.applyTo(1, 1, row)
+		}
+		delete(m.held, single.UpstreamID)
+	}
 }
 
 func (m *machine) record(rt *rapid.T) {
@@ -348,7 +432,7 @@ func (m *machine) check(rt *rapid.T) {
 		var counts storage.Counts
 		for _, p := range m.words[push] {
 			for c := storage.Sent; c <= storage.Failed; c++ {
-				if p.At(0).Has(c) {
+				if p.InAnyStep().Has(c) {
 					counts.Add(c, 1)
 				}
 			}
@@ -372,7 +456,8 @@ func (m *machine) checkEvents(rt *rapid.T) {
 		for _, e := range events {
 			require.Greater(rt, e.Sequence, last)
 			last = e.Sequence
-			keys = append(keys, eventKey(int(e.PushID), e.Callback))
+			keys = append(keys, eventKey(int(e.PushID), e.Step, e.Callback))
+			require.Equal(rt, e.Step == 1, strings.HasPrefix(e.UpstreamID, "17") || e.UpstreamID == "")
 		}
 		slices.Sort(keys)
 		return keys

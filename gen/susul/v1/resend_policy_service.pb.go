@@ -840,7 +840,8 @@ type RecipientPreview struct {
 	SendTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=send_time,json=sendTime,proto3" json:"send_time,omitempty"`
 	// The variant; empty for a step without. With `optimize`, one of several possible ones.
 	Variant string `protobuf:"bytes,4,opt,name=variant,proto3" json:"variant,omitempty"`
-	// EngageLab's push object as it would be sent, without whom it is for.
+	// EngageLab's push object as it would be sent, without whom it is for. Left out beyond 256 KiB, and beyond 1 MiB for all
+	// recipients together.
 	Document *structpb.Struct `protobuf:"bytes,5,opt,name=document,proto3" json:"document,omitempty"`
 	// The template's fault, if the plain content is sent because of one.
 	TemplateError string `protobuf:"bytes,6,opt,name=template_error,json=templateError,proto3" json:"template_error,omitempty"`
@@ -926,7 +927,7 @@ type BacktestResendPolicyRequest struct {
 	// The app whose pushes are looked at: `apps/{app_key}`.
 	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
 	// A draft, or the stored policy if it has only a `name`. Pushes are chosen by its `match`; without one, those that have the
-	// stored policy of this name.
+	// stored policy of this name. Pushes that were withdrawn are left out. Whether the policy or a step is paused does not count.
 	ResendPolicy *ResendPolicy `protobuf:"bytes,2,opt,name=resend_policy,json=resendPolicy,proto3" json:"resend_policy,omitempty"`
 	// Pushes that were accepted from this time on. Default: a week before `end_time`.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
@@ -1175,7 +1176,7 @@ type BacktestPush struct {
 	Push string `protobuf:"bytes,1,opt,name=push,proto3" json:"push,omitempty"`
 	// Its recipients.
 	RecipientCount int64 `protobuf:"varint,2,opt,name=recipient_count,json=recipientCount,proto3" json:"recipient_count,omitempty"`
-	// Its steps.
+	// Its steps, but for those whose time is still to come.
 	Steps         []*BacktestPushStep `protobuf:"bytes,3,rep,name=steps,proto3" json:"steps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -135,10 +135,17 @@ func TestCIDsAreForgottenInTime(t *testing.T) {
 		a.remember(fmt.Sprint(i), i)
 	}
 	require.Len(t, a.cids, maxCIDs)
-	_, known := a.known("1")
-	require.False(t, known)
-	_, known = a.known("2")
-	require.True(t, known)
+	require.NotContains(t, a.cids, "1")
+	require.Contains(t, a.cids, "2")
+}
+
+func TestACIDIsRecognisedForAnHour(t *testing.T) {
+	b := newBench(t, Config{})
+	first := b.mustPush([]string{"a"}, `"cid":"c-1"`, "")
+	b.clock.Advance(engagelab.CIDValidity - time.Second)
+	require.Equal(t, first, b.mustPush([]string{"a"}, `"cid":"c-1"`, ""))
+	b.clock.Advance(2 * time.Second)
+	require.NotEqual(t, first, b.mustPush([]string{"a"}, `"cid":"c-1"`, ""))
 }
 
 func TestQuota(t *testing.T) {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"susul.dev/susul/server/engagelab"
 )
 
 const (
@@ -151,13 +153,13 @@ func (s *Sandbox) takeUnstarted() []*outbox {
 	return taken
 }
 
-// known returns the message that a cid was used for before.
-func (a *app) known(cid string) (id int64, known bool) {
+// known returns the message that a cid was used for lately.
+func (s *Sandbox) known(a *app, cid string) (id int64, known bool) {
 	if cid == "" {
 		return 0, false
 	}
 	id, known = a.cids[cid]
-	return id, known
+	return id, known && s.cfg.Clock.Since(s.messages[id].acceptedAt) < engagelab.CIDValidity
 }
 
 // remember keeps a cid, and forgets the oldest one if there are too many.
@@ -185,7 +187,7 @@ func (s *Sandbox) acceptLocked(a *app, p push, recipients []string) (string, err
 	recipients = slices.Clone(recipients)
 	slices.Sort(recipients)
 	recipients = slices.Compact(recipients)
-	if id, known := a.known(p.cid); known {
+	if id, known := s.known(a, p.cid); known {
 		return strconv.FormatInt(id, 10), nil
 	}
 	outboxes, err := s.outboxesFor(a, p.callbackURLs)
