@@ -122,7 +122,7 @@ func (p *poster) run(ctx context.Context, recipients uint64) error {
 			}
 			posts.Go(func() {
 				defer func() { <-underWay }()
-				if err := p.timed(turn, status, numbers); err != nil {
+				if err := p.timed(context.WithoutCancel(ctx), turn, status, numbers); err != nil {
 					select {
 					case failed <- err:
 					default: // the first one will do
@@ -135,8 +135,8 @@ func (p *poster) run(ctx context.Context, recipients uint64) error {
 }
 
 // timed posts, and notes how long it took. A post that has begun is not broken off.
-func (p *poster) timed(turn time.Time, status string, numbers []uint64) error {
-	err := p.post(context.Background(), status, numbers)
+func (p *poster) timed(ctx context.Context, turn time.Time, status string, numbers []uint64) error {
+	err := p.post(ctx, status, numbers)
 	took := time.Since(turn)
 	p.mu.Lock()
 	defer p.mu.Unlock()

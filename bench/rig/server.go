@@ -183,7 +183,7 @@ func (s *Susul) stop() error {
 	if s.conn != nil {
 		_ = s.conn.Close() // nothing is under way on it
 	}
-	return s.Process.Stop()
+	return s.Stop()
 }
 
 // credentials are the administrator's.
