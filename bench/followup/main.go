@@ -119,9 +119,9 @@ func (b *bench) all(ctx context.Context, chosen []scenario) error {
 
 func (b *bench) table(results []result) {
 	t := tabwriter.NewWriter(b.say, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "case\tplan s\tof scan\tsend s\tRSS MB\tpeak\tcallback max ms: quiet\tplan\tsend\tp99: quiet\tplan\tsend\trefused\t")
+	fmt.Fprintln(t, "case\tplan s\tof scan\tserver CPU s\tsend s\tRSS MB\tpeak\tcallback max ms: quiet\tplan\tsend\tp99: quiet\tplan\tsend\trefused\t")
 	for _, r := range results {
-		fmt.Fprintf(t, "%s\t%.3f\t%.2f\t%.1f\t%.0f\t%.0f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t\n", r.Case, r.PlanSeconds, r.OfScan,
+		fmt.Fprintf(t, "%s\t%.3f\t%.2f\t%.2f\t%.1f\t%.0f\t%.0f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t\n", r.Case, r.PlanSeconds, r.OfScan, r.PlanCPU,
 			r.SendSeconds, r.RSS, r.PeakRSS, r.Quiet.Max, r.Planning.Max, r.Sending.Max, r.Quiet.P99, r.Planning.P99, r.Sending.P99, r.Refused)
 	}
 	_ = t.Flush() // a table that cannot be written has no reader
