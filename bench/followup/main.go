@@ -89,26 +89,26 @@ func (b *bench) all(ctx context.Context, chosen []scenario) error {
 	if err != nil {
 		return fmt.Errorf("scan: %w", err)
 	}
-	fmt.Fprintf(b.say, "scan (SQLite alone, %d rows, the ids of those who have not clicked): %.3f s\n", b.recipients, scan)
+	fmt.Fprintf(b.say, "scan (SQLite alone, %d rows, the ids of those who have not clicked): %.3f s, CPU %.3f s\n", b.recipients, scan.Seconds, scan.CPU)
 	var results []result
 	for _, c := range chosen {
 		r, err := b.run(ctx, c)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		r.OfScan = rig.Round(r.PlanSeconds/scan, 2)
+		r.OfScan = rig.Round(r.PlanSeconds/scan.Seconds, 2)
 		results = append(results, r)
 		fmt.Fprintf(b.say, "%s: planned in %.3f s, sent after another %.1f s; %d recipients in %d requests, each once\n",
 			r.Case, r.PlanSeconds, r.SendSeconds, r.Recipients, r.Requests)
 	}
 	b.table(results)
 	line, err := json.Marshal(struct {
-		Bench       string   `json:"bench"`
-		Recipients  int      `json:"recipients"`
-		CPUs        int      `json:"cpus"`
-		Go          string   `json:"go"`
-		ScanSeconds float64  `json:"scan_seconds"`
-		Cases       []result `json:"cases"`
+		Bench      string    `json:"bench"`
+		Recipients int       `json:"recipients"`
+		CPUs       int       `json:"cpus"`
+		Go         string    `json:"go"`
+		Scan       yardstick `json:"scan"`
+		Cases      []result  `json:"cases"`
 	}{"follow-up", b.recipients, runtime.NumCPU(), runtime.Version(), scan, results})
 	if err != nil {
 		return err
