@@ -179,6 +179,7 @@ func TestFaces(t *testing.T) {
 		{"repeated push", world.TestRepeatedPush},
 		{"chunks", world.TestChunks},
 		{"withdraw", world.TestWithdraw},
+		{"expected finish", world.TestExpectedFinish},
 		{"list pushes", world.TestListPushes},
 		{"odd documents", world.TestOddDocuments},
 		{"unknown paths", world.TestUnknownPaths},

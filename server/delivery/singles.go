@@ -16,7 +16,7 @@ const (
 	batchWithin = handover / 2
 
 	// maxBatch bounds what is posted of a batch at once, in bytes, but for one message that is longer by itself.
-	maxBatch = 4 << 20
+	maxBatch = 2 << 20
 )
 
 var (

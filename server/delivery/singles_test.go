@@ -254,11 +254,11 @@ func TestABatchGoesOutAsTheQuotaAllows(t *testing.T) {
 func TestABatchOfLongMessages(t *testing.T) {
 	h := newHouse(t)
 	h.createPolicy(personal())
-	push, first := h.push(12, map[string]any{"extra": strings.Repeat("x", 900<<10)})
+	push, first := h.push(5, map[string]any{"extra": strings.Repeat("x", 600<<10)})
 	h.pass(3 * time.Hour)
 	h.settled(push)
-	require.Equal(t, []int{4, 4, 4}, h.engageLab.batches)
-	require.Len(t, h.once(first), 12)
+	require.Equal(t, []int{3, 2}, h.engageLab.batches)
+	require.Len(t, h.once(first), 5)
 }
 
 // The store may fail when the results are known: the batch is repeated, and EngageLab recognises it.
