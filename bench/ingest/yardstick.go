@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"susul.dev/susul/bench/rig"
 )
 
 const (
@@ -100,17 +102,17 @@ func ownCPU() time.Duration {
 
 // answerBare puts the load of the first case on a server that only answers.
 func (b *bench) answerBare(ctx context.Context, measure time.Duration) (rows, cpu float64, err error) {
-	server := process{cmd: exec.CommandContext(ctx, os.Args[0], answerVerb)} //nolint:gosec // this very program
-	lines, err := server.launch(filepath.Join(b.dir, "answer.log"))
+	server := rig.NewProcess(exec.CommandContext(ctx, os.Args[0], answerVerb)) //nolint:gosec // this very program
+	lines, err := server.Launch(filepath.Join(b.dir, "answer.log"))
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { err = errors.Join(err, server.stop()) }()
+	defer func() { err = errors.Join(err, server.Stop()) }()
 	m, err := b.generate(ctx, plan{
-		Address: strings.TrimSpace(string(<-lines)), Path: callbackPath,
+		Address: strings.TrimSpace(string(<-lines)), Path: rig.CallbackPath,
 		Chunks: imaginary(int(measure.Seconds()+2) * 1500), Active: 16, MinBatch: 100, MaxBatch: 100,
 		Connections: connections, WarmUp: warmUp, Measure: measure,
-	}, &server)
+	}, server)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"susul.dev/susul/storage"
@@ -161,12 +162,18 @@ func (t *tx) applyAllHeld(app string, ids []string) error {
 	}
 	held, err := collect(t.ctx, t, value[string], `SELECT DISTINCT upstream_id FROM held_callback
 		WHERE app = ? AND upstream_id IN (SELECT value FROM json_each(?))`, app, string(list))
-	for _, id := range held {
-		if err == nil {
-			err = t.applyHeld(app, id)
+	if err != nil || len(held) == 0 {
+		return err
+	}
+	for _, id := range ids { // in the order of the results
+		if !slices.Contains(held, id) {
+			continue
+		}
+		if err := t.applyHeld(app, id); err != nil {
+			return err
 		}
 	}
-	return err
+	return nil
 }
 
 func (t *tx) takeHeld(app string, h heldRow) error {

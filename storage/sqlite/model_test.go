@@ -28,22 +28,23 @@ type machine struct {
 	members map[int]map[string]bool             // by push
 	words   map[int]map[string]storage.Progress // likewise
 	events  map[string]bool
-	deaths  map[string]int64 // the latest of each device, in seconds
-	lives   map[string]int64 // likewise, the latest reports of life
 
 	// Of the batch of single messages that is step 1 of push 1, by ordinal: those that have a result, and what was reported
 	// for those that have none.
 	settled map[uint32]bool
 	held    map[string][]storage.Callback
 	claimed time.Duration // how far ahead the latest claim was made
+
+	deaths map[string]int64 // the latest of each device, in seconds
+	lives  map[string]int64 // likewise, the latest reports of life
 }
 
 // modelDevices are recipients of the listed push, on a few pages; the last is nobody's.
 var modelDevices = []int{0, 1, 399, 400, 1199, 1200}
 
-const modelTime = 1_800_000_000
-
 func singleID(ordinal uint32) string { return fmt.Sprint("17000000000000", ordinal) }
+
+const modelTime = 1_800_000_000
 
 func eventKey(push, step int, c storage.Callback) string {
 	name := c.Milestone.String()
@@ -59,8 +60,8 @@ func TestStoreAgreesWithAModelThroughFailures(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &machine{t: t, path: filepath.Join(t.TempDir(), "susul.db"), events: map[string]bool{},
-			deaths: map[string]int64{}, lives: map[string]int64{},
 			settled: map[uint32]bool{}, held: map[string][]storage.Callback{},
+			deaths: map[string]int64{}, lives: map[string]int64{},
 			members: map[int]map[string]bool{1: {}, 2: {}}, words: map[int]map[string]storage.Progress{1: {}, 2: {}}}
 		m.open(rt)
 		defer func() { require.NoError(rt, m.store.Close()) }()
@@ -106,10 +107,10 @@ func (m *machine) batch(rt *rapid.T) (rows []storage.Callback, pushes []int) {
 		}
 		row := callback(dispatch, rapid.SampledFrom(modelDevices).Draw(rt, "device"), milestone)
 		row.Status = fmt.Sprint(milestone, rapid.IntRange(0, 2).Draw(rt, "spelling"))
-		row.Time = time.Unix(modelTime+rapid.Int64Range(0, 20).Draw(rt, "time"), 0)
 		if push == 1 && rapid.Bool().Draw(rt, "of a single message") {
 			row.UpstreamID = singleID(rapid.SampledFrom(batchOrdinals).Draw(rt, "whose"))
 		}
+		row.Time = time.Unix(modelTime+rapid.Int64Range(0, 20).Draw(rt, "time"), 0)
 		if rapid.IntRange(0, 9).Draw(rt, "odd time") == 0 {
 			row.Time = time.Unix(-1, 0)
 		}
