@@ -139,7 +139,9 @@ func TestExplainOtherEnds(t *testing.T) {
 			last: "EngageLab reported FAILED at 2026-03-01T10:00:00Z for step 1, with code " + fmt.Sprint(engagelab.CodeInvalidParameter) + ": the title is odd.",
 		},
 		"refused, alone of a batch": {
-			change: func(p *policy.Policy) { p.Steps[0].Contents = says(policy.Content{Alert: "For {{ device.registration_id }}"}) },
+			change: func(p *policy.Policy) {
+				p.Steps[0].Contents = says(policy.Content{Alert: "For {{ device.registration_id }}"})
+			},
 			story: func(h *house) storage.Push {
 				push, first := h.push(3, nil)
 				h.callback(first, "delivered", "r0")
