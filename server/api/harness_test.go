@@ -224,6 +224,7 @@ func TestFaces(t *testing.T) {
 		{"update parts of a policy", world.TestUpdatePartsOfAPolicy},
 		{"invalid full policies", world.TestInvalidFullPolicies},
 		{"follow-up switch", world.TestFollowUpSwitch},
+		{"documented policies", world.TestDocumentedPolicies},
 		{"v4 withdrawal", world.TestV4Withdrawal},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(w, t) })
