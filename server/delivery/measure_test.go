@@ -294,3 +294,45 @@ func TestEffectOfAPush(t *testing.T) {
 	require.Equal(t, step.Sent.Rate-step.Holdout.Rate, step.Lift.Difference)
 	require.Equal(t, delivery.WholeEffect{FollowedUp: step.Sent, Holdout: *step.Holdout, Lift: *step.Lift}, *effect.Whole)
 }
+
+// known is a store that has measured what is said.
+type known struct {
+	storage.Store
+	total storage.MeasuredTotal
+}
+
+func (k known) SumMeasurements(context.Context, string, string, time.Time) (storage.MeasuredTotal, error) {
+	return k.total, nil
+}
+
+// The example of docs/resend-policies.md.
+func TestEffectsOfAPolicy(t *testing.T) {
+	h := newHouse(t)
+	h.stop()
+	plain := h.store
+	h.store = known{plain, storage.MeasuredTotal{Pushes: 7, Groups: map[storage.Group]storage.ClickCount{
+		{Variant: ""}:                        {Recipients: 90_000, Clicked: 4500},
+		{Holdout: storage.ReasonHoldout}:     {Recipients: 10_000, Clicked: 300},
+		{Holdout: storage.ReasonStepHoldout}: {Recipients: 1000, Clicked: 1000},
+	}}}
+	h.start()
+	defer func() { h.store = plain }()
+	effects, err := h.service.PolicyEffects(t.Context(), measured())
+	require.NoError(t, err)
+	require.Equal(t, 7, effects[0].Pushes)
+	sent, held, lift := effects[0].Sent, effects[0].Holdout, effects[0].Lift
+	for _, c := range []struct{ want, got float64 }{
+		{0.05, sent.Rate}, {0.0486, sent.Interval.Low}, {0.0514, sent.Interval.High},
+		{0.03, held.Rate}, {0.0268, held.Interval.Low}, {0.0335, held.Interval.High},
+		{0.02, lift.Difference}, {0.0162, lift.Interval.Low}, {0.0235, lift.Interval.High},
+	} {
+		require.InDelta(t, c.want, c.got, 0.00005)
+	}
+	p := measured()
+	p.HoldoutPermille = 0
+	effects, err = h.service.PolicyEffects(t.Context(), p)
+	require.NoError(t, err)
+	require.Nil(t, effects[0].Holdout)
+	require.Nil(t, effects[0].Lift)
+	require.Nil(t, effects[0].Variants[0].Lift)
+}
