@@ -89,26 +89,26 @@ func (b *bench) all(ctx context.Context, chosen []scenario) error {
 	if err != nil {
 		return fmt.Errorf("scan: %w", err)
 	}
-	fmt.Fprintf(b.say, "scan (SQLite alone, %d rows, the ids of those who have not clicked): %.3f s\n", b.recipients, scan)
+	fmt.Fprintf(b.say, "scan (SQLite alone, %d rows, the ids of those who have not clicked): %.3f s, CPU %.3f s\n", b.recipients, scan.Seconds, scan.CPU)
 	var results []result
 	for _, c := range chosen {
 		r, err := b.run(ctx, c)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		r.OfScan = rig.Round(r.PlanSeconds/scan, 2)
+		r.OfScan = rig.Round(r.PlanSeconds/scan.Seconds, 2)
 		results = append(results, r)
 		fmt.Fprintf(b.say, "%s: planned in %.3f s, sent after another %.1f s; %d recipients in %d requests, each once\n",
 			r.Case, r.PlanSeconds, r.SendSeconds, r.Recipients, r.Requests)
 	}
 	b.table(results)
 	line, err := json.Marshal(struct {
-		Bench       string   `json:"bench"`
-		Recipients  int      `json:"recipients"`
-		CPUs        int      `json:"cpus"`
-		Go          string   `json:"go"`
-		ScanSeconds float64  `json:"scan_seconds"`
-		Cases       []result `json:"cases"`
+		Bench      string    `json:"bench"`
+		Recipients int       `json:"recipients"`
+		CPUs       int       `json:"cpus"`
+		Go         string    `json:"go"`
+		Scan       yardstick `json:"scan"`
+		Cases      []result  `json:"cases"`
 	}{"follow-up", b.recipients, runtime.NumCPU(), runtime.Version(), scan, results})
 	if err != nil {
 		return err
@@ -119,9 +119,9 @@ func (b *bench) all(ctx context.Context, chosen []scenario) error {
 
 func (b *bench) table(results []result) {
 	t := tabwriter.NewWriter(b.say, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "case\tplan s\tof scan\tsend s\tRSS MB\tpeak\tcallback max ms: quiet\tplan\tsend\tp99: quiet\tplan\tsend\trefused\t")
+	fmt.Fprintln(t, "case\tplan s\tof scan\tserver CPU s\tsend s\tRSS MB\tpeak\tcallback max ms: quiet\tplan\tsend\tp99: quiet\tplan\tsend\trefused\t")
 	for _, r := range results {
-		fmt.Fprintf(t, "%s\t%.3f\t%.2f\t%.1f\t%.0f\t%.0f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t\n", r.Case, r.PlanSeconds, r.OfScan,
+		fmt.Fprintf(t, "%s\t%.3f\t%.2f\t%.2f\t%.1f\t%.0f\t%.0f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t\n", r.Case, r.PlanSeconds, r.OfScan, r.PlanCPU,
 			r.SendSeconds, r.RSS, r.PeakRSS, r.Quiet.Max, r.Planning.Max, r.Sending.Max, r.Quiet.P99, r.Planning.P99, r.Sending.P99, r.Refused)
 	}
 	_ = t.Flush() // a table that cannot be written has no reader

@@ -46,6 +46,7 @@ type result struct {
 	Case        string      `json:"case"`
 	PlanSeconds float64     `json:"plan_seconds"`
 	OfScan      float64     `json:"ratio_to_scan"`
+	PlanCPU     float64     `json:"plan_cpu_seconds"` // of the server, all that it did meanwhile
 	SendSeconds float64     `json:"send_seconds"`
 	RSS         float64     `json:"rss_mb"`      // before the step is due
 	PeakRSS     float64     `json:"peak_rss_mb"` // while it is planned
@@ -222,6 +223,7 @@ func (b *bench) watch(ctx context.Context, s *rig.Susul, msgID string, due time.
 		case step.GetState() != susulv1.StepState_STEP_STATE_PLANNED:
 		case planned.IsZero():
 			planned, r.PeakRSS = time.Now(), rig.Megabytes(usage.Peak)
+			r.PlanCPU = rig.Round((usage.CPU - before.CPU).Seconds(), 2)
 		case isSent(step):
 			r.SendingPeak = rig.Megabytes(usage.Peak)
 			return planned, time.Now(), nil

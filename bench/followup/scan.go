@@ -20,12 +20,17 @@ const (
 	clickedBit = 1 << 3
 )
 
-// scanBare reads the registration ids of those who have not clicked out of a plain table, and does nothing else. It returns the
-// seconds that this takes, the median of some times.
-func scanBare(ctx context.Context, path string, recipients int) (seconds float64, err error) {
+// yardstick is what the scan took, in seconds.
+type yardstick struct {
+	Seconds float64 `json:"seconds"` // the median of some scans
+	CPU     float64 `json:"cpu_seconds"`
+}
+
+// scanBare reads the registration ids of those who have not clicked out of a plain table, and does nothing else.
+func scanBare(ctx context.Context, path string, recipients int) (y yardstick, err error) {
 	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=synchronous(OFF)")
 	if err != nil {
-		return 0, err
+		return y, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	db.SetMaxOpenConns(1)
@@ -35,9 +40,9 @@ func scanBare(ctx context.Context, path string, recipients int) (seconds float64
 		err = insertRecipients(ctx, db, from, min(from+insertRows, recipients))
 	}
 	if err != nil {
-		return 0, err
+		return y, err
 	}
-	took := make([]time.Duration, scans)
+	took, before := make([]time.Duration, scans), rig.OwnCPU()
 	for i := range took {
 		began := time.Now()
 		open, err := scanOpen(ctx, db)
@@ -46,11 +51,12 @@ func scanBare(ctx context.Context, path string, recipients int) (seconds float64
 			err = fmt.Errorf("%d rows instead of %d", open, want)
 		}
 		if err != nil {
-			return 0, err
+			return y, err
 		}
 	}
 	slices.Sort(took)
-	return rig.Round(took[scans/2].Seconds(), 3), nil
+	y.Seconds, y.CPU = rig.Round(took[scans/2].Seconds(), 3), rig.Round((rig.OwnCPU()-before).Seconds()/scans, 3)
+	return y, nil
 }
 
 func insertRecipients(ctx context.Context, db *sql.DB, from, to int) error {

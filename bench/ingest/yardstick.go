@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"modernc.org/sqlite"
@@ -67,14 +66,14 @@ func appendBare(ctx context.Context, path string, measure time.Duration) (rows, 
 	}
 	body := make([]byte, segmentEvents*eventBytes)
 	_, _ = rand.Read(body) // never fails
-	count, began, before := 0, time.Now(), ownCPU()
+	count, began, before := 0, time.Now(), rig.OwnCPU()
 	for time.Since(began) < measure {
 		if err := appendTransaction(ctx, db, count, body); err != nil {
 			return 0, 0, err
 		}
 		count += appendRows
 	}
-	return math.Round(float64(count) / time.Since(began).Seconds()), perRow(ownCPU()-before, count), nil
+	return math.Round(float64(count) / time.Since(began).Seconds()), perRow(rig.OwnCPU()-before, count), nil
 }
 
 func appendTransaction(ctx context.Context, db *sql.DB, first int, body []byte) error {
@@ -90,14 +89,6 @@ func appendTransaction(ctx context.Context, db *sql.DB, first int, body []byte) 
 		}
 	}
 	return tx.Commit()
-}
-
-func ownCPU() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // answerBare puts the load of the first case on a server that only answers.

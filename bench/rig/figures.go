@@ -3,6 +3,7 @@ package rig
 import (
 	"math"
 	"slices"
+	"syscall"
 	"time"
 )
 
@@ -33,4 +34,13 @@ func LatencyOf(all []time.Duration) Latency {
 		return Round(all[int(share*float64(len(all)-1))].Seconds()*1000, 2)
 	}
 	return Latency{Count: len(all), P50: at(0.5), P99: at(0.99), Max: at(1)}
+}
+
+// OwnCPU returns the CPU time that this process has taken, 0 if it can't be told.
+func OwnCPU() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
