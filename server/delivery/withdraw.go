@@ -21,7 +21,7 @@ const (
 // WithdrawPush cancels what is still to come of a push, then asks EngageLab to take back what it has sent. While EngageLab
 // can't be reached, or may be about to take another dispatch, the push stays Withdrawing, and the call may be repeated. If EngageLab
 // refuses for good, for example because a message is older than a day, the push is withdrawn as far as Susul goes, and
-// *RefusedError says what EngageLab said. A push that is withdrawn already, or was never sent, gets storage.ErrConflict.
+// *RefusedError says what EngageLab said. Single messages of batches, which may be a million, are not taken back. A push that is withdrawn already, or was never sent, gets storage.ErrConflict.
 func (s *Service) WithdrawPush(ctx context.Context, app string, id int64) (storage.Push, error) {
 	push, err := s.Store.WithdrawPush(ctx, app, id)
 	if err != nil {
@@ -78,9 +78,11 @@ func (s *Service) withdrawSent(ctx context.Context, push storage.Push) (open boo
 	return open, fromEngageLab(refused)
 }
 
-// withdrawDispatches returns EngageLab's answers for those of the dispatches that were sent.
+// withdrawDispatches returns EngageLab's answers for those of the dispatches that were sent. A batch has no id of its own.
 func (s *Service) withdrawDispatches(ctx context.Context, app string, dispatches []storage.Dispatch) []error {
-	sent := slices.DeleteFunc(dispatches, func(d storage.Dispatch) bool { return d.State != storage.DispatchSent })
+	sent := slices.DeleteFunc(dispatches, func(d storage.Dispatch) bool {
+		return d.State != storage.DispatchSent || d.UpstreamID == ""
+	})
 	outcomes := make([]error, len(sent))
 	var group errgroup.Group
 	group.SetLimit(withdrawals)
