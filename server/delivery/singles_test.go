@@ -250,6 +250,42 @@ func TestABatchGoesOutAsTheQuotaAllows(t *testing.T) {
 	require.Len(t, h.once(first), 70)
 }
 
+// What is repeated of a batch is what EngageLab may have. The rest was never on its way: it is decided about as if it were new.
+func TestTheRestOfABatchWithALostAnswerCanBeStopped(t *testing.T) {
+	for name, stop := range map[string]func(h *house, push storage.Push){
+		"by a pause": func(h *house, _ storage.Push) {
+			_, err := h.policies.Update(h.t.Context(), 0, "news", func(p policy.Policy) (policy.Policy, error) {
+				p.Paused = true
+				return p, nil
+			})
+			require.NoError(h.t, err)
+		},
+		"by a withdrawal": func(h *house, push storage.Push) {
+			_, err := h.service.WithdrawPush(h.t.Context(), app, push.ID)
+			require.NoError(h.t, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, push, first := due(t, 70)
+			h.rate = 3
+			lost, heal := h.losing()
+			h.start()
+			for range 30 {
+				<-lost
+			}
+			require.Eventually(t, func() bool { return h.dispatches(push, 1, storage.DispatchSending) }, patience, time.Millisecond)
+			stop(h, push)
+			heal()
+			h.passUntil(time.Second, func() bool { return !h.dispatches(push, 1, storage.DispatchSending) })
+			report := h.settled(push)
+			require.Equal(t, []int{30, 30}, h.engageLab.batches)
+			require.Len(t, h.once(first), 30)
+			require.Equal(t, map[storage.DispatchState]int{storage.DispatchCancelled: 1}, report.Steps[1].Dispatches)
+			require.Equal(t, 30, report.Steps[1].Targets)
+		})
+	}
+}
+
 // A document that is repeated for everybody must not make a request without bound.
 func TestABatchOfLongMessages(t *testing.T) {
 	h := newHouse(t)

@@ -45,6 +45,7 @@ type round struct {
 	*Service
 	*reconciliation
 	calls int
+	asked bool // about recipients; a round does that once at least, however many calls it took to find out whom to ask about
 	page  []storage.Recipient // read last, as they were then
 }
 
@@ -231,7 +232,7 @@ func (r *round) askAbout(ctx context.Context, d storage.Dispatch) (progress, err
 			return unfinished, err
 		}
 		for group := range slices.Chunk(r.open(some), statusCalls*statusPage) {
-			if r.calls >= roundCalls {
+			if r.calls >= roundCalls && r.asked {
 				r.ordinal = group[0].Ordinal
 				return unfinished, nil
 			}
@@ -251,7 +252,7 @@ func (r *round) askAbout(ctx context.Context, d storage.Dispatch) (progress, err
 // askGroup asks about some recipients of a message in several calls at once. What is learnt is recorded, also if a call fails.
 func (r *round) askGroup(ctx context.Context, d storage.Dispatch, group []storage.Recipient) (known bool, err error) {
 	pages := slices.Collect(slices.Chunk(group, statusPage))
-	r.calls += len(pages)
+	r.calls, r.asked = r.calls+len(pages), true
 	answers := make([]map[string]engagelab.StatusMessage, len(pages))
 	failures := make([]error, len(pages))
 	var calls errgroup.Group
@@ -308,7 +309,7 @@ func (r *round) askAboutSingles(ctx context.Context, d storage.Dispatch) (progre
 			return unfinished, err
 		}
 		for group := range slices.Chunk(singles, statusPage) {
-			if r.calls >= roundCalls {
+			if r.calls >= roundCalls && r.asked {
 				r.ordinal = group[0].recipient.Ordinal
 				return unfinished, nil
 			}
@@ -351,6 +352,7 @@ func (r *round) askSingles(ctx context.Context, step int, group []single) (known
 	for i, one := range group {
 		ids[i] = one.upstreamID
 	}
+	r.asked = true
 	details, err := r.details(ctx, ids)
 	if err != nil {
 		return false, err
