@@ -335,6 +335,8 @@ func TestEffectsOfAPolicy(t *testing.T) {
 	require.Nil(t, effects[0].Holdout)
 	require.Nil(t, effects[0].Lift)
 	require.Nil(t, effects[0].Variants[0].Lift)
+}
+
 // Who clicks while the step waits to go out does not get it. As those who are held out and click by then count, so do they: else a
 // step would seem to cost the clicks that it waited for.
 func TestClicksBeforeAStepGoesOutCountForBothSides(t *testing.T) {

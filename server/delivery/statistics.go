@@ -45,7 +45,7 @@ type round struct {
 	*Service
 	*reconciliation
 	calls int
-	asked bool // about recipients; a round does that once at least, however many calls it took to find out whom to ask about
+	asked bool                // about recipients; a round does that once at least, however many calls it took to find out whom to ask about
 	page  []storage.Recipient // read last, as they were then
 }
 
