@@ -31,7 +31,8 @@ type ClickCount struct {
 
 // Group is a part of a step's recipients that is compared with others.
 type Group struct {
-	// Holdout is ReasonHoldout or ReasonStepHoldout for those who were held out; empty for those whom EngageLab took it for.
+	// Holdout is ReasonHoldout or ReasonStepHoldout for those who were held out; empty for those whom EngageLab took it for, and for
+	// those who were left out of its dispatch for ReasonMilestoneReached when that was claimed.
 	Holdout Reason
 	// Variant is what the latter got.
 	Variant string
@@ -41,8 +42,8 @@ type Group struct {
 type Outcomes struct {
 	// Steps holds the groups of each step of which something was planned, by its number.
 	Steps map[int]map[Group]ClickCount
-	// FollowedUp are those whom EngageLab took at least one follow-up for; HeldOut those of whom the policy's holdout kept at
-	// least one.
+	// FollowedUp are those of at least one group that was not held out; HeldOut those of whom the policy's holdout kept at least one
+	// step.
 	FollowedUp, HeldOut ClickCount
 }
 

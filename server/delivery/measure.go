@@ -131,9 +131,12 @@ func (s *Service) judgePolicy(ctx context.Context, id string) error {
 	return nil
 }
 
-// harmOf says in a sentence how a step does harm; empty if it is not known to, or is paused already.
+// harmOf says in a sentence how a step does harm; empty if it is not known to, or is paused already. From the second step on, those
+// who are left of the policy's holdout had a step less to click on than those they are compared with: only a holdout of the step's
+// own can tell.
 func (s *Service) harmOf(ctx context.Context, p policy.Policy, step int) (string, error) {
-	if _, hasHoldout := holdoutOf(p, step); p.Steps[step-1].Paused || !hasHoldout {
+	held, hasHoldout := holdoutOf(p, step)
+	if p.Steps[step-1].Paused || !hasHoldout || step > 1 && held != storage.ReasonStepHoldout {
 		return "", nil
 	}
 	total, err := s.measured(ctx, p, step)
@@ -144,7 +147,7 @@ func (s *Service) harmOf(ctx context.Context, p policy.Policy, step int) (string
 	if min(e.Sent.Sent, e.Holdout.Sent) < p.MinimumSample() || e.Lift.Interval.High >= 0 {
 		return "", nil
 	}
-	return fmt.Sprintf("Paused by Susul: over %d pushes, %d of the %d recipients who got the step clicked (%s), and %d of the %d"+
+	return fmt.Sprintf("Paused by Susul: over %d pushes, %d of the %d recipients whom the step was for clicked (%s), and %d of the %d"+
 		" who were held out of it (%s). With 95 %% confidence, the step costs %s to %s of its recipients their click.",
 		total.Pushes, e.Sent.Clicked, e.Sent.Sent, percent(e.Sent.Rate), e.Holdout.Clicked, e.Holdout.Sent,
 		percent(e.Holdout.Rate), percent(-e.Lift.Interval.High), percent(-e.Lift.Interval.Low)), nil

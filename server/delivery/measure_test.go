@@ -110,7 +110,7 @@ func TestAStepThatDoesHarmPausesItself(t *testing.T) {
 			require.Equal(t, len(held), effects[0].Holdout.Sent)
 			require.Equal(t, 1000-len(held), effects[0].Sent.Sent)
 			require.Negative(t, effects[0].Lift.Interval.High)
-			require.Regexp(t, `^Paused by Susul: over 1 pushes, \d+ of the \d+ recipients who got the step clicked \(\d\.\d\d %\), and`+
+			require.Regexp(t, `^Paused by Susul: over 1 pushes, \d+ of the \d+ recipients whom the step was for clicked \(\d\.\d\d %\), and`+
 				` \d+ of the \d+ who were held out of it \(\d+\.\d\d %\)\. With 95 % confidence, .*`, step.PauseReason)
 			require.Equal(t, 1.0, h.metric("susul_steps_paused_total"))
 
@@ -293,4 +293,102 @@ func TestEffectOfAPush(t *testing.T) {
 	require.Equal(t, 10/float64(len(followed)), step.Sent.Rate)
 	require.Equal(t, step.Sent.Rate-step.Holdout.Rate, step.Lift.Difference)
 	require.Equal(t, delivery.WholeEffect{FollowedUp: step.Sent, Holdout: *step.Holdout, Lift: *step.Lift}, *effect.Whole)
+}
+
+// known is a store that has measured what is said.
+type known struct {
+	storage.Store
+	total storage.MeasuredTotal
+}
+
+func (k known) SumMeasurements(context.Context, string, string, time.Time) (storage.MeasuredTotal, error) {
+	return k.total, nil
+}
+
+// The example of docs/resend-policies.md.
+func TestEffectsOfAPolicy(t *testing.T) {
+	h := newHouse(t)
+	h.stop()
+	plain := h.store
+	h.store = known{plain, storage.MeasuredTotal{Pushes: 7, Groups: map[storage.Group]storage.ClickCount{
+		{Variant: ""}:                        {Recipients: 90_000, Clicked: 4500},
+		{Holdout: storage.ReasonHoldout}:     {Recipients: 10_000, Clicked: 300},
+		{Holdout: storage.ReasonStepHoldout}: {Recipients: 1000, Clicked: 1000},
+	}}}
+	h.start()
+	defer func() { h.store = plain }()
+	effects, err := h.service.PolicyEffects(t.Context(), measured())
+	require.NoError(t, err)
+	require.Equal(t, 7, effects[0].Pushes)
+	sent, held, lift := effects[0].Sent, effects[0].Holdout, effects[0].Lift
+	for _, c := range []struct{ want, got float64 }{
+		{0.05, sent.Rate}, {0.0486, sent.Interval.Low}, {0.0514, sent.Interval.High},
+		{0.03, held.Rate}, {0.0268, held.Interval.Low}, {0.0335, held.Interval.High},
+		{0.02, lift.Difference}, {0.0162, lift.Interval.Low}, {0.0235, lift.Interval.High},
+	} {
+		require.InDelta(t, c.want, c.got, 0.00005)
+	}
+	p := measured()
+	p.HoldoutPermille = 0
+	effects, err = h.service.PolicyEffects(t.Context(), p)
+	require.NoError(t, err)
+	require.Nil(t, effects[0].Holdout)
+	require.Nil(t, effects[0].Lift)
+	require.Nil(t, effects[0].Variants[0].Lift)
+}
+
+// Who clicks while the step waits to go out does not get it. As those who are held out and click by then count, so do they: else a
+// step would seem to cost the clicks that it waited for.
+func TestClicksBeforeAStepGoesOutCountForBothSides(t *testing.T) {
+	h := newHouse(t)
+	p := h.createPolicy(measured())
+	push, first := h.push(1000, nil)
+	h.settled(push)
+	h.stop()
+	h.pass(3 * time.Hour)
+	held := make(map[string]bool)
+	for _, id := range first.ids {
+		held[id] = p.Held(id)
+	}
+	h.clicks(first, held, rand.New(rand.NewPCG(9, 10)), 0.2, 0.2)
+	h.start()
+	report := h.settled(push)
+	clicked := report.Steps[1].PassedOver[storage.ReasonMilestoneReached]
+	require.Greater(t, clicked, 50)
+
+	effect, err := h.service.Effect(t.Context(), report)
+	require.NoError(t, err)
+	require.Equal(t, report.Steps[1].Targets+clicked, effect.Steps[1].Sent.Sent)
+	require.Equal(t, clicked, effect.Steps[1].Sent.Clicked)
+	h.measure(time.Hour)
+	require.Empty(t, h.live(p.ID).Steps[0].PauseReason)
+}
+
+// Those who are left of the policy's holdout for a later step are not like those who are left of the others, so that they can't tell
+// whether it does harm.
+func TestALaterStepPausesItselfByItsOwnHoldoutAlone(t *testing.T) {
+	for name, own := range map[string]int{"the policy's holdout": 0, "its own": 300} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			p := measured()
+			second := p.Steps[0]
+			second.After, second.HoldoutPermille = 2*time.Hour, own
+			p.Steps = append(p.Steps, second)
+			p = h.createPolicy(p)
+			push, first := h.push(2000, nil)
+			h.pass(3 * time.Hour)
+			h.settled(push)
+			h.pass(time.Hour)
+			h.settled(push)
+			var clicked []string
+			for i, id := range first.ids {
+				if i%4 == 0 && (p.Held(id) || p.StepHeld(2, id)) {
+					clicked = append(clicked, id)
+				}
+			}
+			h.callback(first, "click", clicked...)
+			h.measure(time.Hour)
+			require.Equal(t, own > 0, h.live(p.ID).Steps[1].Paused)
+		})
+	}
 }

@@ -377,3 +377,46 @@ func TestManyStepsOfASilentApp(t *testing.T) {
 		require.Equal(t, 1, h.settled(push).Steps[1].Targets)
 	}
 }
+
+// It may take more calls than a round has to find out which messages EngageLab knows. A round gets on all the same.
+func TestStatisticsThatAreRefusedForMany(t *testing.T) {
+	const pairs = 99
+	h := newHouse(t)
+	p := news()
+	p.UnknownProgress.Send = true
+	p.Steps[0].Contents = says(policy.Content{Alert: "{{ device.attributes.pair }}"})
+	h.createPolicy(p)
+	for i := range 2 * pairs {
+		h.knows(fmt.Sprint("r", i), map[string]any{"pair": i / 2}, "")
+	}
+	push, first := h.push(2*pairs, nil)
+	h.callback(first, "sent", first.ids...)
+	h.pass(3 * time.Hour)
+	h.settled(push)
+	refused := make(map[string]bool)
+	for i, s := range h.engageLab.sendings[1:] {
+		require.Len(t, s.ids, 2)
+		if i%2 == 0 {
+			refused[s.upstream] = true
+			continue
+		}
+		h.engageLab.saw(s, "click", s.ids...)
+	}
+	calls := 0
+	h.engageLab.statistics(func(ids []string) error {
+		if calls++; calls > 50_000 {
+			return errDown
+		}
+		for _, id := range ids {
+			if refused[id] {
+				return errUnknownID
+			}
+		}
+		return nil
+	}, nil)
+	for h.clock.Advance(2 * time.Hour); h.step(push, 2).State == storage.StepScheduled; h.clock.Advance(time.Minute) {
+		require.NoError(t, h.service.PlanDueSteps(t.Context()))
+	}
+	require.Less(t, calls, 50_000)
+	require.Equal(t, 2*len(refused), h.settled(push).Steps[2].Targets)
+}

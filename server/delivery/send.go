@@ -186,11 +186,12 @@ func (s *Service) handOver(ctx context.Context, claim storage.Claim, result stor
 func (s *Service) tryAgain(claim storage.Claim, result storage.DispatchResult, err error, uncertain bool) storage.DispatchResult {
 	end := claim.Dispatch.ExpireTime // after which there is no need to wait
 	result.State = storage.DispatchPending
+	if errors.Is(err, errTooMany) {
+		// The rest of a batch has not been tried yet, nor was it before: what is posted first is always what may have been posted.
+		return result
+	}
 	if uncertain {
 		end, result.State = lastTry(claim.Dispatch), storage.DispatchSending
-	}
-	if errors.Is(err, errTooMany) {
-		return result // the rest of a batch has not been tried yet
 	}
 	attempt := claim.Dispatch.Attempt
 	if len(result.Singles) > 0 {

@@ -16,6 +16,10 @@ const (
 	maxRenderedTitle  = 1 << 10
 	maxRenderedAlert  = 8 << 10
 	maxRenderedString = 8 << 10 // each string in the overlay
+
+	// maxRendered bounds all of it together. Thousands of personal contents are in memory at a time, and hundreds are stored as
+	// one batch.
+	maxRendered = 64 << 10
 )
 
 // CompiledContent is a content with its templates parsed. It is immutable.
@@ -58,7 +62,7 @@ func DecodeRendered(b []byte) (Rendered, error) {
 func (c *CompiledContent) Personal() bool { return c.personal }
 
 // Render fills in the templates. It fails if a text grows over its bound (title 1 KiB, alert and each string of the
-// overlay 8 KiB), if loops take too many turns or too long, or if a filter can't work with what it gets.
+// overlay 8 KiB, all together 64 KiB), if loops take too many turns or too long, or if a filter can't work with what it gets.
 func (c *CompiledContent) Render(v Variables) (Rendered, error) {
 	bindings := v.bindings()
 	title, titleErr := c.title.render(bindings, maxRenderedTitle)
@@ -72,6 +76,9 @@ func (c *CompiledContent) Render(v Variables) (Rendered, error) {
 	overlay, overlayErr := renderOverlay(c.overlay, bindings)
 	if err := errors.Join(titleErr, alertErr, overlayErr); err != nil {
 		return Rendered{}, err
+	}
+	if size := len(title) + len(alert) + len(overlay); size > maxRendered {
+		return Rendered{}, fmt.Errorf("%w: %d bytes together, more than %d", errTooLong, size, maxRendered)
 	}
 	return Rendered{Title: title, Alert: alert, Overlay: overlay}, nil
 }

@@ -212,3 +212,19 @@ func BenchmarkRenderPersonal(b *testing.B) {
 		_ = rendered.Encode()
 	}
 }
+
+// Each text may be within its bound and all of them together be far too much to be kept for thousands of recipients.
+func TestTextsTogetherAreBounded(t *testing.T) {
+	overlay := func(texts int) json.RawMessage {
+		extras := make([]string, texts)
+		for i := range extras {
+			extras[i] = fmt.Sprintf(`"e%d":"{{ device.attributes.text }}"`, i)
+		}
+		return json.RawMessage(`{"body":{"notification":{"android":{"extras":{` + strings.Join(extras, ",") + `}}}}}`)
+	}
+	v := variables(t, `{}`, `{}`, `{"text":"`+strings.Repeat("x", 8000)+`"}`)
+	_, err := compiledContent(t, policy.Content{Overlay: overlay(7)}).Render(v)
+	require.NoError(t, err)
+	_, err = compiledContent(t, policy.Content{Overlay: overlay(200)}).Render(v)
+	require.ErrorContains(t, err, "more than 65536")
+}

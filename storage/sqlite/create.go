@@ -92,7 +92,7 @@ func partsOf(draft storage.PushDraft) []part {
 		})
 	}
 	for _, some := range slicesOf(draft.PassedOver) {
-		add(func(t *tx) error { return t.passOver(id, 0, draft.Push.CreateTime, some) })
+		add(func(t *tx) error { return t.passOver(id, 0, nil, draft.Push.CreateTime, some) })
 	}
 	return append(parts, func(t *tx) (creation, error) { return t.publish(id, draft.Steps) })
 }

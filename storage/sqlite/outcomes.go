@@ -58,7 +58,7 @@ func (s *Store) Outcomes(ctx context.Context, id int64) (storage.Outcomes, error
 		o := outcomes{push: id, steps: map[int]map[storage.Group]storage.ClickCount{}}
 		for _, read := range []func(context.Context, querier) error{
 			func(ctx context.Context, q querier) error { return o.readClicks(ctx, q, hot) },
-			o.readSteps, o.readFollowedUp, o.readHeldOut,
+			o.readSteps, o.readFollowedUp, o.readReacted, o.readHeldOut,
 		} {
 			if err := read(ctx, q); err != nil {
 				return nil, err
@@ -176,6 +176,23 @@ func (o *outcomes) readFollowedUp(ctx context.Context, q querier) error {
 	}, `SELECT d.step, d.variant, d.recipients, r.results IS NOT NULL, r.results
 		FROM dispatch d LEFT JOIN batch_result r ON r.dispatch_id = d.id WHERE d.push_id = ? AND d.step > 0
 		AND (r.results IS NOT NULL OR d.state = 'SENT' AND NOT EXISTS (SELECT 1 FROM batch b WHERE b.dispatch_id = d.id))`, o.push)
+	return err
+}
+
+// readReacted adds those who were left out of a dispatch since they reacted before it was claimed, unless it was stopped: of those who
+// are held out, who reacted by then counts too.
+func (o *outcomes) readReacted(ctx context.Context, q querier) error {
+	_, err := collect(ctx, q, func(rows *sql.Rows) (struct{}, error) {
+		var step int
+		var group storage.Group
+		var ordinals ordinalSlice
+		err := rows.Scan(&step, &group.Variant, &ordinals)
+		if err == nil {
+			o.add(step, group, &o.followed, ordinals)
+		}
+		return struct{}{}, err
+	}, `SELECT d.step, d.variant, c.ordinals FROM decision c JOIN dispatch d ON d.id = c.dispatch_id
+		WHERE c.push_id = ? AND c.step > 0 AND c.reason = 'MILESTONE_REACHED' AND (d.state IN ('SENT', 'SKIPPED') OR d.settled > 0)`, o.push)
 	return err
 }
 

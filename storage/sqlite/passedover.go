@@ -12,11 +12,11 @@ import (
 var (
 	addPassedOver = bulk{`INSERT INTO passed_over (push_id, step, reason, n)`, 4,
 		`ON CONFLICT (push_id, step, reason) DO UPDATE SET n = n + excluded.n`}
-	insertDecisions = bulk{`INSERT INTO decision (push_id, step, low, high, time, reason, ordinals)`, 7, ``}
+	insertDecisions = bulk{`INSERT INTO decision (push_id, step, dispatch_id, low, high, time, reason, ordinals)`, 8, ``}
 )
 
-// passOver counts who was passed over, and stores who it was, decided at a time.
-func (t *tx) passOver(push int64, step int, at time.Time, passedOver storage.PassedOver) error {
+// passOver counts who was passed over, and stores who it was, decided at a time: about a claimed dispatch, or nil.
+func (t *tx) passOver(push int64, step int, dispatch any, at time.Time, passedOver storage.PassedOver) error {
 	reasons := slices.Sorted(maps.Keys(passedOver))
 	reasons = slices.DeleteFunc(reasons, func(r storage.Reason) bool { return len(passedOver[r]) == 0 })
 	if _, err := addPassedOver.exec(t, len(reasons), func(args []any, i int) []any {
@@ -26,7 +26,7 @@ func (t *tx) passOver(push int64, step int, at time.Time, passedOver storage.Pas
 	}
 	_, err := insertDecisions.exec(t, len(reasons), func(args []any, i int) []any {
 		ordinals := slices.Sorted(slices.Values(passedOver[reasons[i]]))
-		return append(args, push, step, ordinals[0], ordinals[len(ordinals)-1], millis(at), reasons[i],
+		return append(args, push, step, dispatch, ordinals[0], ordinals[len(ordinals)-1], millis(at), reasons[i],
 			layout.AppendSet(nil, ordinals))
 	})
 	return err
@@ -41,7 +41,7 @@ func (t *tx) passOverClaimed(d storage.Dispatch, passedOver storage.PassedOver) 
 	if err != nil {
 		return err
 	}
-	return t.passOver(d.PushID, d.Step, at, passedOver)
+	return t.passOver(d.PushID, d.Step, d.ID, at, passedOver)
 }
 
 // claimTime returns when a dispatch was claimed, before it was first started.

@@ -144,7 +144,7 @@ func (t *tx) planStep(plan storage.StepPlan, dispatches []packedDraft) error {
 	if err := t.insertDispatches(app, plan.PushID, plan.Step, plan.Time, dispatches); err != nil {
 		return err
 	}
-	if err := t.passOver(plan.PushID, plan.Step, plan.Time, plan.PassedOver); err != nil {
+	if err := t.passOver(plan.PushID, plan.Step, nil, plan.Time, plan.PassedOver); err != nil {
 		return err
 	}
 	state := storage.StepScheduled

@@ -67,16 +67,16 @@ var measuringCases = []testCase{
 		second.Dispatches = []storage.DispatchDraft{{DueTime: w.now, Recipients: []uint32{0, 4}}}
 		w.NoError(w.store.PlanStep(w.ctx, second))
 		w.sendAll()
-		w.record(w.row(up(p.ID), id(0), storage.Clicked), w.row("m7", id(7), storage.Clicked), w.row("m5", id(5), storage.Displayed),
+		w.record(w.row(up(p.ID), id(0), storage.Clicked), w.row(up(p.ID), id(1), storage.Clicked), w.row("m7", id(7), storage.Clicked), w.row("m5", id(5), storage.Displayed),
 			w.row(up(p.ID), id(9), storage.Clicked), w.row(up(p.ID), id(11), storage.Clicked),
 			w.row(upstream(storage.Dispatch{PushID: p.ID, Step: 2}), id(4), storage.Clicked))
 		want := storage.Outcomes{
 			Steps: map[int]map[storage.Group]storage.ClickCount{
-				1: {{Variant: "a"}: {Recipients: 2, Clicked: 1}, {Variant: "b"}: {Recipients: 3, Clicked: 2},
+				1: {{Variant: "a"}: {Recipients: 3, Clicked: 2}, {Variant: "b"}: {Recipients: 3, Clicked: 2},
 					{Holdout: storage.ReasonHoldout}: {Recipients: 2, Clicked: 1}, {Holdout: storage.ReasonStepHoldout}: {Recipients: 1}},
 				2: {{}: {Recipients: 2, Clicked: 2}, {Holdout: storage.ReasonHoldout}: {Recipients: 2, Clicked: 1}},
 			},
-			FollowedUp: storage.ClickCount{Recipients: 5, Clicked: 3},
+			FollowedUp: storage.ClickCount{Recipients: 6, Clicked: 4},
 			HeldOut:    storage.ClickCount{Recipients: 3, Clicked: 1},
 		}
 		w.Equal(want, w.outcomes(p.ID))

@@ -327,7 +327,7 @@ type VariantReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The variant's id; empty for a step without variants.
 	Variant string `protobuf:"bytes,1,opt,name=variant,proto3" json:"variant,omitempty"`
-	// Recipients whom EngageLab took it for, and those of them who clicked since.
+	// Recipients whom EngageLab took it for, or who reacted before it went out; and those of them who clicked since.
 	Clicks *ClickRate `protobuf:"bytes,2,opt,name=clicks,proto3" json:"clicks,omitempty"`
 	// Against the holdout. Absent without one.
 	Lift          *Lift `protobuf:"bytes,3,opt,name=lift,proto3" json:"lift,omitempty"`

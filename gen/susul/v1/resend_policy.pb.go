@@ -222,8 +222,8 @@ type ResendPolicy struct {
 	// (object), `external` (bool: not made through Susul, so that nothing but `app` and `custom_args` is known, and each step
 	// must bring its own alert). Example: `custom_args.kind == "news"`. Empty: only pushes that name the policy get it.
 	Match string `protobuf:"bytes,9,opt,name=match,proto3" json:"match,omitempty"`
-	// No push gets a paused policy by `match`. Requests to EngageLab that are queued, and steps that come due meanwhile, are
-	// cancelled; a step that comes due after the pause is sent.
+	// No push gets a paused policy by `match`. Requests to EngageLab and steps that come due meanwhile are cancelled; what comes
+	// due after the pause is sent, also what waits for the end of quiet hours meanwhile.
 	Paused bool `protobuf:"varint,10,opt,name=paused,proto3" json:"paused,omitempty"`
 	// Who is followed up.
 	Trigger *ResendTrigger `protobuf:"bytes,11,opt,name=trigger,proto3" json:"trigger,omitempty"`

@@ -46,7 +46,7 @@ type ResendPolicyServiceClient interface {
 	// ListResendPolicies returns policies in the order of their names.
 	ListResendPolicies(ctx context.Context, in *ListResendPoliciesRequest, opts ...grpc.CallOption) (*ListResendPoliciesResponse, error)
 	// UpdateResendPolicy changes a policy. Pushes that have the policy keep the steps and texts that they were accepted
-	// with; pausing it stops what is queued, and the steps that come due until it is resumed.
+	// with; pausing it stops the requests and the steps that come due until it is resumed.
 	UpdateResendPolicy(ctx context.Context, in *UpdateResendPolicyRequest, opts ...grpc.CallOption) (*UpdateResendPolicyResponse, error)
 	// DeleteResendPolicy removes a policy and stops the pending steps of the pushes that have it.
 	DeleteResendPolicy(ctx context.Context, in *DeleteResendPolicyRequest, opts ...grpc.CallOption) (*DeleteResendPolicyResponse, error)
@@ -63,9 +63,9 @@ type ResendPolicyServiceClient interface {
 	GetResendPolicyReport(ctx context.Context, in *GetResendPolicyReportRequest, opts ...grpc.CallOption) (*GetResendPolicyReportResponse, error)
 	// GetFollowUpSwitch tells whether an app's follow-ups are stopped.
 	GetFollowUpSwitch(ctx context.Context, in *GetFollowUpSwitchRequest, opts ...grpc.CallOption) (*GetFollowUpSwitchResponse, error)
-	// UpdateFollowUpSwitch stops all follow-ups of an app at once, or lets them go on. While they are stopped, queued requests of
-	// follow-ups and steps that come due are cancelled, with the reason FOLLOW_UPS_STOPPED; steps that come due after are
-	// sent. Pushes of the business's own go on.
+	// UpdateFollowUpSwitch stops all follow-ups of an app at once, or lets them go on. While they are stopped, follow-ups' requests
+	// and steps that come due are cancelled, with the reason FOLLOW_UPS_STOPPED. What comes due after is sent, also what waits for
+	// the end of quiet hours meanwhile. Pushes of the business's own go on.
 	UpdateFollowUpSwitch(ctx context.Context, in *UpdateFollowUpSwitchRequest, opts ...grpc.CallOption) (*UpdateFollowUpSwitchResponse, error)
 }
 
@@ -210,7 +210,7 @@ type ResendPolicyServiceServer interface {
 	// ListResendPolicies returns policies in the order of their names.
 	ListResendPolicies(context.Context, *ListResendPoliciesRequest) (*ListResendPoliciesResponse, error)
 	// UpdateResendPolicy changes a policy. Pushes that have the policy keep the steps and texts that they were accepted
-	// with; pausing it stops what is queued, and the steps that come due until it is resumed.
+	// with; pausing it stops the requests and the steps that come due until it is resumed.
 	UpdateResendPolicy(context.Context, *UpdateResendPolicyRequest) (*UpdateResendPolicyResponse, error)
 	// DeleteResendPolicy removes a policy and stops the pending steps of the pushes that have it.
 	DeleteResendPolicy(context.Context, *DeleteResendPolicyRequest) (*DeleteResendPolicyResponse, error)
@@ -227,9 +227,9 @@ type ResendPolicyServiceServer interface {
 	GetResendPolicyReport(context.Context, *GetResendPolicyReportRequest) (*GetResendPolicyReportResponse, error)
 	// GetFollowUpSwitch tells whether an app's follow-ups are stopped.
 	GetFollowUpSwitch(context.Context, *GetFollowUpSwitchRequest) (*GetFollowUpSwitchResponse, error)
-	// UpdateFollowUpSwitch stops all follow-ups of an app at once, or lets them go on. While they are stopped, queued requests of
-	// follow-ups and steps that come due are cancelled, with the reason FOLLOW_UPS_STOPPED; steps that come due after are
-	// sent. Pushes of the business's own go on.
+	// UpdateFollowUpSwitch stops all follow-ups of an app at once, or lets them go on. While they are stopped, follow-ups' requests
+	// and steps that come due are cancelled, with the reason FOLLOW_UPS_STOPPED. What comes due after is sent, also what waits for
+	// the end of quiet hours meanwhile. Pushes of the business's own go on.
 	UpdateFollowUpSwitch(context.Context, *UpdateFollowUpSwitchRequest) (*UpdateFollowUpSwitchResponse, error)
 	mustEmbedUnimplementedResendPolicyServiceServer()
 }
