@@ -286,6 +286,29 @@ func (f *failing) FinishDispatch(ctx context.Context, result storage.DispatchRes
 	return f.Store.FinishDispatch(ctx, result)
 }
 
+// A withdrawal takes back every message of a batch that EngageLab took, also if there was more to come.
+func TestWithdrawTakesBackABatch(t *testing.T) {
+	h, push, first := due(t, 4)
+	h.engageLab.hook(func(s sending) error {
+		if s.ids[0] == "r2" {
+			return errBusy
+		}
+		return nil
+	}, nil)
+	h.start()
+	require.Eventually(t, func() bool { return h.history(push, "r3").Dispatches[1].UpstreamID != "" }, patience, time.Millisecond)
+	withdrawn, err := h.service.WithdrawPush(t.Context(), app, push.ID)
+	require.NoError(t, err)
+	require.Equal(t, storage.PushWithdrawn, withdrawn.State)
+	want := []string{first.upstream}
+	for _, s := range h.engageLab.sendings[1:] {
+		want = append(want, s.upstream)
+	}
+	require.Len(t, want, 4)
+	require.ElementsMatch(t, want, h.engageLab.withdrawn)
+	h.settled(push)
+}
+
 func TestTemporaryRefusalsOfATarget(t *testing.T) {
 	for code, want := range map[int]bool{
 		engagelab.CodeOverQuota: true, engagelab.CodeInternal: true, engagelab.CodeTimeout: true,
