@@ -8,8 +8,9 @@
 //
 //	push     a million recipients, whose policy has one step for those who have not clicked; 40 % click
 //	quiet    some seconds of callbacks at a steady rate, for comparison
-//	plan     from the moment that the step is due until it is decided who gets it; the callbacks go on
-//	send     until EngageLab has all of it; the callbacks go on
+//	plan     from the moment that the step is due until it is decided who gets it; the callbacks go on, and what is decided is
+//	         sent already, so that these three share the processors
+//	send     until EngageLab has the rest of it; the callbacks go on
 //	verify   the report and EngageLab must count the same 600,000, each once, or the figures are void
 //
 // The yardstick is measured in the same run: a scan of the same rows in a plain table of SQLite, which reads the registration
