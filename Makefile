@@ -2,7 +2,7 @@
 BUF  := go tool -modfile=tools/buf/go.mod buf
 LINT := go tool -modfile=tools/lint/go.mod golangci-lint
 
-.PHONY: build demo test conformance bench-ingest bench-overload lint check-gen gen protodeps
+.PHONY: build demo test conformance bench-ingest bench-overload bench-follow-up lint check-gen gen protodeps
 .DEFAULT_GOAL := build
 
 # The binary, into bin/.
@@ -24,6 +24,10 @@ bench-ingest:
 # What happens when three times as many callbacks come as can be taken, for a minute.
 bench-overload:
 	go run ./bench/ingest --case overload --seconds 60
+
+# How fast a follow-up to a million recipients is planned, and what callbacks feel of it, beside a bare scan of the same rows.
+bench-follow-up:
+	go run ./bench/followup
 
 # EngageLab's own Java SDK against serve and sandbox; needs Java 17 and Maven.
 conformance: build

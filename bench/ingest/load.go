@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -17,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"susul.dev/susul/bench/rig"
 	"susul.dev/susul/server/engagelab"
 )
 
@@ -24,7 +24,7 @@ import (
 type plan struct {
 	Address     string        `json:"address"`
 	Path        string        `json:"path"`
-	Chunks      []chunk       `json:"chunks"`
+	Chunks      []rig.Chunk   `json:"chunks"`
 	Active      int           `json:"active"` // chunks at a time
 	From        int           `json:"from"`   // the first row that was not sent yet
 	MinBatch    int           `json:"min_batch"`
@@ -39,17 +39,17 @@ type plan struct {
 // outcome is what a load process writes last to its standard output. Figures are of the measured time alone, whereas
 // every row before Next was acknowledged in the end, some after it.
 type outcome struct {
-	Rows      int     `json:"rows"` // acknowledged
-	Requests  int     `json:"requests"`
-	Offered   int     `json:"offered"` // rows, refused ones included
-	Accepted  latency `json:"accepted"`
-	Refused   latency `json:"refused"`
-	Unhinted  int     `json:"unhinted"` // refusals without Retry-After
-	Failures  int     `json:"failures"` // connections that broke, at any time
-	Failure   string  `json:"failure"`  // the first
-	Next      int     `json:"next"`
-	Exhausted bool    `json:"exhausted"` // rows ran out before the time did
-	CPU       float64 `json:"cpu"`       // seconds that the load process itself took
+	Rows      int         `json:"rows"` // acknowledged
+	Requests  int         `json:"requests"`
+	Offered   int         `json:"offered"` // rows, refused ones included
+	Accepted  rig.Latency `json:"accepted"`
+	Refused   rig.Latency `json:"refused"`
+	Unhinted  int         `json:"unhinted"` // refusals without Retry-After
+	Failures  int         `json:"failures"` // connections that broke, at any time
+	Failure   string      `json:"failure"`  // the first
+	Next      int         `json:"next"`
+	Exhausted bool        `json:"exhausted"` // rows ran out before the time did
+	CPU       float64     `json:"cpu"`       // seconds that the load process itself took
 }
 
 // mark is a line that a load process writes when the measured time begins and when it ends.
@@ -143,7 +143,7 @@ func (g *generator) mark(ctx context.Context, tell *json.Encoder) error {
 		name string
 		at   time.Time
 	}{{markBegin, g.begin}, {markEnd, g.until}} {
-		if err := rest(ctx, time.Until(m.at)); err != nil {
+		if err := rig.Rest(ctx, time.Until(m.at)); err != nil {
 			return err
 		}
 		if err := tell.Encode(mark{Mark: m.name}); err != nil {
@@ -151,18 +151,6 @@ func (g *generator) mark(ctx context.Context, tell *json.Encoder) error {
 		}
 	}
 	return nil
-}
-
-// rest waits, or until ctx ends.
-func rest(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // take returns the batch to send next: what was refused long enough ago, or new rows.
@@ -225,31 +213,12 @@ func (g *generator) collect(senders []*sender) outcome {
 		refused = append(refused, s.refusals...)
 	}
 	o.Requests = len(accepted)
-	o.Accepted, o.Refused = latencyOf(accepted), latencyOf(refused)
+	o.Accepted, o.Refused = rig.LatencyOf(accepted), rig.LatencyOf(refused)
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err == nil {
 		o.CPU = time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
 	}
 	return o
-}
-
-// latency describes many durations, in milliseconds.
-type latency struct {
-	Count int     `json:"count"`
-	P50   float64 `json:"p50_ms"`
-	P99   float64 `json:"p99_ms"`
-	Max   float64 `json:"max_ms"`
-}
-
-func latencyOf(all []time.Duration) latency {
-	if len(all) == 0 {
-		return latency{}
-	}
-	slices.Sort(all)
-	at := func(share float64) float64 {
-		return round(all[int(share*float64(len(all)-1))].Seconds()*1000, 2)
-	}
-	return latency{Count: len(all), P50: at(0.5), P99: at(0.99), Max: at(1)}
 }
 
 // sender is one connection's loop.
@@ -297,7 +266,7 @@ func (s *sender) awaitTurn(ctx context.Context) error {
 	}
 	pause := time.Duration(float64(s.MinBatch+s.MaxBatch) / 2 / s.Rate * float64(time.Second))
 	turn := s.begin.Add(-s.WarmUp).Add(time.Duration(s.turns.Add(1)) * pause)
-	return rest(ctx, time.Until(turn))
+	return rig.Rest(ctx, time.Until(turn))
 }
 
 // deliver sends a batch until it is acknowledged, or, while a rate is to be kept, leaves a refused one for later.
@@ -332,7 +301,7 @@ func (s *sender) deliver(ctx context.Context, b batch) error {
 				s.giveBack(b)
 				return nil
 			}
-			if err := rest(ctx, max(got.retryAfter, 100*time.Millisecond)); err != nil {
+			if err := rig.Rest(ctx, max(got.retryAfter, 100*time.Millisecond)); err != nil {
 				return err
 			}
 		default:
@@ -353,9 +322,9 @@ func (s *sender) request(b batch, now time.Time) []byte {
 	head = append(append(head, s.Path...), " HTTP/1.1\r\nHost: "...)
 	head = append(append(head, s.Address...), "\r\nContent-Type: application/json\r\n"...)
 	signed := engagelab.Signature{
-		Timestamp: strconv.FormatInt(now.Unix(), 10), Nonce: strconv.FormatUint(s.random.Uint64(), 10), Username: callbackUser,
+		Timestamp: strconv.FormatInt(now.Unix(), 10), Nonce: strconv.FormatUint(s.random.Uint64(), 10), Username: rig.CallbackUser,
 	}
-	signed.Signature = engagelab.Sign(callbackSecret, signed.Timestamp, signed.Nonce, signed.Username)
+	signed.Signature = engagelab.Sign(rig.CallbackSecret, signed.Timestamp, signed.Nonce, signed.Username)
 	head = append(append(append(head, engagelab.SignatureHeader+": "...), signed.Header()...), "\r\n"...)
 	head = strconv.AppendInt(append(head, "Content-Length: "...), int64(len(s.buf)-headRoom), 10)
 	head = append(head, "\r\n\r\n"...)

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"susul.dev/susul/bench/rig"
 )
 
 // The verbs with which this program starts itself.
@@ -82,14 +84,14 @@ func measure(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	if b.susul == "" {
-		if b.susul, err = buildSusul(ctx, b.dir); err != nil {
+		if b.susul, err = rig.BuildSusul(ctx, b.dir); err != nil {
 			return err
 		}
 	}
-	if b.lab, err = startLab(ctx); err != nil {
+	if b.lab, err = rig.StartLab(ctx); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, b.lab.close()) }()
+	defer func() { err = errors.Join(err, b.lab.Close()) }()
 	return b.all(ctx, chosen, length)
 }
 
@@ -120,7 +122,7 @@ func (b *bench) all(ctx context.Context, chosen []scenario, length time.Duration
 		if err != nil {
 			return err
 		}
-		r.OfAppend, r.OfAnswer = round(r.RowsPerSecond/y.AppendRows, 3), round(r.RowsPerSecond/y.AnswerRows, 3)
+		r.OfAppend, r.OfAnswer = rig.Round(r.RowsPerSecond/y.AppendRows, 3), rig.Round(r.RowsPerSecond/y.AnswerRows, 3)
 		results = append(results, r)
 		fmt.Fprintf(b.say, "%s: %.0f rows/s; %d rows about %d recipients of %d pushes, each counted once\n",
 			r.Case, r.RowsPerSecond, r.Rows, r.Recipients, r.Pushes)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"susul.dev/susul/bench/rig"
 )
 
 const (
@@ -43,7 +45,7 @@ func (r result) judge(say io.Writer) error {
 	if third := len(r.rss) / 3; third > 0 {
 		middle, last := slices.Max(r.rss[third:2*third]), slices.Max(r.rss[2*third:])
 		fmt.Fprintf(say, "%s: RSS up to %.0f MB in the second third of the time, %.0f MB in the last\n",
-			r.Case, megabytes(middle), megabytes(last))
+			r.Case, rig.Megabytes(middle), rig.Megabytes(last))
 		if float64(last) > float64(middle)*(1+flatShare)+flatBytes {
 			faults = errors.Join(faults, errors.New("memory grew"))
 		}

@@ -5,41 +5,15 @@ import (
 	"slices"
 	"sort"
 	"strconv"
-)
 
-// chunkSize is how many recipients Susul names in one request to EngageLab.
-const chunkSize = 1000
+	"susul.dev/susul/bench/rig"
+)
 
 // statuses are what is told of every recipient, in the order in which they come true.
 var statuses = [...]string{"sent", "delivered", "impression", "click"}
 
 // rowsPerChunk is how many rows a chunk is good for.
-const rowsPerChunk = chunkSize * len(statuses)
-
-// chunk is a dispatch as EngageLab knows it: 1,000 recipients, who have consecutive numbers.
-type chunk struct {
-	MessageID string `json:"message_id"`
-	First     uint64 `json:"first"` // number of the first recipient
-	Group     int    `json:"group"` // only chunks of one group are active together
-}
-
-// appendRegistrationID appends a recipient's registration id: 19 hex digits that look random and follow from the number.
-func appendRegistrationID(buf []byte, number uint64) []byte {
-	const digits = "0123456789abcdef"
-	high, low := mix(number), mix(^number)
-	for shift := 60; shift >= 0; shift -= 4 {
-		buf = append(buf, digits[high>>shift&15])
-	}
-	return append(buf, digits[low&15], digits[low>>4&15], digits[low>>8&15])
-}
-
-// mix is the finaliser of SplitMix64: a bijection whose results look random.
-func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
+const rowsPerChunk = rig.ChunkSize * len(statuses)
 
 // feed puts the rows of many chunks into one order. Within a window of active chunks everybody's sent comes first, then
 // everybody's delivered, and so on; neighbouring rows are about different chunks, recipients of a chunk come shuffled.
@@ -51,12 +25,12 @@ type feed struct {
 
 type window struct {
 	first  int // its first row
-	chunks []chunk
+	chunks []rig.Chunk
 }
 
 // newFeed opens a window after the other, each over up to width chunks of one group.
-func newFeed(chunks []chunk, width int) *feed {
-	f := &feed{order: rand.New(rand.NewPCG(1, 2)).Perm(chunkSize)}
+func newFeed(chunks []rig.Chunk, width int) *feed {
+	f := &feed{order: rand.New(rand.NewPCG(1, 2)).Perm(rig.ChunkSize)}
 	for len(chunks) > 0 {
 		n := 1
 		for n < min(width, len(chunks)) && chunks[n].Group == chunks[0].Group {
@@ -78,9 +52,9 @@ func (f *feed) at(row int) int {
 func (f *feed) place(w window, row int) (chunk, status int, recipient uint64) {
 	active := len(w.chunks)
 	at := row - w.first
-	status, at = at/(active*chunkSize), at%(active*chunkSize)
+	status, at = at/(active*rig.ChunkSize), at%(active*rig.ChunkSize)
 	chunk = at % active
-	return chunk, status, w.chunks[chunk].First + uint64((f.order[at/active]+chunk)%chunkSize)
+	return chunk, status, w.chunks[chunk].First + uint64((f.order[at/active]+chunk)%rig.ChunkSize)
 }
 
 // The rest of a row around what differs. It makes some 329 bytes with the members that EngageLab documents.
@@ -109,7 +83,7 @@ func (f *feed) appendBody(buf []byte, from, n int, second int64) []byte {
 			buf = append(buf, ',')
 		}
 		buf = append(append(buf, beforeMessage...), w.chunks[which].MessageID...)
-		buf = appendRegistrationID(append(buf, beforeTo...), recipient)
+		buf = rig.AppendRegistrationID(append(buf, beforeTo...), recipient)
 		buf = strconv.AppendInt(append(buf, beforeTime...), second, 10)
 		buf = append(append(buf, beforeStatus...), statuses[status]...)
 		buf = append(buf, afterStatus...)
@@ -133,10 +107,10 @@ func (f *feed) tally(rows int) map[uint64][len(statuses)]int {
 }
 
 // imaginary returns chunks for a server that does not look at rows.
-func imaginary(n int) []chunk {
-	chunks := make([]chunk, n)
+func imaginary(n int) []rig.Chunk {
+	chunks := make([]rig.Chunk, n)
 	for i := range chunks {
-		chunks[i] = chunk{MessageID: strconv.Itoa(firstMessageID + i), First: uint64(i * chunkSize)}
+		chunks[i] = rig.Chunk{MessageID: strconv.Itoa(rig.FirstMessageID + i), First: uint64(i * rig.ChunkSize)}
 	}
 	return slices.Clip(chunks)
 }

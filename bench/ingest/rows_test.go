@@ -7,14 +7,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"susul.dev/susul/bench/rig"
 	"susul.dev/susul/server/engagelab"
 )
 
 // A benchmark of repeated rows would measure something else.
 func TestFeedHasEveryRowOnce(t *testing.T) {
-	var chunks []chunk
+	var chunks []rig.Chunk
 	for i := range 7 {
-		chunks = append(chunks, chunk{MessageID: strconv.Itoa(firstMessageID + i), First: uint64(i * chunkSize), Group: i / 5})
+		chunks = append(chunks, rig.Chunk{MessageID: strconv.Itoa(rig.FirstMessageID + i), First: uint64(i * rig.ChunkSize), Group: i / 5})
 	}
 	f := newFeed(chunks, 3)
 	require.Len(t, f.windows, 3, "3 and 2 of the first group, 2 of the second")

@@ -10,8 +10,9 @@ import (
 	"math"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"time"
+
+	"susul.dev/susul/bench/rig"
 )
 
 const (
@@ -65,62 +66,53 @@ type result struct {
 // bench is one run.
 type bench struct {
 	dir, susul string
-	lab        *lab
+	lab        *rig.Lab
 	say        io.Writer
 }
 
 // run takes a case through the server's lives.
 func (b *bench) run(ctx context.Context, c scenario) (r result, err error) {
-	h, err := newHome(b.susul, b.dir, b.lab.url)
+	h, err := rig.NewHome(b.susul, b.dir, b.lab.URL)
 	if err != nil {
 		return r, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(h.dir)) }()
+	defer func() { err = errors.Join(err, os.RemoveAll(h.Dir)) }()
 	w := &world{lab: b.lab, pushes: c.pushes, recipients: c.recipients}
 
 	var empty, filled, loaded int64
 	for _, life := range []struct {
-		run  func(s *susul) error
+		run  func(s *rig.Susul) error
 		size *int64
 	}{
-		{func(*susul) error { return nil }, &empty},
-		{func(s *susul) error { return w.wave(ctx, s) }, &filled},
-		{func(s *susul) (err error) { r, err = b.load(ctx, c, w, s); return err }, &loaded},
-		{func(s *susul) error { return w.verify(ctx, s, newFeed(w.chunks, c.active), r.Rows) }, nil},
+		{func(*rig.Susul) error { return nil }, &empty},
+		{func(s *rig.Susul) error { return w.wave(ctx, s) }, &filled},
+		{func(s *rig.Susul) (err error) { r, err = b.load(ctx, c, w, s); return err }, &loaded},
+		{func(s *rig.Susul) error { return w.verify(ctx, s, newFeed(w.chunks, c.active), r.Rows) }, nil},
 	} {
-		if err := h.live(ctx, life.run); err != nil {
+		if err := h.Live(ctx, life.run); err != nil {
 			return r, fmt.Errorf("%s: %w", c.name, err)
 		}
 		if life.size == nil {
 			continue
 		}
-		if *life.size, err = h.size(); err != nil {
+		if *life.size, err = h.Size(); err != nil {
 			return r, err
 		}
 	}
 	perRecipient := float64(filled-empty) / float64(c.pushes*c.recipients)
-	r.BytesRecipient = round(perRecipient, 1)
-	r.BytesEvent = round((float64(loaded-empty)-perRecipient*float64(w.total()))/float64(r.Rows), 1)
+	r.BytesRecipient = rig.Round(perRecipient, 1)
+	r.BytesEvent = rig.Round((float64(loaded-empty)-perRecipient*float64(w.total()))/float64(r.Rows), 1)
 	return r, nil
 }
 
-// live starts a server, does something with it and stops it.
-func (h home) live(ctx context.Context, do func(*susul) error) error {
-	s, err := h.start(ctx)
-	if err != nil {
-		return err
-	}
-	return errors.Join(do(s), s.stop())
-}
-
 // load finds out how many rows are needed, makes the pushes for them, and measures.
-func (b *bench) load(ctx context.Context, c scenario, w *world, s *susul) (r result, err error) {
+func (b *bench) load(ctx context.Context, c scenario, w *world, s *rig.Susul) (r result, err error) {
 	p := plan{
-		Address: s.http, Path: callbackPath,
+		Address: s.HTTP, Path: rig.CallbackPath,
 		Chunks: w.chunks, Active: c.active, MinBatch: c.minBatch, MaxBatch: c.maxBatch,
 		Connections: connections, WarmUp: warmUp, Measure: gauge,
 	}
-	first, err := b.generate(ctx, p, &s.process)
+	first, err := b.generate(ctx, p, &s.Process)
 	if err != nil {
 		return r, err
 	}
@@ -136,7 +128,7 @@ func (b *bench) load(ctx context.Context, c scenario, w *world, s *susul) (r res
 		p.Rate, p.Connections = c.overload*speed, c.connections
 		fmt.Fprintf(b.say, "%s: capacity %.0f rows/s, offering %.0f\n", c.name, speed, p.Rate)
 	}
-	m, err := b.generate(ctx, p, &s.process)
+	m, err := b.generate(ctx, p, &s.Process)
 	if err != nil {
 		return r, err
 	}
@@ -151,21 +143,16 @@ func (m measurement) result(c scenario, w *world) result {
 	return result{
 		Case: c.name, RowsPerSecond: m.speed(), CPUPerRow: perRow(m.cpu, o.Rows),
 		P50: o.Accepted.P50, P99: o.Accepted.P99, Max: o.Accepted.Max,
-		RSS: megabytes(m.after.rss), PeakRSS: megabytes(m.after.peak),
-		RSSPerMillion: round(megabytes(m.after.rss)/(float64(w.total())/1e6), 1),
+		RSS: rig.Megabytes(m.after.RSS), PeakRSS: rig.Megabytes(m.after.Peak),
+		RSSPerMillion: rig.Round(rig.Megabytes(m.after.RSS)/(float64(w.total())/1e6), 1),
 		Pushes:        len(w.made), Recipients: w.total(), Rows: o.Next,
-		LoadCPU: round(o.CPU*1e6/float64(o.Rows), 2), Offered: math.Round(float64(o.Offered) / m.elapsed.Seconds()), Refused: o.Refused.Count, Failures: o.Failures,
+		LoadCPU: rig.Round(o.CPU*1e6/float64(o.Rows), 2), Offered: math.Round(float64(o.Offered) / m.elapsed.Seconds()), Refused: o.Refused.Count, Failures: o.Failures,
 		outcome: o, rss: m.rss,
 	}
 }
 
-func perRow(cpu time.Duration, rows int) float64 { return round(cpu.Seconds()*1e6/float64(rows), 2) }
-
-func megabytes(bytes int64) float64 { return round(float64(bytes)/1e6, 1) }
-
-func round(x float64, digits int) float64 {
-	unit := math.Pow10(digits)
-	return math.Round(x*unit) / unit
+func perRow(cpu time.Duration, rows int) float64 {
+	return rig.Round(cpu.Seconds()*1e6/float64(rows), 2)
 }
 
 // measurement is a load's outcome, and what the server took for it.
@@ -173,7 +160,7 @@ type measurement struct {
 	outcome outcome
 	elapsed time.Duration
 	cpu     time.Duration
-	after   usage
+	after   rig.Usage
 	rss     []int64 // once a second
 }
 
@@ -183,7 +170,7 @@ func (m measurement) speed() float64 {
 }
 
 // generate runs a load process against a server and looks at the server when the measured time begins and ends.
-func (b *bench) generate(ctx context.Context, p plan, server *process) (m measurement, err error) {
+func (b *bench) generate(ctx context.Context, p plan, server *rig.Process) (m measurement, err error) {
 	text, err := json.Marshal(p)
 	if err != nil {
 		return m, err
@@ -207,8 +194,8 @@ func (b *bench) generate(ctx context.Context, p plan, server *process) (m measur
 }
 
 // follow reads a load's marks up to its outcome.
-func (m *measurement) follow(marks *json.Decoder, server *process) error {
-	var before usage
+func (m *measurement) follow(marks *json.Decoder, server *rig.Process) error {
+	var before rig.Usage
 	var began time.Time
 	stop, watched := make(chan struct{}), make(chan struct{})
 	defer func() { close(stop); <-watched }()
@@ -221,14 +208,14 @@ func (m *measurement) follow(marks *json.Decoder, server *process) error {
 		var err error
 		switch got.Mark {
 		case markBegin:
-			if err = server.forgetPeak(); err == nil {
-				before, err = server.usage()
+			if err = server.ForgetPeak(); err == nil {
+				before, err = server.Usage()
 			}
 			began = time.Now()
 		case markEnd:
 			m.elapsed = time.Since(began)
-			m.after, err = server.usage()
-			m.cpu = m.after.cpu - before.cpu
+			m.after, err = server.Usage()
+			m.cpu = m.after.CPU - before.CPU
 		case markDone:
 			m.outcome = *got.Outcome
 			return nil
@@ -240,27 +227,17 @@ func (m *measurement) follow(marks *json.Decoder, server *process) error {
 }
 
 // watch notes the server's memory every second.
-func (m *measurement) watch(server *process, stop <-chan struct{}) {
+func (m *measurement) watch(server *rig.Process, stop <-chan struct{}) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ticker.C:
-			if u, err := server.usage(); err == nil {
-				m.rss = append(m.rss, u.rss)
+			if u, err := server.Usage(); err == nil {
+				m.rss = append(m.rss, u.RSS)
 			}
 		case <-stop:
 			return
 		}
 	}
-}
-
-// buildSusul builds the server that is measured.
-func buildSusul(ctx context.Context, dir string) (string, error) {
-	path := filepath.Join(dir, "susul")
-	build := exec.CommandContext(ctx, "go", "build", "-o", path, "susul.dev/susul/cmd/susul") //nolint:gosec // nothing foreign
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build susul: %w\n%s", err, out)
-	}
-	return path, nil
 }

@@ -14,10 +14,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"modernc.org/sqlite"
+
+	"susul.dev/susul/bench/rig"
 )
 
 const (
@@ -65,14 +66,14 @@ func appendBare(ctx context.Context, path string, measure time.Duration) (rows, 
 	}
 	body := make([]byte, segmentEvents*eventBytes)
 	_, _ = rand.Read(body) // never fails
-	count, began, before := 0, time.Now(), ownCPU()
+	count, began, before := 0, time.Now(), rig.OwnCPU()
 	for time.Since(began) < measure {
 		if err := appendTransaction(ctx, db, count, body); err != nil {
 			return 0, 0, err
 		}
 		count += appendRows
 	}
-	return math.Round(float64(count) / time.Since(began).Seconds()), perRow(ownCPU()-before, count), nil
+	return math.Round(float64(count) / time.Since(began).Seconds()), perRow(rig.OwnCPU()-before, count), nil
 }
 
 func appendTransaction(ctx context.Context, db *sql.DB, first int, body []byte) error {
@@ -90,27 +91,19 @@ func appendTransaction(ctx context.Context, db *sql.DB, first int, body []byte) 
 	return tx.Commit()
 }
 
-func ownCPU() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // answerBare puts the load of the first case on a server that only answers.
 func (b *bench) answerBare(ctx context.Context, measure time.Duration) (rows, cpu float64, err error) {
-	server := process{cmd: exec.CommandContext(ctx, os.Args[0], answerVerb)} //nolint:gosec // this very program
-	lines, err := server.launch(filepath.Join(b.dir, "answer.log"))
+	server := rig.NewProcess(exec.CommandContext(ctx, os.Args[0], answerVerb)) //nolint:gosec // this very program
+	lines, err := server.Launch(filepath.Join(b.dir, "answer.log"))
 	if err != nil {
 		return 0, 0, err
 	}
-	defer func() { err = errors.Join(err, server.stop()) }()
+	defer func() { err = errors.Join(err, server.Stop()) }()
 	m, err := b.generate(ctx, plan{
-		Address: strings.TrimSpace(string(<-lines)), Path: callbackPath,
+		Address: strings.TrimSpace(string(<-lines)), Path: rig.CallbackPath,
 		Chunks: imaginary(int(measure.Seconds()+2) * 1500), Active: 16, MinBatch: 100, MaxBatch: 100,
 		Connections: connections, WarmUp: warmUp, Measure: measure,
-	}, &server)
+	}, server)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -37,20 +37,20 @@ const (
 // ambush is when a leader is killed in a step: with its n-th request, before EngageLab has it or once it has taken it; or, if
 // request is 0, so long after the step was due.
 type ambush struct {
-	request int
-	taken   bool
-	after   time.Duration
-	sprung  chan struct{} // closed when the leader is gone
+	step, request int
+	taken         bool
+	after         time.Duration
+	sprung        chan struct{} // closed when the leader is gone
 }
 
 // front stands between a cluster and its EngageLab. Requests go through it, with their trouble. Those whom they reach click,
 // which it reports to whoever leads, as EngageLab does. It notes when.
 type front struct {
-	cluster  *cluster
-	ambushes map[int]ambush // by step
+	cluster *cluster
 
 	mu       sync.Mutex
 	random   *rand.Rand
+	ambush   ambush               // there is none if its step is 0
 	requests map[int]int          // by step
 	arrived  map[string]time.Time // the first request with a cid
 	clicks   map[string]*click    // by registration id
@@ -65,11 +65,21 @@ type click struct {
 	acknowledged time.Time // when a node had answered 200; zero if none has
 }
 
-func newFront(c *cluster, random *rand.Rand, ambushes map[int]ambush) *front {
+func newFront(c *cluster, random *rand.Rand) *front {
 	return &front{
-		cluster: c, random: random, ambushes: ambushes,
-		requests: map[int]int{}, arrived: map[string]time.Time{}, clicks: map[string]*click{},
+		cluster: c, random: random, requests: map[int]int{}, arrived: map[string]time.Time{}, clicks: map[string]*click{},
 	}
+}
+
+// lay prepares an ambush for one of the requests to come, and reports whether it is too late for it.
+func (f *front) lay(a ambush) (late bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	late = f.requests[a.step] >= a.request
+	if !late {
+		f.ambush = a
+	}
+	return late
 }
 
 // sending is a request that sends something, as far as the test looks at it.
@@ -181,12 +191,11 @@ func (f *front) arrive(request sending) (fate trouble) {
 		return fate
 	}
 	f.requests[step]++
-	switch a := f.ambushes[step]; {
-	case a.request != f.requests[step]:
-	case a.taken:
-		fate.killAfter = a.sprung
-	default:
-		fate.killBefore = a.sprung
+	if a := f.ambush; a.step == step && a.request == f.requests[step] {
+		f.ambush = ambush{}
+		if fate.killBefore = a.sprung; a.taken {
+			fate.killBefore, fate.killAfter = nil, a.sprung
+		}
 	}
 	fate.delay = time.Duration(f.random.Int64N(int64(slowest)))
 	fate.lost = f.random.Float64() < lostShare

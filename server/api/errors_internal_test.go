@@ -33,6 +33,7 @@ func TestEachErrorHasItsCodeAndKeepsItsCause(t *testing.T) {
 		"unknown app":           {delivery.ErrUnknownApp, codes.NotFound, 404, "NOT_FOUND", false},
 		"unknown policy":        {delivery.ErrUnknownPolicy, codes.InvalidArgument, 400, "INVALID_REQUEST", false},
 		"EngageLab unavailable": {delivery.ErrEngageLabUnavailable, codes.Unavailable, 503, "ENGAGELAB_UNAVAILABLE", true},
+		"too large":             {delivery.ErrTooLarge, codes.ResourceExhausted, 429, "TOO_LARGE", false},
 		"not found":             {storage.ErrNotFound, codes.NotFound, 404, "NOT_FOUND", false},
 		"request_id reused":     {storage.ErrRequestIDReused, codes.AlreadyExists, 409, "REQUEST_ID_REUSED", false},
 		"wrong state":           {storage.ErrConflict, codes.FailedPrecondition, 400, "WRONG_STATE", false},

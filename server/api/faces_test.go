@@ -93,7 +93,9 @@ func httpRuleOf(method protoreflect.MethodDescriptor) *annotations.HttpRule {
 }
 
 // responseBody is the field of the response that REST answers with; empty for the whole of it.
-func responseBody(method protoreflect.MethodDescriptor) string { return httpRuleOf(method).GetResponseBody() }
+func responseBody(method protoreflect.MethodDescriptor) string {
+	return httpRuleOf(method).GetResponseBody()
+}
 
 func httpRule(method protoreflect.MethodDescriptor) (verb, path, body string) {
 	rule := httpRuleOf(method)

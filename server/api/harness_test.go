@@ -179,6 +179,7 @@ func TestFaces(t *testing.T) {
 		{"repeated push", world.TestRepeatedPush},
 		{"chunks", world.TestChunks},
 		{"withdraw", world.TestWithdraw},
+		{"expected finish", world.TestExpectedFinish},
 		{"list pushes", world.TestListPushes},
 		{"odd documents", world.TestOddDocuments},
 		{"unknown paths", world.TestUnknownPaths},
@@ -224,6 +225,7 @@ func TestFaces(t *testing.T) {
 		{"update parts of a policy", world.TestUpdatePartsOfAPolicy},
 		{"invalid full policies", world.TestInvalidFullPolicies},
 		{"follow-up switch", world.TestFollowUpSwitch},
+		{"documented policies", world.TestDocumentedPolicies},
 		{"v4 withdrawal", world.TestV4Withdrawal},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(w, t) })

@@ -295,6 +295,33 @@ func (w world) TestWithdraw(t *testing.T) {
 	}
 }
 
+// What is queued says when it will have gone out; what is not says nothing.
+func (w world) TestExpectedFinish(t *testing.T) {
+	w.engageLab.failWith(answer(http.StatusServiceUnavailable, `{}`))
+	defer w.engageLab.failWith(nil)
+	began := w.Clock.Now()
+	push := w.create(t, other, pushTo("finish", "a"))
+	soon := func(push *susulv1.Push) {
+		t.Helper()
+		require.NotNil(t, push.GetExpectedFinishTime())
+		require.WithinRange(t, push.GetExpectedFinishTime().AsTime(), began, w.Clock.Now().Add(2*time.Minute))
+	}
+	soon(push)
+	req := &susulv1.GetPushRequest{Name: push.GetName()}
+	shown, outcome := w.grpc(t, asOther, req)
+	require.Zero(t, outcome)
+	soon(shown.(*susulv1.GetPushResponse).GetPush())
+	resp, outcome := w.rest(t, asOther, req)
+	require.Zero(t, outcome)
+	require.NotEmpty(t, member(t, resp.Body, "expectedFinishTime"))
+
+	w.engageLab.failWith(nil)
+	w.awaitSent(t, push.GetName())
+	shown, outcome = w.grpc(t, asOther, req)
+	require.Zero(t, outcome)
+	require.Nil(t, shown.(*susulv1.GetPushResponse).GetPush().GetExpectedFinishTime())
+}
+
 func (w world) TestListPushes(t *testing.T) {
 	for i := range 5 {
 		w.create(t, other, pushTo(fmt.Sprintf("list %d", i), "a"))

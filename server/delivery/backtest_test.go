@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -166,6 +167,48 @@ func TestBacktestOfWhatWasSent(t *testing.T) {
 	}
 }
 
+// crowded is a store whose pushes have as many recipients as are said.
+type crowded struct {
+	storage.Store
+	recipients int
+}
+
+func (c crowded) ListPushes(ctx context.Context, q storage.PushQuery) ([]storage.Push, error) {
+	pushes, err := c.Store.ListPushes(ctx, q)
+	for i := range pushes {
+		pushes[i].Recipients = c.recipients
+	}
+	return pushes, err
+}
+
+// A backtest is about five million recipients at most.
+func TestBacktestIsBounded(t *testing.T) {
+	h := newHouse(t)
+	h.push(1, nil)
+	h.push(1, nil)
+	compiled, err := policy.Compile(oneStep())
+	require.NoError(t, err)
+	request := delivery.BacktestRequest{App: app, Policy: compiled, EndTime: h.clock.Now().Add(time.Hour), MaxPushes: 10}
+	within := func(recipients, maxPushes int) error {
+		plain := h.store
+		defer func() { h.store = plain }()
+		h.stop()
+		h.store = crowded{plain, recipients}
+		h.start()
+		request.MaxPushes = maxPushes
+		_, err := h.service.BacktestPolicy(t.Context(), request)
+		return err
+	}
+	require.NoError(t, within(2_500_000, 2))
+	require.ErrorIs(t, within(2_500_001, 2), delivery.ErrTooLarge)
+	require.NoError(t, within(2_500_001, 1), "of what is not looked at, the size does not count")
+
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = h.service.BacktestPolicy(ended, request)
+	require.ErrorIs(t, err, context.Canceled)
+}
+
 // happening is what became of one recipient of a push at some time.
 type happening struct {
 	push   int
@@ -218,8 +261,8 @@ func TestBacktestAgainstANaiveOne(t *testing.T) {
 			require.Len(t, got.Steps, len(naiveSteps(draft)))
 			for i, step := range got.Steps {
 				want := naive(draft, i, people, tiers, slices.Collect(of(happenings, n)), pushes[n].FirstSentTime)
-				require.Equal(t, want.BacktestStep.Reached, step.Reached)
-				require.Equal(t, want.BacktestStep.ClickedAnyway, step.ClickedAnyway)
+				require.Equal(t, want.Reached, step.Reached)
+				require.Equal(t, want.ClickedAnyway, step.ClickedAnyway)
 				require.Equal(t, want.PassedOver, step.PassedOver)
 				require.Equal(t, want.Samples, step.Samples)
 				totals[i] += step.Reached

@@ -83,7 +83,7 @@ func (f *followUp) variantShares(ctx context.Context) ([]float64, error) {
 		counts[i] = effect.Count{Sent: group.Recipients, Clicked: group.Clicked}
 	}
 	// A step that is planned in several goes draws the same numbers each time.
-	source := rand.NewPCG(uint64(f.push.ID), uint64(f.number)) //nolint:gosec // both are positive
+	source := rand.NewPCG(uint64(f.push.ID), uint64(f.number))
 	return effect.Allocate(counts, effect.Draws, source), nil
 }
 

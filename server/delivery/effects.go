@@ -56,7 +56,9 @@ type WholeEffect struct {
 
 // Effect returns what the follow-ups of a push brought until now. It looks at all recipients who got one.
 func (s *Service) Effect(ctx context.Context, report storage.Report) (PushEffect, error) {
-	planned := func(step storage.StepReport) bool { return step.Number > 0 && step.State == storage.StepPlanned }
+	planned := func(step storage.StepReport) bool {
+		return step.Number > 0 && (step.State == storage.StepPlanned || step.NextOrdinal > 0)
+	}
 	if report.Push.Policy == nil || !slices.ContainsFunc(report.Steps, planned) {
 		return PushEffect{}, nil
 	}

@@ -203,7 +203,7 @@ func TestTheFirstReasonIsRecorded(t *testing.T) {
 	}
 	p.Steps[0].OnlyIf = `device.attributes.tier == "gold"`
 	p.HoldoutPermille, p.Steps[0].HoldoutPermille = 500, 500
-	p = h.createPolicy(p)
+	h.createPolicy(p)
 	push, first := h.push(5, nil)
 	h.settled(push)
 	for i := range 5 {

@@ -121,10 +121,7 @@ func (e *explainer) dispatch(d storage.Dispatch) {
 		return // it was taken out when the request was about to go
 	}
 	o.DueTime, o.PlainContent = time.Time{}, false
-	if d.State == storage.DispatchSent && d.UpstreamID == "" && d.Refusal != nil {
-		d.State = storage.DispatchRefused // of a batch, its message alone
-	}
-	switch d.State {
+	switch stateFor(d) {
 	case storage.DispatchSent:
 		o.Kind, o.Time, o.UpstreamID = OccurrenceSent, d.SentTime, d.UpstreamID
 		e.sent[d.Step] = d.SentTime
@@ -133,12 +130,24 @@ func (e *explainer) dispatch(d storage.Dispatch) {
 		o.Kind, o.Time, o.later = OccurrenceQueued, d.DueTime, true
 		e.tell(o, e.say.queued(o, d))
 	default:
-		o.Kind, o.Reason, o.Time = OccurrenceUnsent, string(d.State), d.DueTime
+		o.Kind, o.Reason, o.Time = OccurrenceUnsent, string(stateFor(d)), d.DueTime
 		if d.State == storage.DispatchExpired {
 			o.Time = d.ExpireTime
 		}
 		o.Time = e.past(o.Time)
 		e.tell(o, e.say.unsent(o, d))
+	}
+}
+
+// stateFor is where a dispatch stands for the recipient. Of a batch, its own message may be sent, or refused, before the rest is.
+func stateFor(d storage.Dispatch) storage.DispatchState {
+	switch {
+	case d.UpstreamID != "":
+		return storage.DispatchSent
+	case d.Refusal != nil && d.State != storage.DispatchUnanswered:
+		return storage.DispatchRefused
+	default:
+		return d.State
 	}
 }
 

@@ -84,15 +84,15 @@ func (s sentences) queued(o Occurrence, d storage.Dispatch) string {
 }
 
 func (s sentences) unsent(o Occurrence, d storage.Dispatch) string {
-	name := stepName(o.Step)
+	name, state := stepName(o.Step), storage.DispatchState(o.Reason)
 	switch {
-	case d.State == storage.DispatchRefused && d.Refusal != nil:
+	case state == storage.DispatchRefused && d.Refusal != nil:
 		return fmt.Sprintf("%s was refused by EngageLab with code %d: %s.", name, d.Refusal.Code, strings.TrimSuffix(d.Refusal.Message, "."))
-	case d.State == storage.DispatchRefused:
+	case state == storage.DispatchRefused:
 		return fmt.Sprintf("%s was refused by EngageLab.", name)
-	case d.State == storage.DispatchUnanswered:
+	case state == storage.DispatchUnanswered:
 		return fmt.Sprintf("Whether EngageLab took %s was never learnt.", strings.ToLower(name[:1])+name[1:])
-	case d.State == storage.DispatchExpired:
+	case state == storage.DispatchExpired:
 		return fmt.Sprintf("%s expired%s, before EngageLab could take it.", name, at(o.Time))
 	default:
 		return fmt.Sprintf("%s did not go out: %s.", name, cancelWords(d.Reason))

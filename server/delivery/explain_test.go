@@ -138,6 +138,21 @@ func TestExplainOtherEnds(t *testing.T) {
 			want: []string{"0 ACCEPTED", "0 SENT", "0 REPORTED", "1 PLANNED", "1 UNSENT REFUSED", "1 REPORTED"},
 			last: "EngageLab reported FAILED at 2026-03-01T10:00:00Z for step 1, with code " + fmt.Sprint(engagelab.CodeInvalidParameter) + ": the title is odd.",
 		},
+		"refused, alone of a batch": {
+			change: func(p *policy.Policy) {
+				p.Steps[0].Contents = says(policy.Content{Alert: "For {{ device.registration_id }}"})
+			},
+			story: func(h *house) storage.Push {
+				push, first := h.push(3, nil)
+				h.callback(first, "delivered", "r0")
+				h.engageLab.hook(func(s sending) error { return map[bool]error{true: errRefused}[s.ids[0] == "r0"] }, nil)
+				h.pass(3 * time.Hour)
+				h.settled(push)
+				require.Contains(h.t, story(h.explain(push, "r1")), "1 SENT")
+				return push
+			},
+			want: []string{"0 ACCEPTED", "0 SENT", "0 REPORTED", "1 PLANNED", "1 UNSENT REFUSED", "1 REPORTED"},
+		},
 		"cancelled": {
 			story: func(h *house) storage.Push {
 				push, first := h.push(1, nil)

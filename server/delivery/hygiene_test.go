@@ -26,7 +26,7 @@ func (h *house) invalid() map[string]string {
 
 func TestWhatMeansADeadToken(t *testing.T) {
 	configured := map[string]string{
-		" Uninstalled ": "APP_GONE", "30001": "UNREGISTERED", "delivered": "NEVER", "sent_failed": "GIVEN_UP", "40004": "",
+		"Uninstalled": "APP_GONE", "30001": "UNREGISTERED", "delivered": "NEVER", "sent_failed": "GIVEN_UP", "40004": "",
 	}
 	for name, c := range map[string]struct {
 		extra  map[string]string

@@ -92,7 +92,7 @@ func TestAStepThatDoesHarmPausesItself(t *testing.T) {
 				c.change(&p)
 			}
 			p = h.createPolicy(p)
-			push, first, held := h.measuring(1000, func(id string) bool { return p.Held(id) || p.StepHeld(1, id) })
+			_, first, held := h.measuring(1000, func(id string) bool { return p.Held(id) || p.StepHeld(1, id) })
 			h.clicks(first, held, rand.New(rand.NewPCG(1, 2)), c.followedUp, c.heldOut)
 
 			h.measure(time.Hour - time.Second)
@@ -114,7 +114,7 @@ func TestAStepThatDoesHarmPausesItself(t *testing.T) {
 				` \d+ of the \d+ who were held out of it \(\d+\.\d\d %\)\. With 95 % confidence, .*`, step.PauseReason)
 			require.Equal(t, 1.0, h.metric("susul_steps_paused_total"))
 
-			push, _ = h.push(1, nil)
+			push, _ := h.push(1, nil)
 			h.pass(3 * time.Hour)
 			require.Equal(t, storage.ReasonStepPaused, h.settled(push).Steps[1].CancelReason)
 		})
@@ -349,4 +349,46 @@ func TestALaterStepPausesItselfByItsOwnHoldoutAlone(t *testing.T) {
 			require.Equal(t, own > 0, h.live(p.ID).Steps[1].Paused)
 		})
 	}
+}
+
+// known is a store that has measured what is said.
+type known struct {
+	storage.Store
+	total storage.MeasuredTotal
+}
+
+func (k known) SumMeasurements(context.Context, string, string, time.Time) (storage.MeasuredTotal, error) {
+	return k.total, nil
+}
+
+// The example of docs/resend-policies.md.
+func TestEffectsOfAPolicy(t *testing.T) {
+	h := newHouse(t)
+	h.stop()
+	plain := h.store
+	h.store = known{plain, storage.MeasuredTotal{Pushes: 7, Groups: map[storage.Group]storage.ClickCount{
+		{Variant: ""}:                        {Recipients: 90_000, Clicked: 4500},
+		{Holdout: storage.ReasonHoldout}:     {Recipients: 10_000, Clicked: 300},
+		{Holdout: storage.ReasonStepHoldout}: {Recipients: 1000, Clicked: 1000},
+	}}}
+	h.start()
+	defer func() { h.store = plain }()
+	effects, err := h.service.PolicyEffects(t.Context(), measured())
+	require.NoError(t, err)
+	require.Equal(t, 7, effects[0].Pushes)
+	sent, held, lift := effects[0].Sent, effects[0].Holdout, effects[0].Lift
+	for _, c := range []struct{ want, got float64 }{
+		{0.05, sent.Rate}, {0.0486, sent.Interval.Low}, {0.0514, sent.Interval.High},
+		{0.03, held.Rate}, {0.0268, held.Interval.Low}, {0.0335, held.Interval.High},
+		{0.02, lift.Difference}, {0.0162, lift.Interval.Low}, {0.0235, lift.Interval.High},
+	} {
+		require.InDelta(t, c.want, c.got, 0.00005)
+	}
+	p := measured()
+	p.HoldoutPermille = 0
+	effects, err = h.service.PolicyEffects(t.Context(), p)
+	require.NoError(t, err)
+	require.Nil(t, effects[0].Holdout)
+	require.Nil(t, effects[0].Lift)
+	require.Nil(t, effects[0].Variants[0].Lift)
 }

@@ -60,7 +60,7 @@ func (p *stepPlanner) slice(ctx context.Context, recipients []storage.Recipient,
 			plan.PassedOver[r.reason] = append(plan.PassedOver[r.reason], recipients[i].Ordinal)
 		}
 	}
-	p.warn("a step's condition failed", len(plan.PassedOver[storage.ReasonConditionFailed]), j.failure)
+	p.warn("condition", len(plan.PassedOver[storage.ReasonConditionFailed]), j.failure)
 	plan.Dispatches = drafts(groups)
 	last := now
 	for i := range plan.Dispatches {
@@ -76,11 +76,11 @@ func (p *stepPlanner) slice(ctx context.Context, recipients []storage.Recipient,
 	return plan, nil
 }
 
-// warn tells once for a slice what went wrong for some of its recipients.
+// warn tells once for a slice what of the policy failed for some of its recipients.
 func (p *stepPlanner) warn(what string, recipients int, last error) {
 	if recipients > 0 {
-		p.service.Logger.Warn(what, "app", p.push.App, "msg_id", p.push.ID, "step", p.number, "recipients", recipients,
-			"last_error", last)
+		p.service.Logger.Warn("a policy fails for some recipients of a step", "what", what, "app", p.push.App,
+			"msg_id", p.push.ID, "step", p.number, "recipients", recipients, "last_error", last)
 	}
 }
 
@@ -118,7 +118,7 @@ func (p *stepPlanner) group(ctx context.Context, j *judgement) ([]*group, error)
 	}
 	var groups []*group
 	byLikeness := make(map[likeness]*group)
-	latest := &group{}
+	var latest *group
 	failed, failure := 0, error(nil)
 	for i := range j.remaining() {
 		if err := ctx.Err(); err != nil {
@@ -137,9 +137,8 @@ func (p *stepPlanner) group(ctx context.Context, j *judgement) ([]*group, error)
 			variant: said.variant, plain: said.plain, sendTime: ruled.sendTime.UnixMilli(), zone: ruled.zone,
 			message: message{content: said.content, override: replaced.before(ordinal)},
 		}
-		if len(groups) == 0 || latest.likeness != like { // neighbours are often alike
-			known := false
-			if latest, known = byLikeness[like]; !known {
+		if latest == nil || latest.likeness != like { // neighbours are often alike
+			if latest = byLikeness[like]; latest == nil {
 				latest = &group{likeness: like, variantID: p.words.variants[said.variant].ID, dueTime: ruled.sendTime}
 				byLikeness[like] = latest
 				groups = append(groups, latest)
@@ -147,7 +146,7 @@ func (p *stepPlanner) group(ctx context.Context, j *judgement) ([]*group, error)
 		}
 		latest.ordinals = append(latest.ordinals, ordinal)
 	}
-	p.warn("a step's template failed", failed, failure)
+	p.warn("template", failed, failure)
 	return groups, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/storage"
@@ -15,7 +16,7 @@ const (
 	batchWithin = handover / 2
 
 	// maxBatch bounds what is posted of a batch at once, in bytes, but for one message that is longer by itself.
-	maxBatch = 4 << 20
+	maxBatch = 2 << 20
 )
 
 var (
@@ -109,4 +110,37 @@ func readSingles(recipients []storage.Recipient, answer engagelab.BatchResponse,
 		}
 	}
 	return results, nil
+}
+
+// singlesOf returns what EngageLab calls a step's single messages to the given ordinals, which ascend, as far as it took them.
+func (s *Service) singlesOf(ctx context.Context, push int64, step int, ordinals []uint32) (map[uint32]string, error) {
+	taken := make(map[uint32]string)
+	for len(ordinals) > 0 {
+		first := ordinals[0]
+		n, _ := slices.BinarySearch(ordinals, first+storage.MaxPage)
+		latest, err := s.lastMessages(ctx, push, step+1, first, ordinals[n-1])
+		if err != nil {
+			return nil, err
+		}
+		before, err := s.lastMessages(ctx, push, step, first, ordinals[n-1]) // who did not get the step has the same in both
+		if err != nil {
+			return nil, err
+		}
+		for _, ordinal := range ordinals[:n] {
+			if id := latest[ordinal]; id != "" && id != before[ordinal] {
+				taken[ordinal] = id
+			}
+		}
+		ordinals = ordinals[n:]
+	}
+	return taken, nil
+}
+
+func (s *Service) lastMessages(ctx context.Context, push int64, step int, first, last uint32) (map[uint32]string, error) {
+	messages, err := s.Store.LastMessages(ctx, push, step, first, int(last-first)+1)
+	byOrdinal := make(map[uint32]string, len(messages))
+	for _, message := range messages {
+		byOrdinal[message.Ordinal] = message.UpstreamID
+	}
+	return byOrdinal, err
 }

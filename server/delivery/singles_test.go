@@ -290,11 +290,11 @@ func TestTheRestOfABatchWithALostAnswerCanBeStopped(t *testing.T) {
 func TestABatchOfLongMessages(t *testing.T) {
 	h := newHouse(t)
 	h.createPolicy(personal())
-	push, first := h.push(12, map[string]any{"extra": strings.Repeat("x", 900<<10)})
+	push, first := h.push(5, map[string]any{"extra": strings.Repeat("x", 600<<10)})
 	h.pass(3 * time.Hour)
 	h.settled(push)
-	require.Equal(t, []int{4, 4, 4}, h.engageLab.batches)
-	require.Len(t, h.once(first), 12)
+	require.Equal(t, []int{3, 2}, h.engageLab.batches)
+	require.Len(t, h.once(first), 5)
 }
 
 // The store may fail when the results are known: the batch is repeated, and EngageLab recognises it.
@@ -320,6 +320,29 @@ func (f *failing) FinishDispatch(ctx context.Context, result storage.DispatchRes
 		return storage.Push{}, errBroken
 	}
 	return f.Store.FinishDispatch(ctx, result)
+}
+
+// A withdrawal takes back every message of a batch that EngageLab took, also if there was more to come.
+func TestWithdrawTakesBackABatch(t *testing.T) {
+	h, push, first := due(t, 4)
+	h.engageLab.hook(func(s sending) error {
+		if s.ids[0] == "r2" {
+			return errBusy
+		}
+		return nil
+	}, nil)
+	h.start()
+	require.Eventually(t, func() bool { return h.history(push, "r3").Dispatches[1].UpstreamID != "" }, patience, time.Millisecond)
+	withdrawn, err := h.service.WithdrawPush(t.Context(), app, push.ID)
+	require.NoError(t, err)
+	require.Equal(t, storage.PushWithdrawn, withdrawn.State)
+	want := []string{first.upstream}
+	for _, s := range h.engageLab.sendings[1:] {
+		want = append(want, s.upstream)
+	}
+	require.Len(t, want, 4)
+	require.ElementsMatch(t, want, h.engageLab.withdrawn)
+	h.settled(push)
 }
 
 func TestTemporaryRefusalsOfATarget(t *testing.T) {

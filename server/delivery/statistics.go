@@ -45,7 +45,7 @@ type round struct {
 	*Service
 	*reconciliation
 	calls int
-	asked bool // about recipients; a round does that once at least, however many calls it took to find out whom to ask about
+	asked bool                // about recipients; a round does that once at least, however many calls it took to find out whom to ask about
 	page  []storage.Recipient // read last, as they were then
 }
 
@@ -304,7 +304,7 @@ func (r *round) askAboutSingles(ctx context.Context, d storage.Dispatch) (progre
 		if some, from, more, err = r.recipients(ctx, d, from); err != nil {
 			return unfinished, err
 		}
-		singles, err := r.singlesOf(ctx, d.Step, r.open(some))
+		singles, err := r.messagesTo(ctx, d.Step, r.open(some))
 		if err != nil {
 			return unfinished, err
 		}
@@ -332,36 +332,19 @@ type single struct {
 	upstreamID string
 }
 
-// singlesOf finds the messages of a step to the recipients, as far as EngageLab took them.
-func (r *round) singlesOf(ctx context.Context, step int, recipients []storage.Recipient) ([]single, error) {
-	if len(recipients) == 0 {
-		return nil, nil
-	}
-	first, last := recipients[0].Ordinal, recipients[len(recipients)-1].Ordinal
-	latest, err := r.lastMessages(ctx, step+1, first, last)
-	if err != nil {
-		return nil, err
-	}
-	before, err := r.lastMessages(ctx, step, first, last) // who did not get the step has the same message in both
+// messagesTo finds the messages of a step's batch to the recipients.
+func (r *round) messagesTo(ctx context.Context, step int, recipients []storage.Recipient) ([]single, error) {
+	taken, err := r.singlesOf(ctx, r.push.ID, step, ordinals(recipients))
 	if err != nil {
 		return nil, err
 	}
 	var singles []single
 	for _, recipient := range recipients {
-		if id := latest[recipient.Ordinal]; id != "" && id != before[recipient.Ordinal] {
+		if id := taken[recipient.Ordinal]; id != "" {
 			singles = append(singles, single{recipient, id})
 		}
 	}
 	return singles, nil
-}
-
-func (r *round) lastMessages(ctx context.Context, step int, first, last uint32) (map[uint32]string, error) {
-	messages, err := r.Store.LastMessages(ctx, r.push.ID, step, first, int(last-first)+1)
-	byOrdinal := make(map[uint32]string, len(messages))
-	for _, message := range messages {
-		byOrdinal[message.Ordinal] = message.UpstreamID
-	}
-	return byOrdinal, err
 }
 
 func (r *round) askSingles(ctx context.Context, step int, group []single) (known bool, err error) {

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -21,7 +22,7 @@ const (
 // WithdrawPush cancels what is still to come of a push, then asks EngageLab to take back what it has sent. While EngageLab
 // can't be reached, or may be about to take another dispatch, the push stays Withdrawing, and the call may be repeated. If EngageLab
 // refuses for good, for example because a message is older than a day, the push is withdrawn as far as Susul goes, and
-// *RefusedError says what EngageLab said. Single messages of batches, which may be a million, are not taken back. A push that is withdrawn already, or was never sent, gets storage.ErrConflict.
+// *RefusedError says what EngageLab said. A push that is withdrawn already, or was never sent, gets storage.ErrConflict.
 func (s *Service) WithdrawPush(ctx context.Context, app string, id int64) (storage.Push, error) {
 	push, err := s.Store.WithdrawPush(ctx, app, id)
 	if err != nil {
@@ -44,7 +45,7 @@ func (s *Service) WithdrawPush(ctx context.Context, app string, id int64) (stora
 	return push, outcome
 }
 
-// withdrawSent asks EngageLab to take back each dispatch that it took, and reports whether others are on their way. The
+// withdrawSent asks EngageLab to take back each message that it took, and reports whether others are on their way. The
 // error is EngageLab's refusal, if it took none back, or says why the call should be repeated.
 func (s *Service) withdrawSent(ctx context.Context, push storage.Push) (open bool, err error) {
 	var refused error
@@ -57,7 +58,11 @@ func (s *Service) withdrawSent(ctx context.Context, push storage.Push) (open boo
 		open = open || slices.ContainsFunc(dispatches, func(d storage.Dispatch) bool {
 			return d.State == storage.DispatchClaimed || d.State == storage.DispatchSending
 		})
-		for _, outcome := range s.withdrawDispatches(ctx, push.App, slices.Clone(dispatches)) {
+		messages, err := s.messagesOf(ctx, dispatches)
+		if err != nil {
+			return open, err
+		}
+		for _, outcome := range s.withdrawMessages(ctx, push.App, messages) {
 			switch {
 			case outcome == nil:
 				taken++
@@ -78,17 +83,31 @@ func (s *Service) withdrawSent(ctx context.Context, push storage.Push) (open boo
 	return open, fromEngageLab(refused)
 }
 
-// withdrawDispatches returns EngageLab's answers for those of the dispatches that were sent. A batch has no id of its own.
-func (s *Service) withdrawDispatches(ctx context.Context, app string, dispatches []storage.Dispatch) []error {
-	sent := slices.DeleteFunc(dispatches, func(d storage.Dispatch) bool {
-		return d.State != storage.DispatchSent || d.UpstreamID == ""
-	})
-	outcomes := make([]error, len(sent))
+// messagesOf returns what EngageLab calls the messages of the dispatches, as far as it took them.
+func (s *Service) messagesOf(ctx context.Context, dispatches []storage.Dispatch) (upstreamIDs []string, err error) {
+	for _, d := range dispatches {
+		switch {
+		case d.UpstreamID != "":
+			upstreamIDs = append(upstreamIDs, d.UpstreamID)
+		case d.Step > 0: // it was not taken, or is a batch
+			singles, err := s.singlesOf(ctx, d.PushID, d.Step, d.Recipients)
+			if err != nil {
+				return nil, err
+			}
+			upstreamIDs = slices.AppendSeq(upstreamIDs, maps.Values(singles))
+		}
+	}
+	return upstreamIDs, nil
+}
+
+// withdrawMessages returns EngageLab's answers.
+func (s *Service) withdrawMessages(ctx context.Context, app string, upstreamIDs []string) []error {
+	outcomes := make([]error, len(upstreamIDs))
 	var group errgroup.Group
 	group.SetLimit(withdrawals)
-	for i, dispatch := range sent {
+	for i, id := range upstreamIDs {
 		group.Go(func() error {
-			_, outcomes[i] = s.Apps[app].Sender.Withdraw(ctx, dispatch.UpstreamID)
+			_, outcomes[i] = s.Apps[app].Sender.Withdraw(ctx, id)
 			return nil
 		})
 	}

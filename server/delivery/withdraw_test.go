@@ -83,13 +83,3 @@ func TestADispatchThatCrossesTheWithdrawalIsTakenBack(t *testing.T) {
 	h.stop() // waits for what follows the dispatch
 	require.Equal(t, []string{h.next().upstream}, h.engageLab.withdrawn)
 }
-
-// A batch has no id that EngageLab could take back.
-func TestWithdrawalOfABatch(t *testing.T) {
-	h, push, first := due(t, 4)
-	h.start()
-	h.settled(push)
-	_, err := h.service.WithdrawPush(t.Context(), app, push.ID)
-	require.NoError(t, err)
-	require.Equal(t, []string{first.upstream}, h.engageLab.withdrawn)
-}

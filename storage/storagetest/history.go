@@ -37,6 +37,7 @@ var historyCases = []testCase{
 			all[i].Recipients = nil
 		}
 		w.Equal(all[:2], h.Dispatches)
+		w.Equal([]time.Time{p.CreateTime, planned}, []time.Time{h.Dispatches[0].PlanTime, h.Dispatches[1].PlanTime})
 		w.Equal("a", h.Dispatches[1].Variant)
 		w.True(h.Dispatches[1].PlainContent)
 		w.Equal(up(p.ID), h.Dispatches[1].Override)

@@ -1,10 +1,9 @@
-package main
+package rig
 
 import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,13 +22,15 @@ import (
 	susulv1 "susul.dev/susul/gen/susul/v1"
 )
 
-// The one app.
+// The one app, and who signs its callbacks.
 const (
-	appKey         = "1f2e3d4c5b6a798081726354"
-	masterSecret   = "bench-master-secret"
-	callbackUser   = "bench"
-	callbackSecret = "bench-callback-secret"
-	callbackPath   = "/v1/apps/" + appKey + "/callbacks"
+	AppKey         = "1f2e3d4c5b6a798081726354"
+	CallbackUser   = "bench"
+	CallbackSecret = "bench-callback-secret"
+	CallbackPath   = "/v1/apps/" + AppKey + "/callbacks"
+
+	masterSecret = "bench-master-secret"
+	adminToken   = "bench-administrator-token"
 )
 
 const (
@@ -39,24 +40,25 @@ const (
 	maxLogLine = 1 << 20
 )
 
-// home is where the lives of a server find what the earlier ones left.
-type home struct {
-	binary, dir, config string
+// Home is where the lives of a server find what the earlier ones left.
+type Home struct {
+	Dir            string // everything that it keeps
+	binary, config string
 }
 
-// newHome makes a folder with a configuration for a server that reports to nobody but the stand-in EngageLab.
-func newHome(binary, parent, labURL string) (h home, err error) {
-	if h.dir, err = os.MkdirTemp(parent, "case-"); err != nil {
+// NewHome makes a folder with a configuration for a server that reports to nobody but the stand-in EngageLab.
+func NewHome(binary, parent, labURL string) (h Home, err error) {
+	if h.Dir, err = os.MkdirTemp(parent, "case-"); err != nil {
 		return h, err
 	}
-	h.binary, h.config = binary, filepath.Join(h.dir, "susul.yaml")
+	h.binary, h.config = binary, filepath.Join(h.Dir, "susul.yaml")
 	local := map[string]any{"listen": "127.0.0.1:0"}
 	text, err := json.Marshal(map[string]any{
 		"data_dir": h.data(), "grpc": local, "http": local, "ops": local,
-		"log": map[string]any{"format": "json"},
+		"log": map[string]any{"format": "json"}, "admin": map[string]any{"tokens": []string{adminToken}},
 		"apps": []any{map[string]any{
-			"app_key": appKey, "master_secret": masterSecret, "base_url": labURL, "requests_per_second": 1e6,
-			"callback": map[string]any{"username": callbackUser, "secret": callbackSecret},
+			"app_key": AppKey, "master_secret": masterSecret, "base_url": labURL, "requests_per_second": 1e6,
+			"callback": map[string]any{"username": CallbackUser, "secret": CallbackSecret},
 		}},
 	})
 	if err != nil {
@@ -65,10 +67,10 @@ func newHome(binary, parent, labURL string) (h home, err error) {
 	return h, os.WriteFile(h.config, text, 0o600)
 }
 
-func (h home) data() string { return filepath.Join(h.dir, "data") }
+func (h Home) data() string { return filepath.Join(h.Dir, "data") }
 
-// size returns how many bytes the stopped server's data takes, without the embedded etcd's.
-func (h home) size() (bytes int64, err error) {
+// Size returns how many bytes the stopped server's data takes, without the embedded etcd's.
+func (h Home) Size() (bytes int64, err error) {
 	err = filepath.WalkDir(h.data(), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -88,19 +90,30 @@ func (h home) size() (bytes int64, err error) {
 	return bytes, err
 }
 
-// susul is a running server.
-type susul struct {
-	process
-	http      string // where it listens
-	pushes    susulv1.PushServiceClient
-	callbacks susulv1.CallbackServiceClient
+// Susul is a running server, and an administrator's clients of it.
+type Susul struct {
+	Process
+	HTTP      string // where it listens
+	Pushes    susulv1.PushServiceClient
+	Callbacks susulv1.CallbackServiceClient
+	Policies  susulv1.ResendPolicyServiceClient
+	Devices   susulv1.DeviceServiceClient
 	conn      *grpc.ClientConn
 }
 
+// Live starts a server, does something with it and stops it.
+func (h Home) Live(ctx context.Context, do func(*Susul) error) error {
+	s, err := h.start(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(s), s.stop())
+}
+
 // start starts a server and waits until it is ready.
-func (h home) start(ctx context.Context) (*susul, error) {
-	s := &susul{process: process{cmd: exec.CommandContext(ctx, h.binary, "serve", "--config", h.config)}} //nolint:gosec // our own binary
-	lines, err := s.launch(filepath.Join(h.dir, "log"))
+func (h Home) start(ctx context.Context) (*Susul, error) {
+	s := &Susul{Process: Process{cmd: exec.CommandContext(ctx, h.binary, "serve", "--config", h.config)}} //nolint:gosec // our own binary
+	lines, err := s.Launch(filepath.Join(h.Dir, "log"))
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +124,7 @@ func (h home) start(ctx context.Context) (*susul, error) {
 }
 
 // connect finds out where the server listens, and waits until it leads.
-func (s *susul) connect(ctx context.Context, lines <-chan []byte) error {
+func (s *Susul) connect(ctx context.Context, lines <-chan []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	var at struct{ Msg, GRPC, HTTP string }
@@ -127,58 +140,74 @@ func (s *susul) connect(ctx context.Context, lines <-chan []byte) error {
 		}
 	}
 	var err error
-	s.http = at.HTTP
+	s.HTTP = at.HTTP
 	s.conn, err = grpc.NewClient(at.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithPerRPCCredentials(credentials{}))
 	if err != nil {
 		return err
 	}
-	s.pushes, s.callbacks = susulv1.NewPushServiceClient(s.conn), susulv1.NewCallbackServiceClient(s.conn)
-	return poll(ctx, func() (bool, error) {
-		_, err := s.pushes.ListPushes(ctx, &susulv1.ListPushesRequest{Parent: "apps/" + appKey, PageSize: 1})
+	s.Pushes, s.Callbacks = susulv1.NewPushServiceClient(s.conn), susulv1.NewCallbackServiceClient(s.conn)
+	s.Policies, s.Devices = susulv1.NewResendPolicyServiceClient(s.conn), susulv1.NewDeviceServiceClient(s.conn)
+	return Poll(ctx, func() (bool, error) {
+		_, err := s.Pushes.ListPushes(ctx, &susulv1.ListPushesRequest{Parent: "apps/" + AppKey, PageSize: 1})
 		return err == nil, nil
 	})
 }
 
-// poll asks again and again until the answer is yes.
-func poll(ctx context.Context, done func() (bool, error)) error {
+// Poll asks again and again until the answer is yes.
+func Poll(ctx context.Context, done func() (bool, error)) error {
 	for {
 		if ok, err := done(); ok || err != nil {
 			return err
 		}
-		if err := rest(ctx, 50*time.Millisecond); err != nil {
+		if err := Rest(ctx, 50*time.Millisecond); err != nil {
 			return err
 		}
 	}
 }
 
+// Rest waits, or until ctx ends.
+func Rest(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // stop ends the server in good order, so that its data is in one file.
-func (s *susul) stop() error {
+func (s *Susul) stop() error {
 	if s.conn != nil {
 		_ = s.conn.Close() // nothing is under way on it
 	}
-	return s.process.stop()
+	return s.Stop()
 }
 
-// credentials are the app's.
+// credentials are the administrator's.
 type credentials struct{}
 
 func (credentials) RequireTransportSecurity() bool { return false }
 
 func (credentials) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	return map[string]string{"authorization": "Basic " + base64.StdEncoding.EncodeToString([]byte(appKey+":"+masterSecret))}, nil
+	return map[string]string{"authorization": "Bearer " + adminToken}, nil
 }
 
-// process is a child whose standard error is kept.
-type process struct {
+// Process is a child whose standard error is kept.
+type Process struct {
 	cmd    *exec.Cmd
 	log    string
 	exited chan struct{}
 	err    error // how it ended; valid once exited is closed
 }
 
-// launch starts the process and hands out the first lines of its log; all of them go to the file.
-func (p *process) launch(log string) (lines <-chan []byte, err error) {
+// NewProcess prepares to run a command.
+func NewProcess(cmd *exec.Cmd) *Process { return &Process{cmd: cmd} }
+
+// Launch starts the process and hands out the first lines of its log; all of them go to the file.
+func (p *Process) Launch(log string) (lines <-chan []byte, err error) {
 	file, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -209,8 +238,8 @@ func (p *process) launch(log string) (lines <-chan []byte, err error) {
 	return first, nil
 }
 
-// stop asks the process to end, and kills it if it does not.
-func (p *process) stop() error {
+// Stop asks the process to end, and kills it if it does not.
+func (p *Process) Stop() error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may be gone
 	select {
 	case <-p.exited:
@@ -225,16 +254,17 @@ func (p *process) stop() error {
 	return nil
 }
 
-// usage is what a process has taken.
-type usage struct {
-	cpu       time.Duration
-	rss, peak int64 // bytes; the peak is since the last call of forgetPeak
+// Usage is what a process has taken.
+type Usage struct {
+	CPU       time.Duration
+	RSS, Peak int64 // bytes; the peak is since the last call of ForgetPeak
 }
 
 // clockTick is the unit of /proc/…/stat on every Linux that Go runs on.
 const clockTick = 10 * time.Millisecond
 
-func (p *process) usage() (u usage, err error) {
+// Usage returns what the process has taken up to now.
+func (p *Process) Usage() (u Usage, err error) {
 	stat, err := os.ReadFile(p.proc("stat"))
 	if err != nil {
 		return u, err
@@ -246,7 +276,7 @@ func (p *process) usage() (u usage, err error) {
 		if err != nil {
 			return u, err
 		}
-		u.cpu += time.Duration(ticks) * clockTick
+		u.CPU += time.Duration(ticks) * clockTick
 	}
 	status, err := os.ReadFile(p.proc("status"))
 	if err != nil {
@@ -255,18 +285,18 @@ func (p *process) usage() (u usage, err error) {
 	for line := range strings.Lines(string(status)) {
 		var kilobytes int64
 		if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kilobytes); n == 1 {
-			u.rss = kilobytes << 10
+			u.RSS = kilobytes << 10
 		}
 		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kilobytes); n == 1 {
-			u.peak = kilobytes << 10
+			u.Peak = kilobytes << 10
 		}
 	}
 	return u, nil
 }
 
-// forgetPeak lets the peak of the resident set begin anew.
-func (p *process) forgetPeak() error { return os.WriteFile(p.proc("clear_refs"), []byte("5"), 0) }
+// ForgetPeak lets the peak of the resident set begin anew.
+func (p *Process) ForgetPeak() error { return os.WriteFile(p.proc("clear_refs"), []byte("5"), 0) }
 
-func (p *process) proc(file string) string {
+func (p *Process) proc(file string) string {
 	return filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), file)
 }
