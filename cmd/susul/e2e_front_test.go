@@ -21,14 +21,14 @@ import (
 const (
 	// slowest is how long an answer to a follow-up takes at most. There are some for all of a leader's senders at once, so that
 	// a step is sent in waves, between which people click.
-	slowest = 3 * time.Second
+	slowest = 2 * time.Second
 
-	// lostShare of the answers to follow-ups get lost: half of them by a broken connection, the others come too late.
-	lostShare = 0.06
+	// lostShare of the answers to follow-ups get lost with their connection, lateShare come too late.
+	lostShare, lateShare = 0.03, 0.015
 
 	// clickShare of those whom a request reaches click, within so long.
 	clickShare  = 0.15
-	clickWithin = 12 * time.Second
+	clickWithin = 10 * time.Second
 
 	// clickPause is the pause between two callbacks.
 	clickPause = 100 * time.Millisecond
@@ -198,8 +198,7 @@ func (f *front) arrive(request sending) (fate trouble) {
 		}
 	}
 	fate.delay = time.Duration(f.random.Int64N(int64(slowest)))
-	fate.lost = f.random.Float64() < lostShare
-	fate.late = fate.lost && f.random.IntN(2) == 0
+	fate.lost, fate.late = f.random.Float64() < lostShare, f.random.Float64() < lateShare
 	return fate
 }
 

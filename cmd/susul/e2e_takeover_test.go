@@ -26,13 +26,13 @@ const (
 
 	// takeoversEnv says in how many steps the leader is killed, if not in defaultTakeovers.
 	takeoversEnv     = "SUSUL_TEST_TAKEOVERS"
-	defaultTakeovers = 3
-	takeoverSteps    = 3 // of a push
+	defaultTakeovers = 2
+	takeoverSteps    = 2 // of a push
 
 	// firstStep and betweenSteps are when the steps are due. The clock is the real one: that of a process which starts
 	// later would lag behind if it ran faster.
 	firstStep    = 6 * time.Second
-	betweenSteps = 10 * time.Second
+	betweenSteps = 8 * time.Second
 
 	// planning is how long it takes to plan a step and to begin with its sending, roughly.
 	planning = 1500 * time.Millisecond
