@@ -37,7 +37,7 @@ func knownStatuses(extra map[string]storage.Milestone, dead deadTokens) map[stri
 	for name, milestone := range extra {
 		statuses[strings.ToLower(name)] = milestone
 	}
-	for name := range dead.byStatus {
+	for name := range dead.byName {
 		if _, known := statuses[name]; !known {
 			statuses[name] = storage.Failed
 		}
@@ -93,7 +93,7 @@ func (s *Service) normalise(row *storage.Callback, now time.Time, last *naming) 
 	}
 	row.Invalidates = ""
 	if row.Milestone == storage.Failed {
-		row.Invalidates = s.dead.reason(row.Status, row.ErrorCode)
+		row.Invalidates = s.dead.reason(row.Status, row.ErrorCode, row.ErrorMessage)
 	}
 }
 

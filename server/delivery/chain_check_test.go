@@ -79,6 +79,10 @@ func (c *chain) checkMessage(s sending, step int, id string, earlier []string) {
 // checkDecision asks whether there was a world, while it was made, in which the reference agrees.
 func (c *chain) checkDecision(d decision) {
 	worlds := c.worlds[d.from : d.last+1]
+	if d.stopped == storage.ReasonSuperseded {
+		require.True(c.rt, slices.ContainsFunc(worlds, func(w world) bool { return c.supersedes(w, d.push, d.step) }), "superseded: %+v", d)
+		return
+	}
 	if d.stopped != "" {
 		require.True(c.rt, slices.ContainsFunc(worlds, func(w world) bool { return c.stops(w, d.push, d.step) == d.stopped }), "%s: %+v", d.stopped, d)
 		return

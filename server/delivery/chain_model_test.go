@@ -61,6 +61,16 @@ func (m model) stops(w world, push int64, step int) storage.Reason {
 	return ""
 }
 
+// supersedes reports whether a step may be left out for a later one that is due.
+func (m model) supersedes(w world, push int64, step int) bool {
+	for later := step + 1; later <= len(m.policy.Steps); later++ {
+		if !w.now.Before(m.firstSent[push].Add(m.policy.Offset(later-1))) && m.stops(w, push, later) == "" {
+			return true
+		}
+	}
+	return false
+}
+
 // passesOver returns the reasons for which a recipient may be passed over in a world; an empty one among them if it may have the
 // step. There are several where it is open what is known. Caps and gaps are not asked.
 func (m model) passesOver(w world, push int64, step int, id string) map[storage.Reason]bool {

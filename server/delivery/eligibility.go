@@ -245,11 +245,26 @@ func (s *Service) decideFollowUp(ctx context.Context, claim storage.Claim, now t
 	if err == nil {
 		var f *followUp
 		if f, err = s.newFollowUp(claim.Push, pinned, claim.Dispatch.Step); err == nil {
+			if claim.Dispatch.DueTime.After(claim.Dispatch.PlanTime) && f.superseded(now) {
+				return verdict{state: storage.DispatchCancelled, reason: storage.ReasonSuperseded}, nil
+			}
 			return f.decide(ctx, claim, now)
 		}
 	}
 	s.Logger.Error("a follow-up can't be decided about", "app", claim.Push.App, "msg_id", claim.Push.ID, "error", err)
 	return verdict{state: storage.DispatchCancelled, reason: storage.ReasonUnusable}, nil
+}
+
+// superseded reports whether a later step is due that nothing stops. A dispatch that was put off until then must not go out: its
+// recipients would get two at once, for example when their quiet hours end.
+func (f *followUp) superseded(now time.Time) bool {
+	for later := f.number + 1; later <= len(f.terms.Steps); later++ {
+		due := f.push.FirstSentTime.Add(f.terms.Offset(later - 1))
+		if !now.Before(due) && f.service.stopReason(f.push, later) == "" {
+			return true
+		}
+	}
+	return false
 }
 
 // decide judges a claim's recipients anew. The clocks of a dispatch's recipients agree, unless a device moved since it was

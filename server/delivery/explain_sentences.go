@@ -186,6 +186,8 @@ func cancelWords(reason storage.Reason) string {
 		return "who had reacted could not be found out in time"
 	case storage.ReasonNobodyLeft:
 		return "nobody was left to send it to"
+	case storage.ReasonSuperseded:
+		return "a later step was due when it could have gone out"
 	case storage.ReasonPolicyDeleted:
 		return "the resend policy was deleted"
 	case storage.ReasonWithdrawn:

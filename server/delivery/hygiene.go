@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/storage"
@@ -22,20 +23,28 @@ const (
 	deletePage = 100
 )
 
-// deadTokens says which failures mean that a device's token is dead, and why. A status says more than a code.
+// deadTokens says which failures mean that a device's token is dead, and why. A status says more than a code, and that more than
+// what stands in a message.
 type deadTokens struct {
-	byStatus map[string]string
-	byCode   map[int]string
+	byName map[string]string
+	byCode map[int]string
 }
 
-// knownDeadTokens is the table of EngageLab's words for dead tokens: statuses, lower-cased, and error codes, in decimal.
-// Configuration adds to it; an empty reason takes an entry away.
+// knownDeadTokens is the table of what tells of dead tokens: statuses and words of error messages, lower-cased, and error codes, in
+// decimal. EngageLab documents no codes; it hands on what APNs and FCM say. Configuration adds to the table; an empty reason takes
+// an entry away.
 func knownDeadTokens(extra map[string]string) deadTokens {
-	reasons := map[string]string{"target_invalid": "INVALID_TARGET"}
+	reasons := map[string]string{
+		"target_invalid":         "INVALID_TARGET",
+		"unregistered":           "UNREGISTERED", // APNs, FCM
+		"notregistered":          "UNREGISTERED", // FCM, in its earlier protocol
+		"baddevicetoken":         "BAD_TOKEN",    // APNs
+		"devicetokennotfortopic": "BAD_TOKEN",    // APNs
+	}
 	for name, reason := range extra {
 		reasons[strings.ToLower(strings.TrimSpace(name))] = reason
 	}
-	table := deadTokens{byStatus: make(map[string]string), byCode: make(map[int]string)}
+	table := deadTokens{byName: make(map[string]string), byCode: make(map[int]string)}
 	for name, reason := range reasons {
 		if reason == "" {
 			continue
@@ -43,18 +52,26 @@ func knownDeadTokens(extra map[string]string) deadTokens {
 		if code, err := strconv.Atoi(name); err == nil {
 			table.byCode[code] = reason
 		} else {
-			table.byStatus[name] = reason
+			table.byName[name] = reason
 		}
 	}
 	return table
 }
 
 // reason returns why a failure means that the token is dead; empty if it does not.
-func (t deadTokens) reason(status string, code int) string {
-	if reason := t.byStatus[status]; reason != "" || code == 0 {
+func (t deadTokens) reason(status string, code int, message string) string {
+	if reason := t.byName[status]; reason != "" {
 		return reason
 	}
-	return t.byCode[code]
+	if reason := t.byCode[code]; reason != "" && code != 0 {
+		return reason
+	}
+	for word := range strings.FieldsFuncSeq(message, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+		if reason := t.byName[strings.ToLower(word)]; reason != "" {
+			return reason
+		}
+	}
+	return ""
 }
 
 // invalidAmong returns the places of those whose devices are invalid, ascending.

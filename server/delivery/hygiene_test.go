@@ -71,6 +71,34 @@ func TestWhatMeansADeadToken(t *testing.T) {
 	}
 }
 
+// EngageLab hands on what APNs and FCM say in the failure's message.
+func TestWordsOfMessagesMeanADeadToken(t *testing.T) {
+	for name, c := range map[string]struct {
+		extra         map[string]string
+		message, want string
+	}{
+		"FCM":               {nil, "Requested entity was not found. (UNREGISTERED)", "UNREGISTERED"},
+		"APNs":              {nil, `{"reason":"BadDeviceToken"}`, "BAD_TOKEN"},
+		"part of a word":    {nil, "preregistered_unregistered", ""},
+		"another failure":   {nil, "quota exceeded", ""},
+		"a configured word": {map[string]string{"gone": "GONE"}, "it is gone", "GONE"},
+		"a word taken away": {map[string]string{"Unregistered": ""}, "Unregistered", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			h.stop()
+			h.dead = c.extra
+			h.start()
+			_, first := h.push(1, nil)
+			_, err := h.service.RecordCallbacks(t.Context(), app, []storage.Callback{{
+				UpstreamID: first.upstream, RegistrationID: "r0", Status: "sent_failed", ErrorMessage: c.message, Time: h.clock.Now(),
+			}})
+			require.NoError(t, err)
+			require.Equal(t, c.want, h.invalid()["r0"])
+		})
+	}
+}
+
 // buried is a house in which the tokens of the given people are dead. Nothing of what told so is left in its ways.
 func buried(t *testing.T, n int, dead ...string) *house {
 	t.Helper()

@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -59,6 +60,37 @@ func TestQuietHoursDefer(t *testing.T) {
 			h.clock.Advance(c.took)
 			require.Equal(t, []string{"r0"}, h.next().ids)
 			require.Equal(t, map[storage.DispatchState]int{storage.DispatchSent: 1}, h.settled(push).Steps[1].Dispatches)
+		})
+	}
+}
+
+// Of the steps that come due in a night, only the last goes out in the morning.
+func TestOfOneNightsStepsTheLastGoesOut(t *testing.T) {
+	for name, stopped := range map[string]bool{"both go on": false, "the later one is paused": true} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t)
+			p := quiet("22:00", "07:00")
+			p.Steps = news().Steps
+			p = h.createPolicy(p)
+			h.at(in(t, "UTC", "2026-03-10 23:00"))
+			push, _ := h.push(1, nil)
+			h.settled(push)
+			h.pass(3 * time.Hour)
+			h.pass(2 * time.Hour)
+			want := 2
+			if stopped {
+				want = 1
+				_, err := h.policies.Update(t.Context(), 0, p.ID, func(p policy.Policy) (policy.Policy, error) {
+					p.Steps[1].Paused = true
+					return p, nil
+				})
+				require.NoError(t, err)
+			}
+			h.clock.Advance(6 * time.Hour)
+			require.Equal(t, fmt.Sprintf("%d-%d-0", push.ID, want), h.next().cid)
+			report := h.settled(push)
+			require.Equal(t, map[storage.DispatchState]int{storage.DispatchSent: 1}, report.Steps[want].Dispatches)
+			require.Equal(t, map[storage.DispatchState]int{storage.DispatchCancelled: 1}, report.Steps[3-want].Dispatches)
 		})
 	}
 }

@@ -2,7 +2,6 @@ package delivery_test
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,15 +40,14 @@ func (h *house) measuring(n int, heldOut func(id string) bool) (push storage.Pus
 }
 
 // clicks lets recipients click with a rate, or with another if they are held out.
-func (h *house) clicks(first sending, held map[string]bool, random *rand.Rand, followedUp, heldOut float64) {
+func (h *house) clicks(first sending, held map[string]bool, followedUp, heldOut float64) {
 	h.t.Helper()
 	var clicked []string
+	rates, due := map[bool]float64{false: followedUp, true: heldOut}, map[bool]float64{}
 	for _, id := range first.ids {
-		rate := followedUp
-		if held[id] {
-			rate = heldOut
-		}
-		if random.Float64() < rate {
+		group := held[id]
+		if due[group] += rates[group]; due[group] >= 1 {
+			due[group]--
 			clicked = append(clicked, id)
 		}
 	}
@@ -93,7 +91,7 @@ func TestAStepThatDoesHarmPausesItself(t *testing.T) {
 			}
 			p = h.createPolicy(p)
 			_, first, held := h.measuring(1000, func(id string) bool { return p.Held(id) || p.StepHeld(1, id) })
-			h.clicks(first, held, rand.New(rand.NewPCG(1, 2)), c.followedUp, c.heldOut)
+			h.clicks(first, held, c.followedUp, c.heldOut)
 
 			h.measure(time.Hour - time.Second)
 			require.False(t, h.live(p.ID).Steps[0].Paused, "its click window has not ended")
@@ -128,9 +126,8 @@ func ownHoldout(p *policy.Policy) { p.HoldoutPermille, p.Steps[0].HoldoutPermill
 func TestAResumedStepIsMeasuredAnew(t *testing.T) {
 	h := newHouse(t)
 	p := h.createPolicy(measured())
-	random := rand.New(rand.NewPCG(3, 4))
 	_, first, held := h.measuring(1000, p.Held)
-	h.clicks(first, held, random, 0, 0.2)
+	h.clicks(first, held, 0, 0.2)
 	h.measure(time.Hour)
 	require.True(t, h.live(p.ID).Steps[0].Paused)
 
@@ -144,7 +141,7 @@ func TestAResumedStepIsMeasuredAnew(t *testing.T) {
 	require.NoError(t, err)
 	h.engageLab.drain()
 	_, first, held = h.measuring(1000, p.Held)
-	h.clicks(first, held, random, 0.1, 0.1)
+	h.clicks(first, held, 0.1, 0.1)
 	h.measure(time.Hour)
 	require.False(t, h.live(p.ID).Steps[0].Paused)
 	effects, err := h.service.PolicyEffects(t.Context(), h.live(p.ID))
@@ -207,7 +204,7 @@ func TestAStepIsPausedOnceEtcdIsBack(t *testing.T) {
 			h.start()
 			p := h.createPolicy(measured())
 			_, first, held := h.measuring(1000, p.Held)
-			h.clicks(first, held, rand.New(rand.NewPCG(5, 6)), 0, 0.2)
+			h.clicks(first, held, 0, 0.2)
 			remote.away.Store(true)
 			h.measure(time.Hour)
 			effects, err := h.service.PolicyEffects(t.Context(), p)
@@ -246,7 +243,7 @@ func TestAStepThatChangesMeanwhileIsJudgedAsItIs(t *testing.T) {
 				require.NoError(t, err)
 			}
 			_, first, held := h.measuring(1000, p.Held)
-			h.clicks(first, held, rand.New(rand.NewPCG(7, 8)), 0, 0.2)
+			h.clicks(first, held, 0, 0.2)
 			h.measure(time.Hour)
 			want := p
 			c.change(&want)
@@ -350,7 +347,7 @@ func TestClicksBeforeAStepGoesOutCountForBothSides(t *testing.T) {
 	for _, id := range first.ids {
 		held[id] = p.Held(id)
 	}
-	h.clicks(first, held, rand.New(rand.NewPCG(9, 10)), 0.2, 0.2)
+	h.clicks(first, held, 0.2, 0.2)
 	h.start()
 	report := h.settled(push)
 	clicked := report.Steps[1].PassedOver[storage.ReasonMilestoneReached]

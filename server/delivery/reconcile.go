@@ -27,7 +27,7 @@ func (s *Service) reconcile(ctx context.Context, push storage.Push, step storage
 	}
 	terms := pinned.Policy
 	now := s.Clock.Now()
-	r := &round{Service: s, reconciliation: s.reconciliations.of(push, step.Number, awaited(terms.Trigger), now)}
+	r := &round{Service: s, terms: terms, reconciliation: s.reconciliations.of(push, step.Number, awaited(terms.Trigger), now)}
 	asked, done, err := s.reconciliations.mayAsk(push.App, now), false, errSilent
 	if asked {
 		done, err = r.run(ctx)

@@ -138,7 +138,23 @@ func TestALateCallbackIsARepetition(t *testing.T) {
 	events, err := h.service.ListEvents(t.Context(), storage.EventQuery{App: app, PushID: push.ID, RegistrationID: "r1"})
 	require.NoError(t, err)
 	require.Len(t, events, 1)
-	require.Equal(t, h.clock.Now(), events[0].Time)
+	require.Equal(t, push.FirstSentTime, events[0].Time, "when it was, EngageLab does not tell")
+}
+
+// What is learnt may be old: a device that died since stays invalid.
+func TestWhatIsLearntRevivesNobody(t *testing.T) {
+	h := newHouse(t)
+	h.createPolicy(oneStep())
+	push, first := h.push(3, nil)
+	h.engageLab.saw(first, "displayed", "r1") // which no callback tells
+	h.engageLab.saw(first, "click", "r2")
+	h.clock.Advance(time.Hour)
+	h.callback(first, "target_invalid", "r1")
+	h.pass(2 * time.Hour)
+	require.Equal(t, []string{"r0"}, h.followed(push, 1))
+	recipients, err := h.service.Recipients(t.Context(), app, push.ID, []string{"r1"})
+	require.NoError(t, err)
+	require.True(t, recipients[0].Progress.InAnyStep().Has(storage.Displayed), "it is learnt")
 }
 
 func TestAStepIsHeldUntilTheStatisticsAnswer(t *testing.T) {

@@ -309,18 +309,17 @@ func (s *Service) finish(ctx context.Context, result storage.DispatchResult) (pu
 // afterDispatch tells those who wait for the outcome.
 func (s *Service) afterDispatch(ctx context.Context, claim storage.Claim, result storage.DispatchResult, push storage.Push) {
 	s.outbox[push.App].wake() // for the next try, or for the chunks that waited for this one
-	if result.State == storage.DispatchPending || result.State == storage.DispatchSending {
-		return
-	}
-	wake(s.stepsDue)
-	if claim.Dispatch.Step == 0 && claim.Dispatch.Chunk == 0 {
-		s.waiting.tell(push)
+	if result.State != storage.DispatchPending && result.State != storage.DispatchSending {
+		wake(s.stepsDue)
+		if claim.Dispatch.Step == 0 && claim.Dispatch.Chunk == 0 {
+			s.waiting.tell(push)
+		}
 	}
 	if push.State != storage.PushWithdrawing {
 		return
 	}
 	// The push was withdrawn while this dispatch was on its way.
-	if _, err := s.WithdrawPush(ctx, push.App, push.ID); err != nil {
+	if err := s.goOnWithdrawing(ctx, push); err != nil {
 		s.Logger.Warn("a withdrawal is not complete; it may be repeated", "app", push.App, "msg_id", push.ID, "error", err)
 	}
 }

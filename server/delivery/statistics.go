@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"susul.dev/susul/server/engagelab"
+	"susul.dev/susul/server/policy"
 	"susul.dev/susul/storage"
 )
 
@@ -44,6 +45,7 @@ var (
 type round struct {
 	*Service
 	*reconciliation
+	terms policy.Policy
 	calls int
 	asked bool                // about recipients; a round does that once at least, however many calls it took to find out whom to ask about
 	page  []storage.Recipient // read last, as they were then
@@ -385,7 +387,8 @@ func furthest(t engagelab.Totals) string {
 	}
 }
 
-// learn adds what EngageLab told of a recipient to the rows, as a callback would have told it, if it is new.
+// learn adds what EngageLab told of a recipient to the rows, as a callback would have told it, if it is new. EngageLab does not tell
+// when it happened, only that it was after the step: an earlier time revives no device that has died since.
 func (r *round) learn(rows []storage.Callback, step int, recipient storage.Recipient, told bool, row storage.Callback) []storage.Callback {
 	milestone := r.name(row.Status).milestone
 	switch {
@@ -400,7 +403,10 @@ func (r *round) learn(rows []storage.Callback, step int, recipient storage.Recip
 	default:
 		r.Metrics.reconciled(r.push.App, "not_reached")
 	}
-	row.RegistrationID, row.Time = recipient.RegistrationID, r.Clock.Now()
+	row.RegistrationID, row.Time = recipient.RegistrationID, r.push.FirstSentTime
+	if step > 0 {
+		row.Time = row.Time.Add(r.terms.Offset(step - 1))
+	}
 	return append(rows, row)
 }
 

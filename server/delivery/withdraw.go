@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/storage"
 )
 
@@ -43,6 +44,25 @@ func (s *Service) WithdrawPush(ctx context.Context, app string, id int64) (stora
 		return storage.Push{}, err
 	}
 	return push, outcome
+}
+
+// goOnWithdrawing takes back what a push's last dispatch that was on its way has sent, along with all the rest. While others are on
+// their way it leaves that to them: there may be a million messages, and many dispatches that crossed the withdrawal.
+func (s *Service) goOnWithdrawing(ctx context.Context, push storage.Push) error {
+	report, err := s.Store.Report(ctx, push.App, push.ID)
+	if err != nil {
+		return err
+	}
+	for _, step := range report.Steps {
+		if step.Dispatches[storage.DispatchClaimed]+step.Dispatches[storage.DispatchSending] > 0 {
+			return nil
+		}
+	}
+	_, err = s.WithdrawPush(engagelab.Yielding(ctx), push.App, push.ID)
+	if errors.Is(err, storage.ErrConflict) {
+		return nil // another was the last, too
+	}
+	return err
 }
 
 // withdrawSent asks EngageLab to take back each message that it took, and reports whether others are on their way. The

@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -82,4 +83,80 @@ func TestADispatchThatCrossesTheWithdrawalIsTakenBack(t *testing.T) {
 	h.settled(pushes[0])
 	h.stop() // waits for what follows the dispatch
 	require.Equal(t, []string{h.next().upstream}, h.engageLab.withdrawn)
+}
+
+// reporting is a store that says when a report was made.
+type reporting struct {
+	storage.Store
+	made chan struct{}
+}
+
+func (r reporting) Report(ctx context.Context, app string, id int64) (storage.Report, error) {
+	report, err := r.Store.Report(ctx, app, id)
+	r.made <- struct{}{}
+	return report, err
+}
+
+// Many dispatches may be on their way while a push is withdrawn. The last of them takes back what they sent, not each of them.
+func TestManyDispatchesThatCrossTheWithdrawal(t *testing.T) {
+	h := newHouse(t)
+	h.stop()
+	plain, made := h.store, make(chan struct{}, 100)
+	h.store = reporting{plain, made}
+	h.start()
+	defer func() { h.store = plain }()
+	reached := make(chan sending, 2)
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	h.engageLab.hook(nil, func(s sending) error {
+		if s.ids[0] != "r0" {
+			reached <- s
+			<-release
+		}
+		return nil
+	})
+	push, first := h.push(3000, nil)
+	<-reached
+	<-reached
+	_, err := h.service.WithdrawPush(t.Context(), app, push.ID)
+	require.NoError(t, err)
+	require.Equal(t, []string{first.upstream}, h.engageLab.withdrawn)
+	for range 2 {
+		release <- struct{}{}
+		select {
+		case <-made:
+		case <-time.After(patience):
+			require.Fail(t, "a dispatch ended, and nobody asked whether it was the last")
+		}
+	}
+	h.stop()
+	require.Len(t, h.engageLab.withdrawn, 1+3)
+	got, err := h.service.GetPush(t.Context(), app, push.ID)
+	require.NoError(t, err)
+	require.Equal(t, storage.PushWithdrawn, got.State)
+}
+
+// What EngageLab does not take of a push that was withdrawn meanwhile is not tried again: then the withdrawal is complete.
+func TestADispatchThatIsNotTakenCompletesTheWithdrawal(t *testing.T) {
+	h := newHouse(t)
+	reached, release := make(chan struct{}), make(chan struct{})
+	h.engageLab.hook(func(s sending) error {
+		if s.ids[0] == "r0" {
+			return nil
+		}
+		close(reached)
+		<-release
+		return errBusy
+	}, nil)
+	push, first := h.push(1001, nil)
+	<-reached
+	_, err := h.service.WithdrawPush(t.Context(), app, push.ID)
+	require.NoError(t, err)
+	close(release)
+	h.settled(push)
+	h.stop()
+	require.Equal(t, []string{first.upstream, first.upstream}, h.engageLab.withdrawn)
+	got, err := h.service.GetPush(t.Context(), app, push.ID)
+	require.NoError(t, err)
+	require.Equal(t, storage.PushWithdrawn, got.State)
 }

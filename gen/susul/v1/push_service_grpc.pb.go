@@ -42,10 +42,9 @@ type PushServiceClient interface {
 	// ValidatePush lets EngageLab check a push. Nothing is stored or sent.
 	ValidatePush(ctx context.Context, in *ValidatePushRequest, opts ...grpc.CallOption) (*ValidatePushResponse, error)
 	// WithdrawPush cancels what is still to come of a push, follow-ups included, and asks EngageLab to take back what
-	// devices have not received, but for follow-ups that went out as single messages, since each recipient's text is another. It may
-	// be repeated while the push is WITHDRAWING; a push that is withdrawn already gets WRONG_STATE. If EngageLab refuses
-	// (ENGAGELAB_REFUSED), for example because a message is older than a day, the push is withdrawn all the same as far as Susul goes:
-	// nothing more is sent.
+	// devices have not received. It may be repeated while the push is WITHDRAWING; a push that is withdrawn already gets
+	// WRONG_STATE. If EngageLab refuses (ENGAGELAB_REFUSED), for example because a message is older than a day, the push is
+	// withdrawn all the same as far as Susul goes: nothing more is sent.
 	WithdrawPush(ctx context.Context, in *WithdrawPushRequest, opts ...grpc.CallOption) (*WithdrawPushResponse, error)
 	// GetPush returns one push.
 	GetPush(ctx context.Context, in *GetPushRequest, opts ...grpc.CallOption) (*GetPushResponse, error)
@@ -127,10 +126,9 @@ type PushServiceServer interface {
 	// ValidatePush lets EngageLab check a push. Nothing is stored or sent.
 	ValidatePush(context.Context, *ValidatePushRequest) (*ValidatePushResponse, error)
 	// WithdrawPush cancels what is still to come of a push, follow-ups included, and asks EngageLab to take back what
-	// devices have not received, but for follow-ups that went out as single messages, since each recipient's text is another. It may
-	// be repeated while the push is WITHDRAWING; a push that is withdrawn already gets WRONG_STATE. If EngageLab refuses
-	// (ENGAGELAB_REFUSED), for example because a message is older than a day, the push is withdrawn all the same as far as Susul goes:
-	// nothing more is sent.
+	// devices have not received. It may be repeated while the push is WITHDRAWING; a push that is withdrawn already gets
+	// WRONG_STATE. If EngageLab refuses (ENGAGELAB_REFUSED), for example because a message is older than a day, the push is
+	// withdrawn all the same as far as Susul goes: nothing more is sent.
 	WithdrawPush(context.Context, *WithdrawPushRequest) (*WithdrawPushResponse, error)
 	// GetPush returns one push.
 	GetPush(context.Context, *GetPushRequest) (*GetPushResponse, error)

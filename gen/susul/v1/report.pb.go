@@ -189,7 +189,7 @@ type StepReport struct {
 	// Recipients who were passed over, by reason; ResendPolicy lists those of follow-ups. Of the first sending: INVALID_DEVICE.
 	PassedOver map[string]int64 `protobuf:"bytes,5,rep,name=passed_over,json=passedOver,proto3" json:"passed_over,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// Why it was cancelled, if it was: POLICY_PAUSED, POLICY_DELETED, STEP_PAUSED, FOLLOW_UPS_STOPPED (the app's kill switch),
-	// UNKNOWN_PROGRESS, WITHDRAWN, REJECTED, EXPIRED, UNANSWERED, UNKNOWN_APP, UNUSABLE, NOBODY_LEFT.
+	// UNKNOWN_PROGRESS, WITHDRAWN, REJECTED, EXPIRED, UNANSWERED, UNKNOWN_APP, UNUSABLE.
 	CancelReason string `protobuf:"bytes,6,opt,name=cancel_reason,json=cancelReason,proto3" json:"cancel_reason,omitempty"`
 	// The step's requests to EngageLab, by state: BLOCKED, PENDING, CLAIMED, SENDING, SENT, REFUSED, UNANSWERED
 	// (whether EngageLab took it was never learnt), EXPIRED, CANCELLED, SKIPPED.
