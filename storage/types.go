@@ -124,7 +124,7 @@ const (
 	ReasonFollowUpsStopped Reason = "FOLLOW_UPS_STOPPED" // the app's kill switch
 	ReasonUnknownProgress  Reason = "UNKNOWN_PROGRESS"   // who reacted could not be found out in time
 	ReasonNobodyLeft       Reason = "NOBODY_LEFT"        // all recipients of a skipped dispatch were passed over
-	ReasonSuperseded       Reason = "SUPERSEDED"         // it was put off until a later step was due
+	ReasonSuperseded       Reason = "SUPERSEDED"         // it had not gone out when a later step was due
 	ReasonPolicyDeleted    Reason = "POLICY_DELETED"
 	ReasonWithdrawn        Reason = "WITHDRAWN"
 	ReasonRejected         Reason = "REJECTED"    // EngageLab refused the push

@@ -278,3 +278,16 @@ func TestACapIsStrict(t *testing.T) {
 	}
 	require.Equal(t, 3*people, followUps)
 }
+
+// After an outage two steps may come due at once. Only the later one goes out.
+func TestOfTwoStepsThatAreLateOnlyTheLaterGoesOut(t *testing.T) {
+	h := newHouse(t)
+	h.createPolicy(news())
+	push, first := h.push(2, nil)
+	h.callback(first, "sent", first.ids...)
+	h.pass(6 * time.Hour)
+	report := h.settled(push)
+	require.Equal(t, map[storage.DispatchState]int{storage.DispatchCancelled: 1}, report.Steps[1].Dispatches)
+	require.Equal(t, 2, report.Steps[2].Targets)
+	require.Len(t, h.engageLab.sendings, 2)
+}
