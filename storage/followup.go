@@ -18,12 +18,6 @@ type Queue struct {
 	DueTime time.Time
 }
 
-// Messages are the messages to a device in some time, of all pushes of an app.
-type Messages struct {
-	Count int
-	Last  time.Time // zero if there was none
-}
-
 // ClickCount is how many of some recipients clicked anything of a push.
 type ClickCount struct {
 	Recipients, Clicked int

@@ -85,21 +85,21 @@ type Dispatches interface {
 	// that is not the dispatch's latest, or was finished, gets ErrConflict; so does an upstream id that another
 	// dispatch of the app has.
 	//
-	// Sent stores the upstream id and applies the callbacks held for it, of a batch those of its Singles; as the push's first, it
-	// also unblocks the
-	// step's other dispatches and sets the due times of the steps. Refused appends a Failed event with the status
-	// "refused" for each of its recipients, and, on chunk 0 of step 0, rejects the push: all that is still to come
+	// Sent stores the upstream id and applies the callbacks held for it, of a batch those of its Singles; as the push's first,
+	// it also unblocks the step's other dispatches and sets the due times of the steps. Refused appends a Failed event with
+	// the status "refused" for each of its recipients, and, on chunk 0 of step 0, rejects the push: all that is still to come
 	// is cancelled and the request id is free again. Expired, Cancelled, Skipped and Unanswered on that chunk cancel
 	// the dispatches that it blocks, and the steps, with the same reason; Expired also makes an Active push Expired
 	// and frees its request id. Unanswered on any dispatch cancels the push's open steps: who got it is not known, so
 	// nobody is followed up. Pending for another try becomes Cancelled if the push is no longer Active or the step was
-	// cancelled meanwhile; Sending does not. Of a batch, the Singles that are given are stored whatever the state: who was refused
-	// gets a Failed event, callbacks of the upstream ids are those of their step, and neither is in a later claim.
+	// cancelled meanwhile; Sending does not. Of a batch, the Singles that are given are stored whatever the state: who was
+	// refused gets a Failed event, callbacks of the upstream ids are those of their step, and neither is in a later claim.
 	FinishDispatch(ctx context.Context, result DispatchResult) (Push, error)
 
-	// CountMessages tells, for each of the registration ids, of the messages since a time that EngageLab took, or may have: those
-	// of Sending, Sent and Unanswered dispatches of all pushes of the app, by when they were claimed.
-	CountMessages(ctx context.Context, app string, registrationIDs []string, since time.Time) ([]Messages, error)
+	// CountMessages counts, for each of the registration ids, the messages since a time that EngageLab took, or may have: those
+	// of Sending, Sent and Unanswered dispatches of all pushes of the app, by when they were claimed; of a batch, those that it
+	// took whatever the state.
+	CountMessages(ctx context.Context, app string, registrationIDs []string, since time.Time) ([]int, error)
 
 	// NextDispatchTime returns when the app's next dispatch is due or its lease ends; ok is false when there is
 	// none.

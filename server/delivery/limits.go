@@ -127,7 +127,7 @@ func (j *judgement) countMessages(ctx context.Context, places []int) error {
 			return err
 		}
 		for n, i := range places {
-			if counted[n].Count >= limit.Messages {
+			if counted[n] >= limit.Messages {
 				j.rulings[i].reason = storage.ReasonFrequencyCap
 			}
 		}
@@ -140,7 +140,7 @@ func (j *judgement) countMessages(ctx context.Context, places []int) error {
 		return err
 	}
 	for n, i := range places {
-		if counted[n].Count > 0 && j.rulings[i].reason == "" {
+		if counted[n] > 0 && j.rulings[i].reason == "" {
 			j.rulings[i].reason = storage.ReasonMinimumGap
 		}
 	}

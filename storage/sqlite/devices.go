@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -50,20 +49,18 @@ func (s *Store) SetDevices(ctx context.Context, app string, devices []storage.De
 }
 
 const (
-	listedIDs = `(SELECT value FROM json_each(?))`
-
 	selectDevices = `SELECT registration_id, update_time, time_zone, locale, attributes FROM device
-		WHERE app_id = ? AND registration_id IN ` + listedIDs
+		WHERE app_id = ? AND registration_id IN ` + listed
 
 	invalidColumns = `reason, time, status, error_code, error_message, delete_time`
 
 	selectInvalidity = `SELECT registration_id, ` + invalidColumns + ` FROM invalid_device
-		WHERE app_id = ? AND revive_time IS NULL AND registration_id IN ` + listedIDs
+		WHERE app_id = ? AND revive_time IS NULL AND registration_id IN ` + listed
 
 	selectInvalidIDs = `SELECT registration_id FROM invalid_device
-		WHERE app_id = ? AND revive_time IS NULL AND registration_id IN ` + listedIDs
+		WHERE app_id = ? AND revive_time IS NULL AND registration_id IN ` + listed
 
-	pageOfInvalid = `SELECT i.registration_id, i.reason, i.time, i.status, i.error_code, i.error_message, i.delete_time,
+	pageOfInvalid = `SELECT i.registration_id, ` + invalidColumns + `,
 		d.update_time, COALESCE(d.time_zone, ''), COALESCE(d.locale, ''), d.attributes
 		FROM invalid_device i LEFT JOIN device d ON d.app_id = i.app_id AND d.registration_id = i.registration_id
 		WHERE i.app_id = ? AND i.registration_id > ? AND i.revive_time IS NULL AND (i.delete_time IS NULL OR NOT ?)
@@ -76,19 +73,20 @@ func scanDevice(rows *sql.Rows) (d storage.Device, err error) {
 }
 
 func scanInvalid(rows *sql.Rows) (d storage.Device, err error) {
-	i := &storage.Invalidity{}
-	d.Invalidity = i
-	err = rows.Scan(&d.RegistrationID, &i.Reason, millisTime{&i.Time}, &i.Status, &i.ErrorCode, &i.ErrorMessage,
-		millisTime{&i.DeleteTime})
+	err = rows.Scan(invalidity(&d)...)
 	return d, err
 }
 
 func scanInvalidDevice(rows *sql.Rows) (d storage.Device, err error) {
+	err = rows.Scan(append(invalidity(&d), millisTime{&d.UpdateTime}, &d.TimeZone, &d.Locale, &d.Attributes)...)
+	return d, err
+}
+
+// invalidity is where the registration id and the invalidColumns of a device go.
+func invalidity(d *storage.Device) []any {
 	i := &storage.Invalidity{}
 	d.Invalidity = i
-	err = rows.Scan(&d.RegistrationID, &i.Reason, millisTime{&i.Time}, &i.Status, &i.ErrorCode, &i.ErrorMessage,
-		millisTime{&i.DeleteTime}, millisTime{&d.UpdateTime}, &d.TimeZone, &d.Locale, &d.Attributes)
-	return d, err
+	return []any{&d.RegistrationID, &i.Reason, millisTime{&i.Time}, &i.Status, &i.ErrorCode, &i.ErrorMessage, millisTime{&i.DeleteTime}}
 }
 
 // GetDevices implements storage.Devices.
@@ -128,15 +126,13 @@ func (s *Store) GetDevices(ctx context.Context, app string, registrationIDs []st
 }
 
 // ofIDs runs a query about an app and a list of registration ids.
-func ofIDs[T any](ctx context.Context, q querier, scan func(*sql.Rows) (T, error), query string, app int64, ids []string) ([]T, error) {
+func ofIDs[T any](
+	ctx context.Context, q querier, scan func(*sql.Rows) (T, error), query string, app int64, ids []string,
+) ([]T, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return nil, err
-	}
-	return collect(ctx, q, scan, query, app, string(list))
+	return collect(ctx, q, scan, query, app, list[string](ids))
 }
 
 // DeleteDevice implements storage.Devices.
@@ -211,21 +207,17 @@ func (s *Store) ListInvalidDevices(ctx context.Context, query storage.InvalidQue
 	})
 }
 
-const reviveListed = `UPDATE invalid_device SET revive_time = MAX(?1, time)
-	WHERE app_id = ?2 AND revive_time IS NULL AND registration_id IN (SELECT value FROM json_each(?3)) RETURNING registration_id`
+const reviveListed = `UPDATE invalid_device SET revive_time = MAX(?, time)
+	WHERE app_id = ? AND revive_time IS NULL AND registration_id IN ` + listed + ` RETURNING registration_id`
 
 // ReviveDevices implements storage.Devices.
 func (s *Store) ReviveDevices(ctx context.Context, app string, registrationIDs []string, now time.Time) (int, error) {
-	list, err := json.Marshal(registrationIDs)
-	if err != nil {
-		return 0, err
-	}
 	return write(ctx, s, func(t *tx) (int, error) {
 		id, err := t.appID(app)
 		if err != nil {
 			return 0, err
 		}
-		revived, err := collect(t.ctx, t, value[string], reviveListed, now.UnixMilli(), id, string(list))
+		revived, err := collect(t.ctx, t, value[string], reviveListed, now.UnixMilli(), id, list[string](registrationIDs))
 		for _, registrationID := range revived {
 			t.turned(app, registrationID, false)
 		}
@@ -234,20 +226,16 @@ func (s *Store) ReviveDevices(ctx context.Context, app string, registrationIDs [
 }
 
 const markDeleted = `UPDATE invalid_device SET delete_time = ?
-	WHERE app_id = ? AND revive_time IS NULL AND registration_id IN ` + listedIDs
+	WHERE app_id = ? AND revive_time IS NULL AND registration_id IN ` + listed
 
 // MarkDevicesDeleted implements storage.Devices.
 func (s *Store) MarkDevicesDeleted(ctx context.Context, app string, registrationIDs []string, now time.Time) error {
-	list, err := json.Marshal(registrationIDs)
-	if err != nil {
-		return err
-	}
-	_, err = write(ctx, s, func(t *tx) (int64, error) {
+	_, err := write(ctx, s, func(t *tx) (int64, error) {
 		id, err := t.appID(app)
 		if err != nil {
 			return 0, err
 		}
-		return t.exec(markDeleted, now.UnixMilli(), id, string(list))
+		return t.exec(markDeleted, now.UnixMilli(), id, list[string](registrationIDs))
 	})
 	return err
 }

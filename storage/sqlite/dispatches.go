@@ -34,8 +34,8 @@ func (t *tx) insertDispatches(app string, push int64, step int, planned time.Tim
 		}
 		list, count := packOrdinals(d.Recipients)
 		low, high := bounds(d.Recipients)
-		return append(args, app, push, step, d.Chunk, state, 0, millis(planned), due, millis(d.ExpireTime), ready, "", d.Units(), 0, count, low, high,
-			d.Variant, d.PlainContent, d.Override, list, blob(d.Content))
+		return append(args, app, push, step, d.Chunk, state, 0, millis(planned), due, millis(d.ExpireTime), ready, "",
+			d.Units(), 0, count, low, high, d.Variant, d.PlainContent, d.Override, list, blob(d.Content))
 	})
 	if err == nil && inserted < int64(len(drafts)) {
 		err = storage.ErrConflict

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -133,15 +132,11 @@ func (t *tx) draftStands(id int64) error {
 }
 
 const discardDrafts = `UPDATE push SET state = 'DISCARDED'
-	WHERE ` + hidden + ` AND state = 'DRAFT' AND id NOT IN (SELECT value FROM json_each(?))`
+	WHERE ` + hidden + ` AND state = 'DRAFT' AND id NOT IN ` + listed
 
 // discardDrafts gives up the drafts that this store is not at, so that their request ids are free again.
 func (t *tx) discardDrafts(d *drafts) error {
-	current, err := json.Marshal(d.ids())
-	if err != nil {
-		return err
-	}
-	_, err = t.exec(discardDrafts, string(current))
+	_, err := t.exec(discardDrafts, list[int64](d.ids()))
 	return err
 }
 

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"maps"
 	"slices"
@@ -99,9 +98,10 @@ const (
 	// Pushes come in the order of the index's rowids, the oldest first. The index of segments lacks those that are yet to be
 	// folded.
 	toBeForgotten = `SELECT id FROM push p WHERE p.forgotten = 0 AND p.forgotten < 2 AND p.create_time < ? AND ` + visible + `
-		AND p.id NOT IN (SELECT value FROM json_each(?))
+		AND p.id NOT IN ` + listed + `
 		AND NOT EXISTS (SELECT 1 FROM segment_of_push s WHERE s.push_id = p.id)
-		AND NOT EXISTS (SELECT 1 FROM step s WHERE s.push_id = p.id AND (s.state IN ('WAITING', 'SCHEDULED') OR s.measure_time IS NOT NULL))
+		AND NOT EXISTS (SELECT 1 FROM step s WHERE s.push_id = p.id
+			AND (s.state IN ('WAITING', 'SCHEDULED') OR s.measure_time IS NOT NULL))
 		AND NOT EXISTS (SELECT 1 FROM dispatch d WHERE d.push_id = p.id AND (d.ready_time IS NOT NULL OR d.state = 'BLOCKED'))
 		LIMIT 1`
 )
@@ -115,11 +115,7 @@ func (t *tx) forgetRecipients(before int64) (int64, error) {
 	case !errors.Is(err, storage.ErrNotFound):
 		return 0, err
 	}
-	unfolded, err := json.Marshal(t.unfolded())
-	if err != nil {
-		return 0, err
-	}
-	id, err = first(t.ctx, t, value[int64], toBeForgotten, before, string(unfolded))
+	id, err = first(t.ctx, t, value[int64], toBeForgotten, before, list[int64](t.unfolded()))
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return 0, nil

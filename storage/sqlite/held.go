@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/hex"
-	"encoding/json"
 	"slices"
 	"time"
 
@@ -156,12 +155,8 @@ func (t *tx) applyHeld(app, upstreamID string) error {
 
 // applyAllHeld applies what was reported for some upstream ids before they were known. Mostly nothing was.
 func (t *tx) applyAllHeld(app string, ids []string) error {
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return err
-	}
 	held, err := collect(t.ctx, t, value[string], `SELECT DISTINCT upstream_id FROM held_callback
-		WHERE app = ? AND upstream_id IN (SELECT value FROM json_each(?))`, app, string(list))
+		WHERE app = ? AND upstream_id IN `+listed, app, list[string](ids))
 	if err != nil || len(held) == 0 {
 		return err
 	}

@@ -81,7 +81,8 @@ const (
 		SELECT 'progress_page', COUNT(*), COALESCE(SUM(length(words)), 0) FROM progress_page WHERE push_id = ?1 UNION ALL
 		SELECT 'dispatch', COUNT(*), COALESCE(SUM(length(recipients)), 0) FROM dispatch WHERE push_id = ?1 UNION ALL
 		SELECT 'decision', COUNT(*), COALESCE(SUM(length(ordinals)), 0) FROM decision WHERE push_id = ?1 UNION ALL
-		SELECT 'batch', COUNT(*), COALESCE(SUM(length(b.singles)), 0) FROM dispatch d JOIN batch b ON b.dispatch_id = d.id WHERE d.push_id = ?1 UNION ALL
+		SELECT 'batch', COUNT(*), COALESCE(SUM(length(b.singles)), 0) FROM dispatch d JOIN batch b ON b.dispatch_id = d.id
+			WHERE d.push_id = ?1 UNION ALL
 		SELECT 'batch_result', COUNT(*), COALESCE(SUM(length(r.results)), 0) FROM dispatch d JOIN batch_result r ON r.dispatch_id = d.id
 			WHERE d.push_id = ?1`
 

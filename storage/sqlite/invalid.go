@@ -53,7 +53,7 @@ func (x *invalids) suspects(app string, ids []string) (some []string) {
 	return some
 }
 
-// change is a device that became invalid, or no longer is.
+// invalidChange is a device that became invalid, or no longer is.
 type invalidChange struct {
 	app         string
 	fingerprint uint32
@@ -75,6 +75,9 @@ func (x *invalids) apply(c invalidChange) {
 	}
 }
 
+const selectAllInvalid = `SELECT a.key, i.registration_id FROM invalid_device i JOIN app a ON a.id = i.app_id
+	WHERE i.revive_time IS NULL`
+
 // load reads all of it anew.
 func (x *invalids) load(ctx context.Context, q querier) error {
 	apps := map[string]*fingerprints{}
@@ -88,7 +91,7 @@ func (x *invalids) load(ctx context.Context, q querier) error {
 		}
 		apps[app].add(x.fingerprint(id))
 		return none, nil
-	}, `SELECT a.key, i.registration_id FROM invalid_device i JOIN app a ON a.id = i.app_id WHERE i.revive_time IS NULL`); err != nil {
+	}, selectAllInvalid); err != nil {
 		return err
 	}
 	x.mu.Lock()

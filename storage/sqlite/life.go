@@ -50,7 +50,8 @@ const (
 		status = excluded.status, error_code = excluded.error_code, error_message = excluded.error_message, revive_time = NULL,
 		delete_time = iif(revive_time IS NULL, delete_time, NULL) WHERE excluded.time > COALESCE(revive_time, time)`
 
-	reviveOne = `UPDATE invalid_device SET revive_time = ? WHERE app_id = ? AND registration_id = ? AND revive_time IS NULL AND time <= ?`
+	reviveOne = `UPDATE invalid_device SET revive_time = ?
+		WHERE app_id = ? AND registration_id = ? AND revive_time IS NULL AND time <= ?`
 
 	isInvalid = `SELECT COUNT(*) FROM invalid_device WHERE app_id = ? AND registration_id = ? AND revive_time IS NULL`
 )

@@ -27,12 +27,15 @@ func TestAnEarlierDatabaseGoesOn(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, dispatches, 3)
 	require.Equal(t, storage.Dispatch{ID: 5, PushID: 1, State: storage.DispatchSent, Attempt: 2, UpstreamID: "m1",
-		SentTime: time.UnixMilli(3000).UTC(), DispatchDraft: storage.DispatchDraft{Recipients: []uint32{2, 3}, Content: []byte("content"), Chunk: 1,
+		ClaimTime: time.UnixMilli(1500).UTC(), SentTime: time.UnixMilli(3000).UTC(),
+		DispatchDraft: storage.DispatchDraft{Recipients: []uint32{2, 3}, Content: []byte("content"), Chunk: 1,
 			DueTime: time.UnixMilli(1000).UTC(), ExpireTime: time.UnixMilli(9000).UTC()}}, dispatches[1])
 
 	last, err := s.LastMessages(ctx, 1, 1, 1, 10)
 	require.NoError(t, err)
-	require.Equal(t, []storage.LastMessage{{Ordinal: 1, UpstreamID: "m0"}, {Ordinal: 2, UpstreamID: "m1"}, {Ordinal: 3, UpstreamID: "m1"}}, last)
+	require.Equal(t, []storage.LastMessage{
+		{Ordinal: 1, UpstreamID: "m0"}, {Ordinal: 2, UpstreamID: "m1"}, {Ordinal: 3, UpstreamID: "m1"},
+	}, last)
 	summary, err := s.RecordCallbacks(ctx, benchApp, now, []storage.Callback{
 		{UpstreamID: "m1", RegistrationID: benchID(3), Milestone: storage.Clicked, Status: "click", Time: now}})
 	require.NoError(t, err)
@@ -92,7 +95,8 @@ func writeEarlier(t *testing.T, path string) {
 			reason, recipient_count, recipients, content) VALUES (4, ?, 1, 0, 0, 'SENT', 1, 1000, 9000, 1500, 2000, 'm0', '', 2, ?, NULL)`,
 			[]any{benchApp, layout.AppendOrdinals(nil, []uint32{0, 1})}},
 		{`INSERT INTO dispatch (id, app, push_id, step, chunk, state, attempt, due_time, expire_time, claim_time, sent_time, upstream_id,
-			reason, recipient_count, recipients, content) VALUES (5, ?, 1, 0, 1, 'SENT', 2, 1000, 9000, 1500, 3000, 'm1', '', 2, ?, CAST('content' AS BLOB))`,
+			reason, recipient_count, recipients, content)
+			VALUES (5, ?, 1, 0, 1, 'SENT', 2, 1000, 9000, 1500, 3000, 'm1', '', 2, ?, CAST('content' AS BLOB))`,
 			[]any{benchApp, layout.AppendOrdinals(nil, []uint32{2, 3})}},
 		{`INSERT INTO dispatch (id, app, push_id, step, chunk, state, attempt, due_time, ready_time, reason, recipient_count, recipients)
 			VALUES (9, ?, 1, 1, 0, 'PENDING', 0, 4000, 4000, '', 1, ?)`, []any{benchApp, layout.AppendOrdinals(nil, []uint32{1})}},

@@ -64,7 +64,9 @@ func (s *Store) Outcomes(ctx context.Context, id int64) (storage.Outcomes, error
 				return nil, err
 			}
 		}
-		return []storage.Outcomes{{Steps: o.steps, FollowedUp: o.followed.clicks(o.clicked), HeldOut: o.heldOut.clicks(o.clicked)}}, nil
+		return []storage.Outcomes{{
+			Steps: o.steps, FollowedUp: o.followed.clicks(o.clicked), HeldOut: o.heldOut.clicks(o.clicked),
+		}}, nil
 	})
 	if err != nil || len(all) == 0 {
 		return storage.Outcomes{}, err
@@ -72,7 +74,7 @@ func (s *Store) Outcomes(ctx context.Context, id int64) (storage.Outcomes, error
 	return all[0], nil
 }
 
-// hotPages returns the pages of progress, those in memory.
+// hotPages returns the pages of progress that are in memory, by their numbers; nil stands for the others.
 func (a *audience) hotPages() []*progressPage {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
@@ -179,8 +181,8 @@ func (o *outcomes) readFollowedUp(ctx context.Context, q querier) error {
 	return err
 }
 
-// readReacted adds those who were left out of a dispatch since they reacted before it was claimed, unless it was stopped: of those who
-// are held out, who reacted by then counts too.
+// readReacted adds those who were left out of a dispatch since they reacted before it was claimed, unless it was stopped: of
+// those who are held out, who reacted by then counts too.
 func (o *outcomes) readReacted(ctx context.Context, q querier) error {
 	_, err := collect(ctx, q, func(rows *sql.Rows) (struct{}, error) {
 		var step int
@@ -192,7 +194,8 @@ func (o *outcomes) readReacted(ctx context.Context, q querier) error {
 		}
 		return struct{}{}, err
 	}, `SELECT d.step, d.variant, c.ordinals FROM decision c JOIN dispatch d ON d.id = c.dispatch_id
-		WHERE c.push_id = ? AND c.step > 0 AND c.reason = 'MILESTONE_REACHED' AND (d.state IN ('SENT', 'SKIPPED') OR d.settled > 0)`, o.push)
+		WHERE c.push_id = ? AND c.step > 0 AND c.reason = 'MILESTONE_REACHED'
+		AND (d.state IN ('SENT', 'SKIPPED') OR d.settled > 0)`, o.push)
 	return err
 }
 

@@ -35,8 +35,9 @@ func compareWaiting(a, b waiting) int {
 
 const (
 	// The index of what may be claimed has what is on its way too; what is blocked has its own.
-	claimedAhead = `SELECT COALESCE(SUM(units), 0) FROM dispatch WHERE app = ? AND (step > 0) = ? AND due_time <= ? AND ready_time IS NOT NULL
-		AND state IN ('PENDING', 'CLAIMED') AND (due_time < ? OR id < ?) AND push_id <> ?`
+	claimedAhead = `SELECT COALESCE(SUM(units), 0) FROM dispatch
+		WHERE app = ? AND (step > 0) = ? AND due_time <= ? AND ready_time IS NOT NULL AND state IN ('PENDING', 'CLAIMED')
+		AND (due_time < ? OR id < ?) AND push_id <> ?`
 	blockedAhead = `SELECT COALESCE(SUM(units), 0) FROM dispatch WHERE app = ? AND state = 'BLOCKED' AND due_time <= ?
 		AND (due_time < ? OR id < ?) AND push_id <> ? AND push_id NOT IN (SELECT id FROM push WHERE ` + hidden + `)`
 )

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"math"
 	"strings"
 	"time"
@@ -210,7 +209,7 @@ func (r *resolver) findMessage(id string) error {
 // findMessages looks up the upstream ids of all rows that are not remembered, at once: those of single messages are many.
 func (r *resolver) findMessages() error {
 	r.messages = map[string]target{}
-	var ids []string
+	var ids list[string]
 	for i := range r.rows {
 		u := upstream{r.batch.app, r.rows[i].UpstreamID}
 		if _, seen := r.messages[u.id]; seen || u.id == "" {
@@ -221,10 +220,6 @@ func (r *resolver) findMessages() error {
 			ids = append(ids, u.id)
 			r.messages[u.id] = target{}
 		}
-	}
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return err
 	}
 	q, err := r.disk()
 	if err != nil {
@@ -239,7 +234,7 @@ func (r *resolver) findMessages() error {
 			r.store.live.remember(upstream{r.batch.app, id}, to)
 		}
 		return struct{}{}, err
-	}, selectTargets, string(list), r.batch.app, r.batch.app)
+	}, selectTargets, ids, r.batch.app, r.batch.app)
 	return err
 }
 

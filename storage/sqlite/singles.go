@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -219,12 +218,8 @@ func (t *tx) nameSingles(app string, dispatch int64, ids []string) error {
 	if err != nil {
 		return err
 	}
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return err
-	}
 	taken, err := first(t.ctx, t, value[int64], `SELECT COUNT(*) FROM dispatch
-		WHERE app = ? AND upstream_id IN (SELECT value FROM json_each(?))`, app, string(list))
+		WHERE app = ? AND upstream_id IN `+listed, app, list[string](ids))
 	if err == nil && (inserted < int64(len(ids)) || taken > 0) {
 		err = fmt.Errorf("%w: an upstream id of dispatch %d is another message's", storage.ErrConflict, dispatch)
 	}
@@ -252,16 +247,12 @@ func (t *tx) deleteBatch(push int64) (found bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	ids := []string{}
+	var ids list[string]
 	for _, r := range settled {
 		ids = append(ids, r.UpstreamID)
 	}
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return true, err
-	}
 	if _, err := t.exec(`DELETE FROM single WHERE app_id = (SELECT a.id FROM dispatch d JOIN app a ON a.key = d.app WHERE d.id = ?)
-		AND upstream_id IN (SELECT value FROM json_each(?))`, id, string(list)); err != nil {
+		AND upstream_id IN `+listed, id, ids); err != nil {
 		return true, err
 	}
 	if _, err := t.exec(`DELETE FROM batch_result WHERE dispatch_id = ?`, id); err != nil {

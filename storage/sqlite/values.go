@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -74,6 +75,21 @@ func (j fromJSON[T]) Scan(v any) error {
 	return fmt.Errorf("JSON is stored as %T", v)
 }
 
+// list is an argument of which a query has a row for each item; see listed.
+type list[T any] []T
+
+// Value implements driver.Valuer.
+func (l list[T]) Value() (driver.Value, error) {
+	if len(l) == 0 {
+		return "[]", nil
+	}
+	text, err := json.Marshal([]T(l))
+	return string(text), err
+}
+
+// listed is the items of an argument that is a list.
+const listed = `(SELECT value FROM json_each(?))`
+
 // packOrdinals stores ordinals in their packed form, and beside it their number; nil is NULL in both.
 func packOrdinals(ordinals []uint32) (list, count any) {
 	if ordinals == nil {
@@ -142,7 +158,7 @@ func page(limit int) int {
 	return limit
 }
 
-// earliest scans the result of MIN over a time; ok is false for NULL.
+// earliest scans a time, such as the result of MIN; NULL is the zero time.
 func earliest(rows *sql.Rows) (t time.Time, err error) {
 	err = rows.Scan(millisTime{&t})
 	return t, err

@@ -8,7 +8,6 @@ import (
 	"sort"
 	"time"
 
-	"susul.dev/susul/storage"
 	"susul.dev/susul/storage/sqlite/layout"
 )
 
@@ -19,14 +18,15 @@ const (
 	messagesSince = ` WHERE d.app = ? AND COALESCE(d.claim_time, d.sent_time) >= ? AND (` + maybeTaken + ` OR d.settled > 0)`
 
 	// Pushes whose recipients are being forgotten have none.
-	selectMessagePushes = `SELECT p.id, p.recipients FROM push p WHERE p.forgotten = 0 AND p.id IN (SELECT d.push_id FROM dispatch d` + messagesSince + `)`
+	selectMessagePushes = `SELECT p.id, p.recipients FROM push p
+		WHERE p.forgotten = 0 AND p.id IN (SELECT d.push_id FROM dispatch d` + messagesSince + `)`
 
-	selectMessages = `SELECT d.push_id, COALESCE(d.claim_time, d.sent_time), ` + maybeTaken + `, d.recipients, r.results
+	selectMessages = `SELECT d.push_id, ` + maybeTaken + `, d.recipients, r.results
 		FROM dispatch d LEFT JOIN batch_result r ON r.dispatch_id = d.id` + messagesSince
 )
 
 // CountMessages implements storage.Dispatches. It looks the ids up once in each push, and goes over the dispatches once.
-func (s *Store) CountMessages(ctx context.Context, app string, registrationIDs []string, since time.Time) ([]storage.Messages, error) {
+func (s *Store) CountMessages(ctx context.Context, app string, registrationIDs []string, since time.Time) ([]int, error) {
 	places := make(map[string]int, len(registrationIDs))
 	for i, id := range registrationIDs {
 		if _, again := places[id]; !again {
@@ -37,7 +37,7 @@ func (s *Store) CountMessages(ctx context.Context, app string, registrationIDs [
 	if err != nil {
 		return nil, err
 	}
-	counts := make([]storage.Messages, len(registrationIDs))
+	counts := make([]int, len(registrationIDs))
 	_, err = read(ctx, s, func(q querier) (struct{}, error) {
 		addressees := make(map[int64][]addressee, len(pushes))
 		for _, p := range pushes {
@@ -135,10 +135,9 @@ func (s *Store) addressees(ctx context.Context, q querier, p pushSize, places ma
 // tally counts the messages of one dispatch after the other.
 type tally struct {
 	addressees map[int64][]addressee
-	counts     []storage.Messages
+	counts     []int // by place
 
 	push    int64
-	at      time.Time
 	open    bool         // EngageLab took it, or may have
 	list    sql.RawBytes // its recipients, as they are stored
 	results sql.RawBytes // those of a batch, likewise
@@ -155,7 +154,7 @@ func (y *tally) dispatches(ctx context.Context, q querier, app string, since tim
 	}
 	defer rows.Close()
 	for rows.Next() {
-		if err := rows.Scan(&y.push, millisTime{&y.at}, &y.open, &y.list, &y.results); err != nil {
+		if err := rows.Scan(&y.push, &y.open, &y.list, &y.results); err != nil {
 			return err
 		}
 		if err := y.dispatch(); err != nil {
@@ -202,13 +201,8 @@ func (y *tally) add(some []addressee, settled results) {
 				took = r.UpstreamID != ""
 			}
 		}
-		if !took {
-			continue
-		}
-		m := &y.counts[a.place]
-		m.Count++
-		if y.at.After(m.Last) {
-			m.Last = y.at
+		if took {
+			y.counts[a.place]++
 		}
 	}
 }
