@@ -407,6 +407,9 @@ type StepReport struct {
 	Step
 	Counts
 	PassedOver map[Reason]int
+	// Unsent counts recipients whose dispatches were cancelled or expired, but for those who have a result, by the dispatch's
+	// reason. They are none of the targets.
+	Unsent map[Reason]int
 	// PlainContent counts the targets whose dispatches have PlainContent.
 	PlainContent int
 	// Dispatches counts the step's dispatches by state.

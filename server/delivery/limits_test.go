@@ -91,6 +91,11 @@ func TestOfOneNightsStepsTheLastGoesOut(t *testing.T) {
 			report := h.settled(push)
 			require.Equal(t, map[storage.DispatchState]int{storage.DispatchSent: 1}, report.Steps[want].Dispatches)
 			require.Equal(t, map[storage.DispatchState]int{storage.DispatchCancelled: 1}, report.Steps[3-want].Dispatches)
+			reason := storage.ReasonSuperseded
+			if stopped {
+				reason = storage.ReasonStepPaused
+			}
+			require.Equal(t, map[storage.Reason]int{reason: 1}, report.Steps[3-want].Unsent)
 		})
 	}
 }
