@@ -89,7 +89,8 @@ func (b *bench) all(ctx context.Context, chosen []scenario) error {
 	if err != nil {
 		return fmt.Errorf("scan: %w", err)
 	}
-	fmt.Fprintf(b.say, "scan (SQLite alone, %d rows, the ids of those who have not clicked): %.3f s, CPU %.3f s\n", b.recipients, scan.Seconds, scan.CPU)
+	fmt.Fprintf(b.say, "scan (SQLite alone, %d rows, the ids of those who have not clicked): %.3f s, CPU %.3f s\n",
+		b.recipients, scan.Seconds, scan.CPU)
 	var results []result
 	for _, c := range chosen {
 		r, err := b.run(ctx, c)
@@ -119,10 +120,12 @@ func (b *bench) all(ctx context.Context, chosen []scenario) error {
 
 func (b *bench) table(results []result) {
 	t := tabwriter.NewWriter(b.say, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "case\tplan s\tof scan\tserver CPU s\tsend s\tRSS MB\tpeak\tcallback max ms: quiet\tplan\tsend\tp99: quiet\tplan\tsend\trefused\t")
+	fmt.Fprintln(t, "case\tplan s\tof scan\tserver CPU s\tsend s\tRSS MB\tpeak\t"+
+		"callback max ms: quiet\tplan\tsend\tp99: quiet\tplan\tsend\trefused\t")
 	for _, r := range results {
-		fmt.Fprintf(t, "%s\t%.3f\t%.2f\t%.2f\t%.1f\t%.0f\t%.0f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t\n", r.Case, r.PlanSeconds, r.OfScan, r.PlanCPU,
-			r.SendSeconds, r.RSS, r.PeakRSS, r.Quiet.Max, r.Planning.Max, r.Sending.Max, r.Quiet.P99, r.Planning.P99, r.Sending.P99, r.Refused)
+		fmt.Fprintf(t, "%s\t%.3f\t%.2f\t%.2f\t%.1f\t%.0f\t%.0f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t\n",
+			r.Case, r.PlanSeconds, r.OfScan, r.PlanCPU, r.SendSeconds, r.RSS, r.PeakRSS,
+			r.Quiet.Max, r.Planning.Max, r.Sending.Max, r.Quiet.P99, r.Planning.P99, r.Sending.P99, r.Refused)
 	}
 	_ = t.Flush() // a table that cannot be written has no reader
 }

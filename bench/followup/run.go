@@ -255,7 +255,8 @@ func (b *bench) verify(ctx context.Context, s *rig.Susul, msgID string, r *resul
 	want := b.recipients / clickCycle * (clickCycle - clickers)
 	counted := report.GetSteps()[1].GetFunnel().GetTargets()
 	if taken.Recipients != want || taken.Repeated > 0 || counted != int64(want) {
-		return fmt.Errorf("%d have not clicked; the report counts %d, EngageLab got %d and %d again", want, counted, taken.Recipients, taken.Repeated)
+		return fmt.Errorf("%d have not clicked; the report counts %d, EngageLab got %d and %d again",
+			want, counted, taken.Recipients, taken.Repeated)
 	}
 	return nil
 }

@@ -84,7 +84,8 @@ func insertRecipients(ctx context.Context, db *sql.DB, from, to int) error {
 
 // scanOpen counts those who have not clicked, having read the id of each.
 func scanOpen(ctx context.Context, db *sql.DB) (open int, err error) {
-	rows, err := db.QueryContext(ctx, `SELECT registration_id FROM recipient WHERE push = 1 AND progress & ? = 0 ORDER BY ordinal`, clickedBit)
+	rows, err := db.QueryContext(ctx,
+		`SELECT registration_id FROM recipient WHERE push = 1 AND progress & ? = 0 ORDER BY ordinal`, clickedBit)
 	if err != nil {
 		return 0, err
 	}

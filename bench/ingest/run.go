@@ -146,7 +146,8 @@ func (m measurement) result(c scenario, w *world) result {
 		RSS: rig.Megabytes(m.after.RSS), PeakRSS: rig.Megabytes(m.after.Peak),
 		RSSPerMillion: rig.Round(rig.Megabytes(m.after.RSS)/(float64(w.total())/1e6), 1),
 		Pushes:        len(w.made), Recipients: w.total(), Rows: o.Next,
-		LoadCPU: rig.Round(o.CPU*1e6/float64(o.Rows), 2), Offered: math.Round(float64(o.Offered) / m.elapsed.Seconds()), Refused: o.Refused.Count, Failures: o.Failures,
+		LoadCPU: rig.Round(o.CPU*1e6/float64(o.Rows), 2), Offered: math.Round(float64(o.Offered) / m.elapsed.Seconds()),
+		Refused: o.Refused.Count, Failures: o.Failures,
 		outcome: o, rss: m.rss,
 	}
 }

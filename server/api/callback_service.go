@@ -127,12 +127,7 @@ func (s callbackService) GetPushReport(ctx context.Context, req *susulv1.GetPush
 }
 
 func (s callbackService) GetRecipient(ctx context.Context, req *susulv1.GetRecipientRequest) (*susulv1.GetRecipientResponse, error) {
-	var registrationID string
-	app, id, err := parsePush(req.GetName(), recipientPattern, &registrationID)
-	if err != nil {
-		return nil, err
-	}
-	core, err := s.coreForApp(ctx, app)
+	app, id, registrationID, core, err := s.coreForRecipient(ctx, req.GetName())
 	if err != nil {
 		return nil, err
 	}
@@ -147,12 +142,7 @@ func (s callbackService) GetRecipient(ctx context.Context, req *susulv1.GetRecip
 }
 
 func (s callbackService) ExplainRecipient(ctx context.Context, req *susulv1.ExplainRecipientRequest) (*susulv1.ExplainRecipientResponse, error) {
-	var registrationID string
-	app, id, err := parsePush(req.GetName(), recipientPattern, &registrationID)
-	if err != nil {
-		return nil, err
-	}
-	core, err := s.coreForApp(ctx, app)
+	app, id, registrationID, core, err := s.coreForRecipient(ctx, req.GetName())
 	if err != nil {
 		return nil, err
 	}
@@ -168,6 +158,16 @@ func (s callbackService) ExplainRecipient(ctx context.Context, req *susulv1.Expl
 		resp.Occurrences = append(resp.Occurrences, occurrenceToProto(occurrence))
 	}
 	return resp, nil
+}
+
+func (s callbackService) coreForRecipient(
+	ctx context.Context, name string,
+) (app string, id int64, registrationID string, core *delivery.Service, err error) {
+	if app, id, err = parsePush(name, recipientPattern, &registrationID); err != nil {
+		return "", 0, "", nil, err
+	}
+	core, err = s.coreForApp(ctx, app)
+	return app, id, registrationID, core, err
 }
 
 func occurrenceToProto(o delivery.Occurrence) *susulv1.Occurrence {

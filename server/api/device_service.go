@@ -7,13 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"go.einride.tech/aip/resourcename"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/types/known/structpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/delivery"
@@ -191,16 +189,8 @@ func deviceToProto(app string, device storage.Device) *susulv1.Device {
 	if why := device.Invalidity; why != nil {
 		p.Invalidity = &susulv1.Invalidity{
 			Reason: why.Reason, InvalidTime: timeToProto(why.Time), Status: why.Status, ErrorCode: int32(why.ErrorCode),
-			ErrorMessage: why.ErrorMessage, DeletionTime: timeToProto(why.DeleteTime),
+			ErrorMessage: why.ErrorMessage, DeleteTime: timeToProto(why.DeleteTime),
 		}
 	}
 	return p
-}
-
-// timeToProto returns nothing for the zero time.
-func timeToProto(t time.Time) *timestamppb.Timestamp {
-	if t.IsZero() {
-		return nil
-	}
-	return timestamppb.New(t)
 }

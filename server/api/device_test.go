@@ -217,7 +217,7 @@ func (w world) TestListInvalidDevices(t *testing.T) {
 		require.NotEmpty(t, d.GetInvalidity().GetReason())
 		require.Equal(t, "target_invalid", d.GetInvalidity().GetStatus())
 		require.NotNil(t, d.GetInvalidity().GetInvalidTime())
-		require.Nil(t, d.GetInvalidity().GetDeletionTime())
+		require.Nil(t, d.GetInvalidity().GetDeleteTime())
 		require.Equal(t, i == 3, d.GetAttributes() != nil)
 	}
 	w.refuses(t, asOther, &susulv1.ListInvalidDevicesRequest{Parent: other, PageToken: "x"}, invalid("page_token"))

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"go.einride.tech/aip/resourcename"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/policy"
@@ -55,9 +54,7 @@ func (a *API) parseSwitch(field, name string) (app string, err error) {
 }
 
 func switchToProto(w policy.Switch) *susulv1.FollowUpSwitch {
-	p := &susulv1.FollowUpSwitch{Name: resourcename.Sprint(switchPattern, w.App), Stopped: w.Stopped, Note: w.Note}
-	if !w.UpdateTime.IsZero() {
-		p.UpdateTime = timestamppb.New(w.UpdateTime)
+	return &susulv1.FollowUpSwitch{
+		Name: resourcename.Sprint(switchPattern, w.App), Stopped: w.Stopped, Note: w.Note, UpdateTime: timeToProto(w.UpdateTime),
 	}
-	return p
 }

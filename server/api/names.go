@@ -19,10 +19,10 @@ const (
 	recipientPattern = "apps/{app}/pushes/{push}/recipients/{recipient}"
 	devicePattern    = "apps/{app}/devices/{device}"
 	switchPattern    = "apps/{app}/followUpSwitch"
-	policyPattern    = policyPrefix + "{policy}"
 
-	policyReportPattern = policyPattern + "/report"
 	policyPrefix        = "resendPolicies/"
+	policyPattern       = policyPrefix + "{policy}"
+	policyReportPattern = policyPattern + "/report"
 )
 
 func appName(app string) string            { return resourcename.Sprint(appPattern, app) }

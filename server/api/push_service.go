@@ -175,6 +175,7 @@ func pushToProto(push storage.Push, withDocument bool) *susulv1.Push {
 		CallbackUrls:   push.CallbackURLs,
 		State:          susulv1.PushState(susulv1.PushState_value["PUSH_STATE_"+string(push.State)]),
 		CreateTime:     timestamppb.New(push.CreateTime),
+		FirstSentTime:  timeToProto(push.FirstSentTime),
 		RecipientCount: int64(push.Recipients),
 		External:       push.External,
 	}
@@ -185,9 +186,6 @@ func pushToProto(push storage.Push, withDocument bool) *susulv1.Push {
 		p.Refusal = &susulv1.Refusal{
 			HttpStatus: int32(push.Refusal.HTTPStatus), Code: int32(push.Refusal.Code), Message: push.Refusal.Message,
 		}
-	}
-	if !push.FirstSentTime.IsZero() {
-		p.FirstSentTime = timestamppb.New(push.FirstSentTime)
 	}
 	if withDocument && len(push.Document) <= maxShown {
 		p.Document = structOf(push.Document)

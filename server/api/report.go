@@ -1,6 +1,10 @@
 package api
 
 import (
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/effect"
@@ -70,6 +74,14 @@ func liftToProto(l *delivery.Lift) *susulv1.Lift {
 
 func intervalToProto(i effect.Interval) *susulv1.Interval {
 	return &susulv1.Interval{Lower: i.Low, Upper: i.High}
+}
+
+// timeToProto returns nothing for the zero time.
+func timeToProto(t time.Time) *timestamppb.Timestamp {
+	if t.IsZero() {
+		return nil
+	}
+	return timestamppb.New(t)
 }
 
 func countsByName[K ~string](counts map[K]int) map[string]int64 {

@@ -242,6 +242,7 @@ func stepToProto(step policy.Step) *susulv1.ResendStep {
 		HoldoutPermille:   int32(step.HoldoutPermille),
 		Paused:            step.Paused,
 		PauseReason:       step.PauseReason,
+		MeasuredSince:     timeToProto(step.MeasuredSince),
 	}
 	for number, origin := range origins {
 		if origin == step.Origin {
@@ -255,9 +256,6 @@ func stepToProto(step policy.Step) *susulv1.ResendStep {
 			ContentByProgress: byProgressToProto(variant.Contents),
 			PlainContent:      contentToProto(variant.Plain),
 		})
-	}
-	if !step.MeasuredSince.IsZero() {
-		p.MeasuredSince = timestamppb.New(step.MeasuredSince)
 	}
 	return p
 }

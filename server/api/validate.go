@@ -67,8 +67,11 @@ func (v validator) check(req any) error {
 func (a *API) otherFaults(req any) []*errdetails.BadRequest_FieldViolation {
 	switch req := req.(type) {
 	case *susulv1.CreateResendPolicyRequest:
+		if req.ResendPolicy == nil {
+			return nil
+		}
 		var fault *Fault
-		if _, err := a.policyDraft(req.GetResendPolicyId(), req.GetResendPolicy()); req.ResendPolicy != nil && errors.As(err, &fault) {
+		if _, err := a.policyDraft(req.GetResendPolicyId(), req.GetResendPolicy()); errors.As(err, &fault) {
 			return fault.Violations
 		}
 	case devicesRequest:

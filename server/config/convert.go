@@ -244,7 +244,8 @@ func (l *loader) convertReasons(at place, value any) (any, bool) {
 			l.faults.add(at.key(printable(name)), "must have the name of a status, or an error code")
 		}
 		if !isText || reason != "" && !validReason.MatchString(reason) {
-			l.faults.add(at.key(printable(name)), "must be a word of up to 64 capitals, digits and underscores, such as UNREGISTERED, or empty")
+			l.faults.add(at.key(printable(name)),
+				"must be a word of up to 64 capitals, digits and underscores, such as UNREGISTERED, or empty")
 		}
 		converted[name] = reason
 	}

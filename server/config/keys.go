@@ -130,8 +130,8 @@ func keys() []key {
 		{"callbacks.external_pushes", count, "10000", "pushes made elsewhere that are recorded for each app in an hour, about; " +
 			"callbacks of further ones are held"},
 		{"callbacks.statuses", statuses, "", "milestones for EngageLab's status names, over the built-in table"},
-		{"callbacks.dead_tokens", reasons, "", "reasons for which a device's token is dead, by the statuses and error codes of failures, " +
-			"over the built-in table"},
+		{"callbacks.dead_tokens", reasons, "", "reasons for which a device's token is dead, by the statuses and error codes of " +
+			"failures, over the built-in table"},
 		{"relay.allow_private_networks", truth, "false", "let events go to loopback and private addresses"},
 		{"clock.speed", number, "1", "seconds that pass in one real second"},
 		{"log.level", level, "info", "least level that is logged: debug, info, warn or error"},

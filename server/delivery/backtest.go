@@ -21,7 +21,7 @@ const (
 	// backtestsAtOnce bounds the backtests that run at the same time: each may hold 8 bytes for each recipient of a push.
 	backtestsAtOnce = 2
 
-	// backtestPage is how many pushes are listed, or events read, at once.
+	// backtestPage is how many pushes are listed at once.
 	backtestPage = 1_000
 
 	// backtestSamples is how many recipients are named for each step of a push.

@@ -79,8 +79,7 @@ func (f *followUp) variantShares(ctx context.Context) ([]float64, error) {
 	}
 	counts := make([]effect.Count, len(variants))
 	for i, variant := range variants {
-		group := measured.Groups[storage.Group{Variant: variant.ID}]
-		counts[i] = effect.Count{Sent: group.Recipients, Clicked: group.Clicked}
+		counts[i] = countOf(measured.Groups[storage.Group{Variant: variant.ID}])
 	}
 	// A step that is planned in several goes draws the same numbers each time.
 	source := rand.NewPCG(uint64(f.push.ID), uint64(f.number))
@@ -88,12 +87,12 @@ func (f *followUp) variantShares(ctx context.Context) ([]float64, error) {
 }
 
 // measuredSince is from when measurements of the step count: that is said by the policy as it is now.
-func (f *followUp) measuredSince() (since time.Time) {
-	since = f.terms.Steps[f.number-1].MeasuredSince
-	if live, ok := f.service.Policies.Snapshot().Get(f.terms.ID); ok && live.Policy.UID == f.terms.UID && f.number <= len(live.Policy.Steps) {
-		since = live.Policy.Steps[f.number-1].MeasuredSince
+func (f *followUp) measuredSince() time.Time {
+	live, ok := f.service.Policies.Snapshot().Get(f.terms.ID)
+	if ok && live.Policy.UID == f.terms.UID && f.number <= len(live.Policy.Steps) {
+		return live.Policy.Steps[f.number-1].MeasuredSince
 	}
-	return since
+	return f.terms.Steps[f.number-1].MeasuredSince
 }
 
 // variantOf assigns a variant: the same one each time, as long as the shares are the same.
@@ -150,13 +149,18 @@ func layContent(document engagelab.Document, content []byte) (engagelab.Document
 
 // collapseID is what tells Apple's devices that a message of the push takes the place of the one before; empty where
 // notifications may stand beside each other.
-func (s *Service) collapseID(push storage.Push) string {
-	if push.Policy == nil {
-		return ""
-	}
-	pinned, err := s.compiled.get(push.Policy)
-	if err != nil || pinned.Policy.Stack {
+func collapseID(terms policy.Policy, push storage.Push) string {
+	if terms.Stack {
 		return ""
 	}
 	return strconv.FormatInt(push.ID, 10)
+}
+
+// pinnedCollapseID is that of a push under the policy that it is pinned to; empty without one.
+func (s *Service) pinnedCollapseID(push storage.Push) string {
+	pinned, err := s.compiled.get(push.Policy)
+	if err != nil {
+		return ""
+	}
+	return collapseID(pinned.Policy, push)
 }

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/text/language"
 
+	"susul.dev/susul/server/policy"
 	"susul.dev/susul/storage"
 )
 
@@ -31,7 +31,7 @@ type DeviceFault struct {
 func CheckDevices(devices []storage.Device) []DeviceFault {
 	var faults []DeviceFault
 	first := make(map[string]int, len(devices))
-	zones := make(map[string]error) // loading one takes its time, and many devices share it
+	zones := make(map[string]bool) // loading one takes its time, and many devices share it
 	for i, device := range devices {
 		add := func(field, format string, args ...any) {
 			faults = append(faults, DeviceFault{i, field, fmt.Sprintf(format, args...)})
@@ -48,9 +48,9 @@ func CheckDevices(devices []storage.Device) []DeviceFault {
 			add("attributes", "are %d bytes of JSON, more than %d", len(device.Attributes), maxAttributes)
 		}
 		if _, asked := zones[device.TimeZone]; !asked {
-			zones[device.TimeZone] = checkTimeZone(device.TimeZone)
+			zones[device.TimeZone] = policy.IsTimeZone(device.TimeZone)
 		}
-		if zones[device.TimeZone] != nil {
+		if !zones[device.TimeZone] {
 			add("time_zone", "%q is no IANA time zone, such as Asia/Jakarta", device.TimeZone)
 		}
 		if device.Locale != "" && !isLanguageTag(device.Locale) {
@@ -58,15 +58,6 @@ func CheckDevices(devices []storage.Device) []DeviceFault {
 		}
 	}
 	return faults
-}
-
-// checkTimeZone refuses, besides what is unknown, the zone of the machine: it has no name of its own.
-func checkTimeZone(name string) error {
-	if name == "Local" {
-		return fmt.Errorf("time zone %q is the machine's", name)
-	}
-	_, err := time.LoadLocation(name)
-	return err
 }
 
 func isLanguageTag(text string) bool {

@@ -131,13 +131,8 @@ func (j *judgement) askValidity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, i := range places {
-		if len(invalid) == 0 {
-			break
-		}
-		if invalid[0] == j.recipients[i].RegistrationID { // they are in the order of the ids
-			j.rulings[i].reason, invalid = storage.ReasonInvalidDevice, invalid[1:]
-		}
+	for _, place := range placesAmong(ids, invalid) {
+		j.rulings[places[place]].reason = storage.ReasonInvalidDevice
 	}
 	return nil
 }

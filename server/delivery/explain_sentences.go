@@ -24,12 +24,15 @@ func (s *Service) sentencesFor(history storage.History) sentences {
 	return told
 }
 
-// at tells a time to the second; callers leave unknown ones out.
+// stamp is a time to the second.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// at tells when something was; nothing if that is not known.
 func at(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return " at " + t.UTC().Format(time.RFC3339)
+	return " at " + stamp(t)
 }
 
 func stepName(step int) string {
@@ -63,7 +66,7 @@ func (s sentences) planned(o Occurrence) string {
 		text.WriteString(", with the plain content, since a template failed")
 	}
 	if o.DueTime.After(o.Time) {
-		fmt.Fprintf(&text, "; quiet hours deferred it to %s", strings.TrimPrefix(at(o.DueTime), " at "))
+		fmt.Fprintf(&text, "; quiet hours deferred it to %s", stamp(o.DueTime))
 	}
 	return text.String() + "."
 }
@@ -87,11 +90,12 @@ func (s sentences) unsent(o Occurrence, d storage.Dispatch) string {
 	name, state := stepName(o.Step), stateFor(d)
 	switch {
 	case state == storage.DispatchRefused && d.Refusal != nil:
-		return fmt.Sprintf("%s was refused by EngageLab with code %d: %s.", name, d.Refusal.Code, strings.TrimSuffix(d.Refusal.Message, "."))
+		return fmt.Sprintf("%s was refused by EngageLab with code %d: %s.", name, d.Refusal.Code,
+			strings.TrimSuffix(d.Refusal.Message, "."))
 	case state == storage.DispatchRefused:
 		return fmt.Sprintf("%s was refused by EngageLab.", name)
 	case state == storage.DispatchUnanswered:
-		return fmt.Sprintf("Whether EngageLab took %s was never learnt.", strings.ToLower(name[:1])+name[1:])
+		return fmt.Sprintf("Whether EngageLab took %s was never learnt.", strings.ToLower(name))
 	case state == storage.DispatchExpired:
 		return fmt.Sprintf("%s expired%s, before EngageLab could take it.", name, at(o.Time))
 	default:
@@ -109,8 +113,7 @@ func (s sentences) cancelled(o Occurrence) string {
 }
 
 func (s sentences) held(o Occurrence) string {
-	return fmt.Sprintf("%s is held since %s: EngageLab has told less than it knows of who reacted.", stepName(o.Step),
-		strings.TrimPrefix(at(o.Time), " at "))
+	return fmt.Sprintf("%s is held since %s: EngageLab has told less than it knows of who reacted.", stepName(o.Step), stamp(o.Time))
 }
 
 func (s sentences) scheduled(o Occurrence) string {

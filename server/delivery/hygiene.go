@@ -66,7 +66,8 @@ func (t deadTokens) reason(status string, code int, message string) string {
 	if reason := t.byCode[code]; reason != "" && code != 0 {
 		return reason
 	}
-	for word := range strings.FieldsFuncSeq(message, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }) {
+	between := func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+	for word := range strings.FieldsFuncSeq(message, between) {
 		if reason := t.byName[strings.ToLower(word)]; reason != "" {
 			return reason
 		}
@@ -83,16 +84,18 @@ func (s *Service) invalidAmong(ctx context.Context, app string, registrationIDs 
 	if err != nil || len(invalid) == 0 {
 		return nil, err
 	}
-	places := make([]uint32, 0, len(invalid))
-	for i, id := range registrationIDs {
-		if len(places) == len(invalid) {
-			break
-		}
-		if invalid[len(places)] == id { // they are in the order of the ids
+	return placesAmong(registrationIDs, invalid), nil
+}
+
+// placesAmong returns the places of some of the ids, which are in the order of the ids.
+func placesAmong(ids, some []string) []uint32 {
+	places := make([]uint32, 0, len(some))
+	for i, id := range ids {
+		if len(places) < len(some) && some[len(places)] == id {
 			places = append(places, uint32(i))
 		}
 	}
-	return places, nil
+	return places
 }
 
 // without returns the numbers from 0 to below n that are not among the given, which ascend.
@@ -111,22 +114,18 @@ func without(n int, left []uint32) []uint32 {
 // decideFirst leaves devices out of a first sending that have become invalid since the push was accepted. Chunk 0 goes to
 // them all the same if nobody else is in it: everything that is still to come of the push waits for that.
 func (s *Service) decideFirst(ctx context.Context, claim storage.Claim) (verdict, error) {
-	ids := make([]string, len(claim.Recipients))
-	for i, recipient := range claim.Recipients {
-		ids[i] = recipient.RegistrationID
-	}
-	invalid, err := s.invalidAmong(ctx, claim.Push.App, ids)
+	invalid, err := s.invalidAmong(ctx, claim.Push.App, registrationIDs(claim.Recipients))
 	if err != nil {
 		return verdict{}, err
 	}
-	if len(invalid) == 0 || len(invalid) == len(ids) && claim.Dispatch.Chunk == 0 {
+	if len(invalid) == 0 || len(invalid) == len(claim.Recipients) && claim.Dispatch.Chunk == 0 {
 		return verdict{kept: claim.Recipients, singles: claim.Dispatch.Singles}, nil
 	}
 	v := verdict{passedOver: storage.PassedOver{}}
 	for _, i := range invalid {
 		v.passedOver[storage.ReasonInvalidDevice] = append(v.passedOver[storage.ReasonInvalidDevice], claim.Recipients[i].Ordinal)
 	}
-	for _, i := range without(len(ids), invalid) {
+	for _, i := range without(len(claim.Recipients), invalid) {
 		v.keep(claim, int(i))
 	}
 	if len(v.kept) == 0 {
@@ -185,7 +184,7 @@ func (s *Service) deleteDevices(ctx context.Context, app string, devices []stora
 		switch refusal := permanent(err); {
 		case err == nil, refusal != nil && refusal.HTTPStatus == http.StatusNotFound:
 			gone = append(gone, device.RegistrationID)
-		case refusal == nil, refusal.HTTPStatus == http.StatusUnauthorized, refusal.HTTPStatus == http.StatusForbidden:
+		case !refused(err):
 			return gone, err
 		default:
 			s.Logger.Warn("EngageLab refuses to delete an invalid device", "app", app,

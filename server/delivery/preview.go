@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"susul.dev/susul/server/engagelab"
@@ -211,14 +210,9 @@ func (p *stepPlanner) documentFor(ctx context.Context, content, override string)
 	if err != nil {
 		return nil, err
 	}
-	request := engagelab.Request{OverrideMsgID: override}
-	if document.OverrideMsgID() != "" {
-		if request.OverrideMsgID, err = p.service.overridden(ctx, p.push.App, document); err != nil {
-			return nil, err
-		}
-	}
-	if !p.terms.Stack {
-		request.CollapseID = strconv.FormatInt(p.push.ID, 10)
+	request := engagelab.Request{CollapseID: collapseID(p.terms, p.push)}
+	if request.OverrideMsgID, err = p.service.overrideFor(ctx, p.push.App, document, override); err != nil {
+		return nil, err
 	}
 	data, err := document.For(request)
 	if err != nil {

@@ -63,7 +63,9 @@ func (s *Service) attempt(ctx context.Context, claim storage.Claim) (storage.Dis
 
 // start decides about a claim, narrows it to those whom it may go to, and tells the store that it is on its way. A result with a
 // state is what becomes of it instead.
-func (s *Service) start(ctx context.Context, claim storage.Claim, result storage.DispatchResult) (storage.Claim, storage.DispatchResult, error) {
+func (s *Service) start(
+	ctx context.Context, claim storage.Claim, result storage.DispatchResult,
+) (storage.Claim, storage.DispatchResult, error) {
 	endTurn, err := s.takeTurn(ctx, claim, result.Time)
 	if err != nil {
 		return claim, result, err
@@ -235,10 +237,8 @@ func (s *Service) request(ctx context.Context, claim storage.Claim) (upstreamID 
 	app := s.Apps[claim.Push.App]
 	request := engagelab.Request{
 		CallbackURL: app.CallbackURL, CID: cid(claim.Push.ID, claim.Dispatch.Step, claim.Dispatch.Chunk),
-		Narrowed: !claim.Push.Listed && claim.Dispatch.Step > 0, CollapseID: s.collapseID(claim.Push),
-	}
-	for _, recipient := range claim.Recipients {
-		request.RegistrationIDs = append(request.RegistrationIDs, recipient.RegistrationID)
+		Narrowed: !claim.Push.Listed && claim.Dispatch.Step > 0, CollapseID: s.pinnedCollapseID(claim.Push),
+		RegistrationIDs: registrationIDs(claim.Recipients),
 	}
 	if request.OverrideMsgID, err = s.overrideFor(ctx, claim.Push.App, document, claim.Dispatch.Override); err != nil {
 		return "", err
@@ -279,6 +279,18 @@ func (s *Service) overridden(ctx context.Context, app string, document engagelab
 		return "", err
 	}
 	return dispatches[0].UpstreamID, nil
+}
+
+// registrationIDs are nil for nobody, as of a dispatch to the whole audience.
+func registrationIDs(recipients []storage.Recipient) []string {
+	if len(recipients) == 0 {
+		return nil
+	}
+	list := make([]string, len(recipients))
+	for i, recipient := range recipients {
+		list[i] = recipient.RegistrationID
+	}
+	return list
 }
 
 func ordinals(recipients []storage.Recipient) []uint32 {

@@ -55,7 +55,7 @@ func (s *Service) singles(ctx context.Context, claim storage.Claim) ([]engagelab
 	if err != nil {
 		return nil, fmt.Errorf("%w: stored push: %w", errUnusable, err)
 	}
-	app, collapse := s.Apps[claim.Push.App], s.collapseID(claim.Push)
+	app, collapse := s.Apps[claim.Push.App], s.pinnedCollapseID(claim.Push)
 	room := min(max(int(app.quota()*batchWithin.Seconds()), 1), engagelab.MaxBatchTargets, len(claim.Recipients))
 	size := 0
 	requests := make([]engagelab.BatchRequest, 0, room)
@@ -85,7 +85,9 @@ func (s *Service) singles(ctx context.Context, claim storage.Claim) ([]engagelab
 
 // readSingles reads what EngageLab answered about each recipient. In doubt, an earlier request may have been taken; a refusal
 // does not say that it was not, and is no result. The error is for those without one, and is the one that leaves the most open.
-func readSingles(recipients []storage.Recipient, answer engagelab.BatchResponse, doubt bool) (results []storage.SingleResult, err error) {
+func readSingles(
+	recipients []storage.Recipient, answer engagelab.BatchResponse, doubt bool,
+) (results []storage.SingleResult, err error) {
 	var refused, later, unmentioned error
 	for _, recipient := range recipients {
 		target, mentioned := answer.Results[recipient.RegistrationID]

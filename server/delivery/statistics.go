@@ -47,7 +47,9 @@ type round struct {
 	*reconciliation
 	terms policy.Policy
 	calls int
-	asked bool                // about recipients; a round does that once at least, however many calls it took to find out whom to ask about
+	// asked says that it was about recipients: a round does that once at least, however many calls it took to find out whom to
+	// ask about.
+	asked bool
 	page  []storage.Recipient // read last, as they were then
 }
 
@@ -178,7 +180,9 @@ func (r *round) ours(ctx context.Context, d storage.Dispatch) (recipients int, h
 
 // recipients returns some of a dispatch's recipients with from ≤ ordinal, where to go on after them, and whether there are more.
 // Those of a dispatch to a whole audience are all that are known.
-func (r *round) recipients(ctx context.Context, d storage.Dispatch, from uint32) (some []storage.Recipient, next uint32, more bool, err error) {
+func (r *round) recipients(
+	ctx context.Context, d storage.Dispatch, from uint32,
+) (some []storage.Recipient, next uint32, more bool, err error) {
 	wanted := d.Recipients
 	if wanted != nil {
 		i, _ := slices.BinarySearch(wanted, from)
@@ -289,11 +293,7 @@ func (r *round) askGroup(ctx context.Context, d storage.Dispatch, group []storag
 func (r *round) status(ctx context.Context, upstreamID string, page []storage.Recipient) (map[string]engagelab.StatusMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
-	ids := make([]string, len(page))
-	for i, recipient := range page {
-		ids[i] = recipient.RegistrationID
-	}
-	return r.Apps[r.push.App].Sender.StatusMessage(ctx, upstreamID, ids)
+	return r.Apps[r.push.App].Sender.StatusMessage(ctx, upstreamID, registrationIDs(page))
 }
 
 // askAboutSingles asks about those messages of a batch that EngageLab took. The totals of a message to one recipient tell how far
@@ -387,9 +387,11 @@ func furthest(t engagelab.Totals) string {
 	}
 }
 
-// learn adds what EngageLab told of a recipient to the rows, as a callback would have told it, if it is new. EngageLab does not tell
-// when it happened, only that it was after the step: an earlier time revives no device that has died since.
-func (r *round) learn(rows []storage.Callback, step int, recipient storage.Recipient, told bool, row storage.Callback) []storage.Callback {
+// learn adds what EngageLab told of a recipient to the rows, as a callback would have told it, if it is new. EngageLab does not
+// tell when it happened, only that it was after the step: an earlier time revives no device that has died since.
+func (r *round) learn(
+	rows []storage.Callback, step int, recipient storage.Recipient, told bool, row storage.Callback,
+) []storage.Callback {
 	milestone := r.name(row.Status).milestone
 	switch {
 	case !told || milestone == storage.MilestoneUnknown:
@@ -417,8 +419,8 @@ func (r *round) record(ctx context.Context, rows []storage.Callback) error {
 	return err
 }
 
-// details returns the statistics of messages, as many as EngageLab takes at once. Those that it does not know are missing. If it refuses
-// to answer because of some of them, the others are asked for without.
+// details returns the statistics of messages, as many as EngageLab takes at once. Those that it does not know are missing. If
+// it refuses to answer because of some of them, the others are asked for without.
 func (r *round) details(ctx context.Context, ids []string) (map[string]engagelab.StatusDetail, error) {
 	if len(ids) == 0 {
 		return nil, nil //nolint:nilnil // nothing is known of nothing

@@ -47,7 +47,8 @@ type ClientOptions struct {
 // Client calls EngageLab's REST API for one app, within the app's quota. It is safe for concurrent use.
 //
 // Refusals are *Error, as EngageLab wrote them. A call that would have to wait for quota beyond its context's deadline
-// fails at once with ErrOverQuota. Calls under a Yielding context go after all others. Ambiguous tells whether a failed request may nevertheless have taken effect.
+// fails at once with ErrOverQuota. Calls under a Yielding context go after all others. Ambiguous tells whether a failed request
+// may nevertheless have taken effect.
 type Client struct {
 	base           string
 	appKey, secret string

@@ -9,48 +9,7 @@ import (
 	"time"
 
 	"susul.dev/susul/server/effect"
-	"susul.dev/susul/storage"
 )
-
-// The defaults of what a policy leaves open.
-const (
-	DefaultHold          = 30 * time.Minute
-	DefaultClickWindow   = 24 * time.Hour
-	DefaultMinimumSample = 1000
-)
-
-// Holds reports whether a recipient with this progress is still to be followed up.
-func (t Trigger) Holds(progress storage.Progress) bool {
-	reached := progress.InAnyStep()
-	if t.OnFailure {
-		return reached.Has(storage.Failed) && !reached.Has(storage.Delivered)
-	}
-	return !reached.Has(t.Unless)
-}
-
-// HoldFor is how long a step is held at most while it is not known who reacted.
-func (p Policy) HoldFor() time.Duration {
-	if p.UnknownProgress.HoldFor == nil {
-		return DefaultHold
-	}
-	return *p.UnknownProgress.HoldFor
-}
-
-// ClickWindow is how long a recipient has for a click that counts.
-func (p Policy) ClickWindow() time.Duration {
-	if p.Measurement.ClickWindow == 0 {
-		return DefaultClickWindow
-	}
-	return p.Measurement.ClickWindow
-}
-
-// MinimumSample is how many recipients a step and its holdout must each have before the step may pause itself.
-func (p Policy) MinimumSample() int {
-	if p.Measurement.MinimumSample == 0 {
-		return DefaultMinimumSample
-	}
-	return p.Measurement.MinimumSample
-}
 
 // Held reports whether the device is in the policy's holdout.
 func (p Policy) Held(registrationID string) bool {

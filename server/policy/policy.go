@@ -141,6 +141,13 @@ type Measurement struct {
 	MinimumSample int           `json:"minimum_sample,omitempty"`
 }
 
+// The defaults of what a policy leaves open.
+const (
+	DefaultHold          = 30 * time.Minute
+	DefaultClickWindow   = 24 * time.Hour
+	DefaultMinimumSample = 1000
+)
+
 // Offset is the time from the first sending to the moment when Steps[i] is due.
 func (p Policy) Offset(i int) time.Duration {
 	step := p.Steps[i]
@@ -152,4 +159,37 @@ func (p Policy) Offset(i int) time.Duration {
 	default:
 		return p.Trigger.Within + step.After
 	}
+}
+
+// Holds reports whether a recipient with this progress is still to be followed up.
+func (t Trigger) Holds(progress storage.Progress) bool {
+	reached := progress.InAnyStep()
+	if t.OnFailure {
+		return reached.Has(storage.Failed) && !reached.Has(storage.Delivered)
+	}
+	return !reached.Has(t.Unless)
+}
+
+// HoldFor is how long a step is held at most while it is not known who reacted.
+func (p Policy) HoldFor() time.Duration {
+	if p.UnknownProgress.HoldFor == nil {
+		return DefaultHold
+	}
+	return *p.UnknownProgress.HoldFor
+}
+
+// ClickWindow is how long a recipient has for a click that counts.
+func (p Policy) ClickWindow() time.Duration {
+	if p.Measurement.ClickWindow == 0 {
+		return DefaultClickWindow
+	}
+	return p.Measurement.ClickWindow
+}
+
+// MinimumSample is how many recipients a step and its holdout must each have before the step may pause itself.
+func (p Policy) MinimumSample() int {
+	if p.Measurement.MinimumSample == 0 {
+		return DefaultMinimumSample
+	}
+	return p.Measurement.MinimumSample
 }

@@ -340,3 +340,67 @@ func FuzzCompile(f *testing.F) {
 		require.Equal(t, string(spec), string(encoded))
 	})
 }
+
+func TestTriggerHolds(t *testing.T) {
+	progress := func(reports ...storage.Milestone) (p storage.Progress) {
+		for step, m := range reports {
+			p = p.With(step, m)
+		}
+		return p
+	}
+	const none = storage.MilestoneUnknown
+	for name, c := range map[string]struct {
+		trigger  policy.Trigger
+		progress storage.Progress
+		want     bool
+	}{
+		"nothing yet":                 {policy.Trigger{Unless: storage.Delivered}, progress(), true},
+		"sent":                        {policy.Trigger{Unless: storage.Delivered}, progress(storage.Sent), true},
+		"delivered":                   {policy.Trigger{Unless: storage.Delivered}, progress(storage.Delivered), false},
+		"a click was delivered":       {policy.Trigger{Unless: storage.Delivered}, progress(storage.Clicked), false},
+		"not displayed":               {policy.Trigger{Unless: storage.Displayed}, progress(storage.Delivered, storage.Failed), true},
+		"displayed later":             {policy.Trigger{Unless: storage.Displayed}, progress(none, none, storage.Displayed), false},
+		"not clicked":                 {policy.Trigger{Unless: storage.Clicked}, progress(storage.Displayed, storage.Displayed), true},
+		"clicked a step":              {policy.Trigger{Unless: storage.Clicked}, progress(storage.Displayed, storage.Clicked), false},
+		"failed, nothing yet":         {policy.Trigger{OnFailure: true}, progress(), false},
+		"failed, sent":                {policy.Trigger{OnFailure: true}, progress(storage.Sent), false},
+		"failed":                      {policy.Trigger{OnFailure: true}, progress(storage.Failed), true},
+		"failed again":                {policy.Trigger{OnFailure: true}, progress(storage.Failed, storage.Failed), true},
+		"failed, delivered by a step": {policy.Trigger{OnFailure: true}, progress(storage.Failed, storage.Delivered), false},
+		"failed, a step was sent":     {policy.Trigger{OnFailure: true}, progress(storage.Failed, storage.Sent), true},
+		"delivered, a step failed":    {policy.Trigger{OnFailure: true}, progress(storage.Delivered, storage.Failed), false},
+	} {
+		t.Run(name, func(t *testing.T) { require.Equal(t, c.want, c.trigger.Holds(c.progress)) })
+	}
+}
+
+func TestOffset(t *testing.T) {
+	p := news()
+	p.Steps = append(p.Steps, p.Steps[0], p.Steps[0], p.Steps[0])
+	p.Steps[2].Origin, p.Steps[2].After = policy.FromPreviousStep, time.Minute
+	p.Steps[3].Origin, p.Steps[3].After = policy.FromFirstSending, 6*time.Hour
+	p.Steps[4].Origin, p.Steps[4].After = policy.FromPreviousStep, 2*time.Minute
+	require.NoError(t, p.Validate())
+	var offsets []time.Duration
+	for i := range p.Steps {
+		offsets = append(offsets, p.Offset(i))
+	}
+	require.Equal(t, []time.Duration{
+		3 * time.Hour, 5 * time.Hour, 5*time.Hour + time.Minute, 6 * time.Hour, 6*time.Hour + 2*time.Minute,
+	}, offsets)
+	p.Steps[0].Origin = policy.FromPreviousStep
+	require.Equal(t, 3*time.Hour, p.Offset(0), "before the first step there is the trigger")
+}
+
+func TestDefaults(t *testing.T) {
+	p := news()
+	require.Equal(t, 30*time.Minute, p.HoldFor())
+	require.Equal(t, 24*time.Hour, p.ClickWindow())
+	require.Equal(t, 1000, p.MinimumSample())
+	none := time.Duration(0)
+	p.UnknownProgress.HoldFor = &none
+	p.Measurement = policy.Measurement{ClickWindow: time.Hour, MinimumSample: 100}
+	require.Zero(t, p.HoldFor(), "0 is not the default")
+	require.Equal(t, time.Hour, p.ClickWindow())
+	require.Equal(t, 100, p.MinimumSample())
+}

@@ -36,6 +36,13 @@ func (d *TimeOfDay) UnmarshalText(b []byte) (err error) {
 
 func (d TimeOfDay) valid() bool { return d >= 0 && d < TimeOfDay(day/time.Minute) }
 
+// IsTimeZone reports whether a name is that of an IANA time zone that this system's data has. Empty is UTC; "Local" is none: it
+// is the zone of whatever machine this is.
+func IsTimeZone(name string) bool {
+	_, err := time.LoadLocation(name)
+	return err == nil && name != "Local"
+}
+
 // End reports whether t lies within the quiet hours by the clock of the zone, and if so, when they end.
 func (q QuietHours) End(t time.Time, zone *time.Location) (end time.Time, quiet bool) {
 	t = t.In(zone)

@@ -221,8 +221,7 @@ func (f *faults) quietHours(q QuietHours) {
 	if !f.text(zone, q.DefaultTimeZone, maxTimeZone) {
 		return
 	}
-	// "Local" is the zone of whatever machine this is.
-	if _, err := time.LoadLocation(q.DefaultTimeZone); err != nil || q.DefaultTimeZone == "Local" {
+	if !IsTimeZone(q.DefaultTimeZone) {
 		f.add(zone, "there is no IANA time zone %q", q.DefaultTimeZone)
 	}
 }

@@ -36,8 +36,8 @@ var (
 	errWentBack = errors.New("etcd went back to an earlier revision")
 )
 
-// Run loads the policies and switches and then follows their changes until the context ends; it returns nil then. Whatever goes wrong
-// with etcd shows in Status and is tried again.
+// Run loads the policies and switches and then follows their changes until the context ends; it returns nil then. Whatever goes
+// wrong with etcd shows in Status and is tried again.
 func (s *Store) Run(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = minBackoff, maxBackoff

@@ -140,7 +140,7 @@ type Invalidity struct {
 	// EngageLab's text.
 	ErrorMessage string `protobuf:"bytes,5,opt,name=error_message,json=errorMessage,proto3" json:"error_message,omitempty"`
 	// When Susul deleted the device at EngageLab; absent if it did not.
-	DeletionTime  *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=deletion_time,json=deletionTime,proto3" json:"deletion_time,omitempty"`
+	DeleteTime    *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=delete_time,json=deleteTime,proto3" json:"delete_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -210,9 +210,9 @@ func (x *Invalidity) GetErrorMessage() string {
 	return ""
 }
 
-func (x *Invalidity) GetDeletionTime() *timestamppb.Timestamp {
+func (x *Invalidity) GetDeleteTime() *timestamppb.Timestamp {
 	if x != nil {
-		return x.DeletionTime
+		return x.DeleteTime
 	}
 	return nil
 }
@@ -822,7 +822,7 @@ const file_susul_v1_device_service_proto_rawDesc = "" +
 	"updateTime\x12:\n" +
 	"\n" +
 	"invalidity\x18\a \x01(\v2\x14.susul.v1.InvalidityB\x04\xe2A\x01\x03R\n" +
-	"invalidity\"\x80\x02\n" +
+	"invalidity\"\xfc\x01\n" +
 	"\n" +
 	"Invalidity\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12=\n" +
@@ -830,8 +830,9 @@ const file_susul_v1_device_service_proto_rawDesc = "" +
 	"\x06status\x18\x03 \x01(\tR\x06status\x12\x1d\n" +
 	"\n" +
 	"error_code\x18\x04 \x01(\x05R\terrorCode\x12#\n" +
-	"\rerror_message\x18\x05 \x01(\tR\ferrorMessage\x12?\n" +
-	"\rdeletion_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\fdeletionTime\"\x90\x01\n" +
+	"\rerror_message\x18\x05 \x01(\tR\ferrorMessage\x12;\n" +
+	"\vdelete_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"deleteTime\"\x90\x01\n" +
 	"\x11SetDevicesRequest\x12>\n" +
 	"\x06parent\x18\x01 \x01(\tB&\xe2A\x01\x02\xbaH\x1fr\x1d2\x1b^apps/[A-Za-z0-9_.-]{1,64}$R\x06parent\x12;\n" +
 	"\adevices\x18\x02 \x03(\v2\x10.susul.v1.DeviceB\x0f\xe2A\x01\x02\xbaH\b\x92\x01\x05\b\x01\x10\x90NR\adevices\"\x14\n" +
@@ -906,7 +907,7 @@ var file_susul_v1_device_service_proto_depIdxs = []int32{
 	15, // 1: susul.v1.Device.update_time:type_name -> google.protobuf.Timestamp
 	1,  // 2: susul.v1.Device.invalidity:type_name -> susul.v1.Invalidity
 	15, // 3: susul.v1.Invalidity.invalid_time:type_name -> google.protobuf.Timestamp
-	15, // 4: susul.v1.Invalidity.deletion_time:type_name -> google.protobuf.Timestamp
+	15, // 4: susul.v1.Invalidity.delete_time:type_name -> google.protobuf.Timestamp
 	0,  // 5: susul.v1.SetDevicesRequest.devices:type_name -> susul.v1.Device
 	0,  // 6: susul.v1.ImportDevicesRequest.devices:type_name -> susul.v1.Device
 	0,  // 7: susul.v1.GetDeviceResponse.device:type_name -> susul.v1.Device

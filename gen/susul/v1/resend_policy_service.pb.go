@@ -1407,8 +1407,8 @@ func (x *GetResendPolicyReportResponse) GetReport() *ResendPolicyReport {
 	return nil
 }
 
-// ResendPolicyReport is what a policy's steps brought. What was measured of a step counts as long as its trigger, its time, its
-// condition and its contents are as they are now.
+// ResendPolicyReport is what a policy's steps brought. What was measured of a step counts as long as the trigger, its time, its
+// condition, its contents and the holdouts are as they are now.
 type ResendPolicyReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `resendPolicies/{id}/report`.

@@ -44,7 +44,8 @@ CREATE TABLE new_dispatch (
 ) STRICT;
 
 INSERT INTO new_dispatch (id, app, push_id, step, chunk, state, attempt, due_time, expire_time, claim_time, ready_time,
-        sent_time, upstream_id, reason, refusal, units, settled, recipient_count, low, high, variant, plain_content, override, recipients, content)
+        sent_time, upstream_id, reason, refusal, units, settled, recipient_count, low, high, variant, plain_content, override,
+        recipients, content)
     SELECT id, app, push_id, step, chunk, state, attempt, due_time, expire_time, claim_time, ready_time,
         sent_time, upstream_id, reason, refusal, 1, 0, recipient_count, 0, 4294967295, '', 0, '', recipients, content
     FROM dispatch ORDER BY id;
