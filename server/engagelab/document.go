@@ -257,30 +257,42 @@ func rawMembers(raw []byte) rawObject {
 // Overlay returns the document with a title, a text and a JSON merge patch laid over it, in this order. Empty ones leave
 // it as it is.
 func (d Document) Overlay(title, alert string, patch []byte) (Document, error) {
-	data, err := json.Marshal(d.raw)
-	if err != nil {
-		return Document{}, err
-	}
 	if len(patch) > 0 {
+		data, err := json.Marshal(d.raw)
+		if err != nil {
+			return Document{}, err
+		}
 		if data, err = jsonpatch.MergePatch(data, patch); err != nil {
 			return Document{}, fmt.Errorf("lay a follow-up's content over the push: %w", err)
 		}
+		if d, err = ParseDocument(data); err != nil {
+			return Document{}, err
+		}
 	}
-	changed, err := ParseDocument(data)
+	if d.notification() == nil || title == "" && alert == "" {
+		return d, nil
+	}
+	return d.reworded(title, alert)
+}
+
+// reworded returns the document with another title and text in its notification. It copies what it changes, and no more: a batch is made
+// of hundreds of such documents.
+func (d Document) reworded(title, alert string) (Document, error) {
+	body := rawMembers(d.raw["body"])
+	parsed, err := ParseDocument(body["notification"])
 	if err != nil {
 		return Document{}, err
 	}
-	notification := changed.notification()
-	if notification == nil || title == "" && alert == "" {
-		return changed, nil
-	}
-	// The copy that was just parsed is nobody else's, so it may be changed in place.
+	notification := parsed.members // nobody else's, so that it may be changed in place
 	setAlert(notification, alert)
-	setTitle(notification, title, changed.Platforms())
-	body := rawMembers(changed.raw["body"])
+	setTitle(notification, title, d.Platforms())
 	if body["notification"], err = json.Marshal(notification); err != nil {
 		return Document{}, err
 	}
+	changed := Document{members: maps.Clone(d.members), raw: maps.Clone(d.raw)}
+	members := maps.Clone(d.body())
+	members["notification"] = notification
+	changed.members["body"] = members
 	changed.raw["body"], err = json.Marshal(body)
 	return changed, err
 }

@@ -2,6 +2,7 @@ package engagelab
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -367,4 +368,22 @@ func FuzzParseDocument(f *testing.F) {
 		_, err = document.For(Request{CID: "c", RegistrationIDs: []string{"a"}})
 		require.NoError(t, err)
 	})
+}
+
+// What a batch of personal texts costs for each of its targets.
+func BenchmarkBuildBatch(b *testing.B) {
+	push, err := ParseDocument([]byte(newsPush))
+	require.NoError(b, err)
+	for b.Loop() {
+		batch := make([]BatchRequest, MaxBatchTargets)
+		for i := range batch {
+			id := fmt.Sprint("1507bfd3f9e0a1b2c3d", i)
+			document, err := push.Overlay("For "+id, "", nil)
+			require.NoError(b, err)
+			batch[i] = BatchRequest{BatchItem{id, document}, Request{CID: id, OverrideMsgID: "1", CollapseID: "2", CallbackURL: "https://susul.example/cb"}}
+		}
+		_, err := BuildBatch(batch)
+		require.NoError(b, err)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/MaxBatchTargets, "ns/target")
 }
