@@ -181,7 +181,8 @@ type Planning interface {
 	Lead(ctx context.Context, term int64) error
 
 	// DueSteps returns up to limit Scheduled steps with DueTime ≤ now, the longest due first. The steps of a push
-	// that has a Sending dispatch are left out: they are decided once it is known who got it.
+	// that has a Sending dispatch are left out: they are decided once it is known who got it. So are those with an earlier step
+	// that is Scheduled, be it held: no step overtakes another.
 	DueSteps(ctx context.Context, now time.Time, limit int) ([]Step, error)
 
 	// NextStepTime returns the earliest due time of the Scheduled steps that DueSteps would not leave out; ok is false

@@ -124,7 +124,7 @@ const (
 	ReasonFollowUpsStopped Reason = "FOLLOW_UPS_STOPPED" // the app's kill switch
 	ReasonUnknownProgress  Reason = "UNKNOWN_PROGRESS"   // who reacted could not be found out in time
 	ReasonNobodyLeft       Reason = "NOBODY_LEFT"        // all recipients of a skipped dispatch were passed over
-	ReasonSuperseded       Reason = "SUPERSEDED"         // it was put off until a later step was due
+	ReasonSuperseded       Reason = "SUPERSEDED"         // it had not gone out when a later step was due
 	ReasonPolicyDeleted    Reason = "POLICY_DELETED"
 	ReasonWithdrawn        Reason = "WITHDRAWN"
 	ReasonRejected         Reason = "REJECTED"    // EngageLab refused the push
@@ -407,6 +407,9 @@ type StepReport struct {
 	Step
 	Counts
 	PassedOver map[Reason]int
+	// Unsent counts recipients whose dispatches were cancelled or expired, but for those who have a result, by the dispatch's
+	// reason. They are none of the targets.
+	Unsent map[Reason]int
 	// PlainContent counts the targets whose dispatches have PlainContent.
 	PlainContent int
 	// Dispatches counts the step's dispatches by state.

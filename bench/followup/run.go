@@ -31,7 +31,7 @@ const (
 	sendTimeout = 10 * time.Minute
 
 	// look is how often the report is asked for while the step is planned, which bounds how exact its time is.
-	look = 10 * time.Millisecond
+	look = 50 * time.Millisecond
 )
 
 // scenario is one case.

@@ -198,14 +198,14 @@ func dueAfterClick(events []*susulv1.Event, due []time.Time) map[string]int {
 }
 
 // requireMessages looks at every device. Who had not clicked got each step once, with its title; who had clicked before
-// a step was due got no more. In between, the click may have been on its way.
+// a step was due got no more, and neither did those whose token is dead. In between, the click may have been on its way.
 func (c seedCase) requireMessages(t *testing.T, devices []sandbox.Device, dueAfterClick map[string]int) {
 	t.Helper()
 	spared := 0
 	for _, d := range devices {
 		byStep := messages(t, d, c.msgID)
 		require.Contains(t, byStep, 0)
-		clicked := false
+		clicked, dead := false, !byStep[0].FailedAt.IsZero()
 		for step, title := range c.titles {
 			m, got := byStep[step]
 			if first, knew := dueAfterClick[d.RegistrationID]; knew && step >= first {
@@ -214,8 +214,9 @@ func (c seedCase) requireMessages(t *testing.T, devices []sandbox.Device, dueAft
 			}
 			if got {
 				require.Equal(t, title, m.Shown["android"].Title)
+				require.False(t, dead && step > 0, "device %s is dead and got step %d", d.RegistrationID, step)
 			} else {
-				require.True(t, clicked, "device %s did not click and lacks step %d", d.RegistrationID, step)
+				require.True(t, clicked || dead, "device %s did not click and lacks step %d", d.RegistrationID, step)
 			}
 			clicked = clicked || !m.ClickedAt.IsZero()
 		}

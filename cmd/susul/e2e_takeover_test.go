@@ -24,15 +24,13 @@ import (
 const (
 	takeoverPeople = 100_000
 
-	// takeoversEnv says in how many steps the leader is killed, if not in defaultTakeovers.
+	// takeoversEnv says how often the leader is killed, if not defaultTakeovers times.
 	takeoversEnv     = "SUSUL_TEST_TAKEOVERS"
 	defaultTakeovers = 2
-	takeoverSteps    = 2 // of a push
 
-	// firstStep and betweenSteps are when the steps are due. The clock is the real one: that of a process which starts
-	// later would lag behind if it ran faster.
-	firstStep    = 6 * time.Second
-	betweenSteps = 8 * time.Second
+	// firstStep is when the push's only follow-up is due: what is not sent when a further one is due would be superseded. The clock is the real one: that of a process which starts later would lag behind if
+	// it ran faster.
+	firstStep = 6 * time.Second
 
 	// planning is how long it takes to plan a step and to begin with its sending, roughly.
 	planning = 1500 * time.Millisecond
@@ -101,21 +99,18 @@ func (c *cluster) awaitLeader(t *testing.T) {
 // meanwhile, and EngageLab's answers get lost.
 func TestStepsReachEverybodyOnceThroughTakeovers(t *testing.T) {
 	rounds := fromEnvironment(t, takeoversEnv, defaultTakeovers)
-	for first := 0; first < rounds; first += takeoverSteps {
-		seed := uint64(1 + first/takeoverSteps)
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
-			killLeaders(t, rand.New(rand.NewPCG(seed, 7)), min(rounds-first, takeoverSteps))
-		})
+	for seed := range uint64(rounds) {
+		t.Run(fmt.Sprintf("seed %d", seed+1), func(t *testing.T) { killLeader(t, rand.New(rand.NewPCG(seed+1, 7))) })
 	}
 }
 
-// killLeaders sends a push and kills the leader once in each of its first steps.
-func killLeaders(t *testing.T, random *rand.Rand, rounds int) {
+// killLeader sends a push and kills the leader once in its follow-up.
+func killLeader(t *testing.T, random *rand.Rand) {
 	t.Helper()
 	etcd := etcdtest.Start(t)
 	dir := t.TempDir()
 	c := &cluster{database: filepath.Join(dir, database), unclaimed: map[string][]time.Time{}}
-	ambushes, sample := drawAmbushes(random, rounds), random.Perm(takeoverPeople)[:sampledDevices]
+	waiting, sample := drawAmbush(random), random.Perm(takeoverPeople)[:sampledDevices]
 	f := newFront(c, random)
 	lab := startSandbox(t, append(obedient(), "--quota=1000000")...)
 	settings := baseSettings(dir, lab.behind(t, f.toEngageLab))
@@ -124,7 +119,7 @@ func killLeaders(t *testing.T, random *rand.Rand, rounds int) {
 	c.args = []string{"--config", config, "--etcd.endpoints", etcd.Address()}
 	c.members = [2]*node{serve(t, c.args...), serve(t, c.args...)}
 	c.awaitLeader(t)
-	createSteps(t, c.leader())
+	createStep(t, c.leader())
 	reporting, stopReporting := context.WithCancel(t.Context())
 	var reports sync.WaitGroup
 	reports.Go(func() { f.report(reporting) })
@@ -133,18 +128,9 @@ func killLeaders(t *testing.T, random *rand.Rand, rounds int) {
 	to := people("takeover", takeoverPeople)
 	msgID := c.leader().sendNews(t, "takeover", to)
 
-	done := make([]time.Time, takeoverSteps+1) // when each step was known to be sent
-	done[0] = c.awaitSteps(t, msgID, 0)
-	due := make([]time.Time, takeoverSteps+1)
-	for i, step := range c.leader().report(t, msgID).GetSteps() {
-		due[i] = step.GetDueTime().AsTime()
-	}
-	for step := 1; step <= takeoverSteps; step++ {
-		if step <= rounds {
-			c.takeOver(t, f, msgID, ambushes[step-1], due[step])
-		}
-		done[step] = c.awaitSteps(t, msgID, step)
-	}
+	c.awaitSteps(t, msgID, 0)
+	c.takeOver(t, f, msgID, waiting, c.leader().report(t, msgID).GetSteps()[1].GetDueTime().AsTime())
+	done := c.awaitSteps(t, msgID, 1)
 	stopReporting()
 	reports.Wait()
 	taken := lab.taken(t)
@@ -158,40 +144,36 @@ func killLeaders(t *testing.T, random *rand.Rand, rounds int) {
 	checkSteps(t, f, report, taken, to, done)
 }
 
-// createSteps creates the policy of the test's push. In its second step every tenth recipient has a text of their own.
-func createSteps(t *testing.T, n *node) {
+// createStep creates the policy of the test's push. Every tenth recipient has a text of their own.
+func createStep(t *testing.T, n *node) {
 	t.Helper()
 	policy := &susulv1.ResendPolicy{
 		Match:   "true",
 		Trigger: &susulv1.ResendTrigger{Unless: susulv1.Milestone_MILESTONE_CLICKED, Within: durationpb.New(0)},
+		Steps: []*susulv1.ResendStep{{
+			After: durationpb.New(firstStep),
+			Content: &susulv1.ResendContent{
+				Title: "Still unread",
+				Alert: `{% assign last = device.registration_id | slice: -1 %}` +
+					`{% if last == "7" %}For {{ device.registration_id }} alone{% else %}For all{% endif %}`,
+			},
+		}},
 	}
-	for i := range takeoverSteps {
-		policy.Steps = append(policy.Steps, &susulv1.ResendStep{
-			After:   durationpb.New(firstStep + time.Duration(i)*betweenSteps),
-			Content: &susulv1.ResendContent{Title: fmt.Sprintf("Still unread, %d", i+1)},
-		})
-	}
-	policy.Steps[1].Content.Alert = `{% assign last = device.registration_id | slice: -1 %}` +
-		`{% if last == "7" %}For {{ device.registration_id }} alone{% else %}For all{% endif %}`
 	_, err := n.policies.CreateResendPolicy(t.Context(), &susulv1.CreateResendPolicyRequest{
 		ResendPolicyId: "takeover", ResendPolicy: policy,
 	})
 	require.NoError(t, err)
 }
 
-// drawAmbushes draws a moment in each of the first steps: while it is planned, or while it is sent.
-func drawAmbushes(random *rand.Rand, rounds int) []ambush {
-	ambushes := make([]ambush, rounds)
-	for i := range ambushes {
-		a := ambush{step: i + 1, sprung: make(chan struct{})}
-		if random.IntN(3) == 0 {
-			a.after = time.Duration(random.Int64N(int64(planning)))
-		} else {
-			a.request, a.taken = 1+random.IntN(takeoverPeople/2/1000), random.IntN(2) == 0
-		}
-		ambushes[i] = a
+// drawAmbush draws a moment: while the step is planned, or while it is sent.
+func drawAmbush(random *rand.Rand) ambush {
+	a := ambush{step: 1, sprung: make(chan struct{})}
+	if random.IntN(3) == 0 {
+		a.after = time.Duration(random.Int64N(int64(planning)))
+	} else {
+		a.request, a.taken = 1+random.IntN(takeoverPeople/2/1000), random.IntN(2) == 0
 	}
-	return ambushes
+	return a
 }
 
 // takeOver sees to it that the leader falls into an ambush, starts another node, and waits until one leads. A step that was due
@@ -273,10 +255,7 @@ func (c *cluster) look(t *testing.T, msgID string) {
 // whom its first named, and nobody may be named with two cids.
 func (e *engageLab) taken(t *testing.T) []map[string]string {
 	t.Helper()
-	steps := make([]map[string]string, takeoverSteps+1)
-	for i := range steps {
-		steps[i] = map[string]string{}
-	}
+	steps := []map[string]string{{}, {}}
 	named := map[string][]string{}
 	for i, r := range e.requests(t) {
 		require.EqualValues(t, i+1, r.Seq, "the sandbox has forgotten requests")
@@ -324,7 +303,7 @@ func (f *front) unclaimedUntil(cid string) (last time.Time) {
 
 // checkSteps looks at everybody: whose click was stored before a dispatch was claimed did not get it, and who had not clicked
 // by the end of a step got it.
-func checkSteps(t *testing.T, f *front, report *susulv1.PushReport, taken []map[string]string, to []string, done []time.Time) {
+func checkSteps(t *testing.T, f *front, report *susulv1.PushReport, taken []map[string]string, to []string, done time.Time) {
 	t.Helper()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -338,7 +317,7 @@ func checkSteps(t *testing.T, f *front, report *susulv1.PushReport, taken []map[
 			acknowledged := c != nil && !c.acknowledged.IsZero()
 			switch {
 			case !got:
-				require.True(t, c != nil && !c.posted.IsZero() && c.posted.Before(done[step]), "%s did not click and lacks step %d", id, step)
+				require.True(t, c != nil && !c.posted.IsZero() && c.posted.Before(done), "%s did not click and lacks step %d", id, step)
 				if acknowledged && c.acknowledged.Before(due) {
 					early++
 				} else {

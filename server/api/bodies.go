@@ -132,7 +132,7 @@ func bodyFault(err error) error {
 
 func tooLarge(limit int64) *Fault {
 	return &Fault{
-		Code: codes.OutOfRange, HTTPStatus: http.StatusRequestEntityTooLarge,
+		Code: codes.OutOfRange, Reason: susulv1.ErrorReason_ERROR_REASON_TOO_LARGE, HTTPStatus: http.StatusRequestEntityTooLarge,
 		Message: fmt.Sprintf("the body has more than %d bytes", limit),
 	}
 }

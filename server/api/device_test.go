@@ -84,6 +84,7 @@ func (w world) TestInvalidDevicesInRequests(t *testing.T) {
 		"no id":                    {[]*susulv1.Device{{}}, []string{"devices[0].registration_id"}},
 		"many bytes":               {[]*susulv1.Device{{RegistrationId: strings.Repeat("é", 100)}}, []string{"devices[0].registration_id"}},
 		"another's name":           {[]*susulv1.Device{{RegistrationId: "a", Name: app + "/devices/b"}}, []string{"devices[0].name"}},
+		"a path as id":             {[]*susulv1.Device{{RegistrationId: "a/b"}}, []string{"devices[0].registration_id"}},
 		"another app":              {[]*susulv1.Device{{RegistrationId: "a", Name: other + "/devices/a"}}, []string{"devices[0].name"}},
 		"large attributes":         {[]*susulv1.Device{{RegistrationId: "a", Attributes: big}}, []string{"devices[0].attributes"}},
 		"a zone that is none":      {[]*susulv1.Device{{RegistrationId: "a", TimeZone: "Jakarta"}}, []string{"devices[0].time_zone"}},
@@ -124,6 +125,7 @@ func (w world) TestInvalidDevicesInRequests(t *testing.T) {
 	w.refuses(t, asApp, &susulv1.GetDeviceRequest{Name: app + "/devices/many-1"}, missing)
 	resp := w.Do(t, http.MethodPost, "/v1/"+app+"/devices:set", []byte(`{"devices":[{"registration_id":"`+text(32<<20)+`"}]}`), "Authorization", asApp)
 	require.Equal(t, http.StatusRequestEntityTooLarge, resp.Status, resp.Body)
+	require.Contains(t, resp.Body, `"reason":"TOO_LARGE"`)
 }
 
 func (w world) importDevices(t testing.TB, authorization string, messages ...*susulv1.ImportDevicesRequest) (*susulv1.ImportDevicesResponse, error) {

@@ -104,6 +104,8 @@ func httpRule(method protoreflect.MethodDescriptor) (verb, path, body string) {
 		verb, path = http.MethodGet, pattern.Get
 	case *annotations.HttpRule_Post:
 		verb, path = http.MethodPost, pattern.Post
+	case *annotations.HttpRule_Put:
+		verb, path = http.MethodPut, pattern.Put
 	case *annotations.HttpRule_Patch:
 		verb, path = http.MethodPatch, pattern.Patch
 	case *annotations.HttpRule_Delete:

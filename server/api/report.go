@@ -37,6 +37,7 @@ func stepReportToProto(step storage.StepReport, effects map[int]delivery.StepEff
 		Funnel:            funnelToProto(step.Counts),
 		CancelReason:      string(step.CancelReason),
 		PassedOver:        countsByName(step.PassedOver),
+		Unsent:            countsByName(step.Unsent),
 		Dispatches:        countsByName(step.Dispatches),
 		HoldTime:          timeToProto(step.HoldTime),
 		PlainContentCount: int64(step.PlainContent),

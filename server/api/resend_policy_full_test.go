@@ -331,6 +331,12 @@ func (w world) TestFollowUpSwitch(t *testing.T) {
 	require.False(t, read().GetStopped())
 	require.Empty(t, read().GetNote(), "all of it is replaced")
 
+	_, outcome = w.grpc(t, asAdmin, stop)
+	require.Zero(t, outcome)
+	patch := w.Do(t, http.MethodPatch, "/v1/"+name, []byte(`{"note":"still wrong"}`), "Authorization", asAdmin)
+	require.GreaterOrEqual(t, patch.Status, http.StatusBadRequest, "a part of it would let follow-ups go on: %s", patch.Body)
+	require.True(t, read().GetStopped())
+
 	const nobody = "apps/nobody/followUpSwitch"
 	w.refuses(t, asAdmin, &susulv1.GetFollowUpSwitchRequest{Name: nobody}, missing)
 	w.refuses(t, asAdmin, &susulv1.UpdateFollowUpSwitchRequest{FollowUpSwitch: &susulv1.FollowUpSwitch{Name: nobody}}, missing)

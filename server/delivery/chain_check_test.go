@@ -177,6 +177,14 @@ func (c *chain) checkOutcome(push storage.Push, step storage.StepReport, got map
 		return // which was checked as a decision, or is what a withdrawal and an unanswered dispatch do
 	}
 	require.Equal(c.rt, storage.StepPlanned, step.State)
+	all := step.Targets
+	for _, n := range step.PassedOver {
+		all += n
+	}
+	for _, n := range step.Unsent {
+		all += n
+	}
+	require.Equal(c.rt, c.n, all, "the report adds up: %+v", step)
 	excused := step.Dispatches[storage.DispatchCancelled] + step.Dispatches[storage.DispatchExpired] +
 		step.Dispatches[storage.DispatchUnanswered] + step.Dispatches[storage.DispatchRefused]
 	for i := range c.n {

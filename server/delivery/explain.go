@@ -34,7 +34,7 @@ type Occurrence struct {
 	Time time.Time // of what is to come, when it is due; zero if that is not known
 	Step int
 	Kind OccurrenceKind
-	// Reason is a storage.Reason, or of what was not sent the dispatch's state.
+	// Reason is a storage.Reason, or, of what was not sent without being cancelled, the dispatch's state.
 	Reason       string
 	Variant      string
 	DueTime      time.Time // of what was planned
@@ -131,8 +131,13 @@ func (e *explainer) dispatch(d storage.Dispatch) {
 		e.tell(o, e.say.queued(o, d))
 	default:
 		o.Kind, o.Reason, o.Time = OccurrenceUnsent, string(stateFor(d)), d.DueTime
-		if d.State == storage.DispatchExpired {
+		switch d.State {
+		case storage.DispatchExpired:
 			o.Time = d.ExpireTime
+		case storage.DispatchCancelled:
+			if stateFor(d) == d.State {
+				o.Reason = string(d.Reason)
+			}
 		}
 		o.Time = e.past(o.Time)
 		e.tell(o, e.say.unsent(o, d))

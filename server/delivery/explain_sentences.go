@@ -87,7 +87,7 @@ func (s sentences) queued(o Occurrence, d storage.Dispatch) string {
 }
 
 func (s sentences) unsent(o Occurrence, d storage.Dispatch) string {
-	name, state := stepName(o.Step), storage.DispatchState(o.Reason)
+	name, state := stepName(o.Step), stateFor(d)
 	switch {
 	case state == storage.DispatchRefused && d.Refusal != nil:
 		return fmt.Sprintf("%s was refused by EngageLab with code %d: %s.", name, d.Refusal.Code,

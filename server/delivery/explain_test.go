@@ -164,6 +164,20 @@ func TestExplainOtherEnds(t *testing.T) {
 			want: []string{"0 ACCEPTED", "0 SENT", "0 REPORTED", "1 CANCELLED POLICY_DELETED"},
 			last: "Step 1 was cancelled for everybody: the resend policy was deleted.",
 		},
+		"cancelled when it was planned": {
+			story: func(h *house) storage.Push {
+				push, _ := h.push(1, nil)
+				h.settled(push)
+				h.stop()
+				h.pass(3 * time.Hour)
+				require.NoError(h.t, h.policies.Delete(h.t.Context(), "news", 0))
+				h.start()
+				h.settled(push)
+				return push
+			},
+			want: []string{"0 ACCEPTED", "0 SENT", "1 PLANNED", "1 UNSENT POLICY_DELETED"},
+			last: "Step 1 did not go out: the resend policy was deleted.",
+		},
 		"withdrawn": {
 			story: func(h *house) storage.Push {
 				push, _ := h.push(1, nil)

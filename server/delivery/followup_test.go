@@ -137,6 +137,8 @@ func TestWhatStopsFollowUps(t *testing.T) {
 			h.start()
 			report := h.settled(push)
 			require.Equal(t, map[storage.DispatchState]int{storage.DispatchCancelled: 1}, report.Steps[1].Dispatches)
+			require.Equal(t, map[storage.Reason]int{c.want: 2}, report.Steps[1].Unsent)
+			require.Zero(t, report.Steps[1].Targets)
 			require.Equal(t, c.want, h.requests(push, 1)[0].Reason)
 			require.Len(t, h.engageLab.sendings, 1)
 		})

@@ -91,6 +91,11 @@ func TestOfOneNightsStepsTheLastGoesOut(t *testing.T) {
 			report := h.settled(push)
 			require.Equal(t, map[storage.DispatchState]int{storage.DispatchSent: 1}, report.Steps[want].Dispatches)
 			require.Equal(t, map[storage.DispatchState]int{storage.DispatchCancelled: 1}, report.Steps[3-want].Dispatches)
+			reason := storage.ReasonSuperseded
+			if stopped {
+				reason = storage.ReasonStepPaused
+			}
+			require.Equal(t, map[storage.Reason]int{reason: 1}, report.Steps[3-want].Unsent)
 		})
 	}
 }
@@ -277,4 +282,17 @@ func TestACapIsStrict(t *testing.T) {
 		followUps += h.settled(push).Steps[1].Targets
 	}
 	require.Equal(t, 3*people, followUps)
+}
+
+// After an outage two steps may come due at once. Only the later one goes out.
+func TestOfTwoStepsThatAreLateOnlyTheLaterGoesOut(t *testing.T) {
+	h := newHouse(t)
+	h.createPolicy(news())
+	push, first := h.push(2, nil)
+	h.callback(first, "sent", first.ids...)
+	h.pass(6 * time.Hour)
+	report := h.settled(push)
+	require.Equal(t, map[storage.DispatchState]int{storage.DispatchCancelled: 1}, report.Steps[1].Dispatches)
+	require.Equal(t, 2, report.Steps[2].Targets)
+	require.Len(t, h.engageLab.sendings, 2)
 }

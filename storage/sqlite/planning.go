@@ -64,9 +64,11 @@ func (t *tx) storedTerm() (term int64, ok bool, err error) {
 	return term, err == nil, err
 }
 
-// openSteps are the scheduled steps, save those of pushes of which nobody knows yet who got them.
+// openSteps are the scheduled steps, save those that wait for an earlier step, and those of pushes of which nobody knows yet who got
+// them.
 const openSteps = `state = 'SCHEDULED' AND NOT EXISTS
-	(SELECT 1 FROM dispatch d WHERE d.push_id = step.push_id AND d.state = 'SENDING')`
+	(SELECT 1 FROM dispatch d WHERE d.push_id = step.push_id AND d.state = 'SENDING') AND NOT EXISTS
+	(SELECT 1 FROM step e WHERE e.push_id = step.push_id AND e.number < step.number AND e.state = 'SCHEDULED')`
 
 const (
 	dueSteps     = `WHERE ` + openSteps + ` AND due_time <= ? ORDER BY due_time, push_id, number LIMIT ?`

@@ -23,7 +23,7 @@ func (s *Store) Report(ctx context.Context, app string, id int64) (storage.Repor
 		byNumber := map[int]*storage.StepReport{}
 		report.Steps = make([]storage.StepReport, len(steps))
 		for i, st := range steps {
-			report.Steps[i] = storage.StepReport{Step: st, PassedOver: map[storage.Reason]int{}, Dispatches: map[storage.DispatchState]int{}}
+			report.Steps[i] = storage.StepReport{Step: st, PassedOver: map[storage.Reason]int{}, Unsent: map[storage.Reason]int{}, Dispatches: map[storage.DispatchState]int{}}
 			byNumber[st.Number] = &report.Steps[i]
 		}
 		for _, fill := range []func(context.Context, querier, *storage.Report, map[int]*storage.StepReport) error{
@@ -44,11 +44,17 @@ func fillDispatches(ctx context.Context, q querier, report *storage.Report, step
 		var step, n, recipients, settled int
 		var plain bool
 		var state storage.DispatchState
-		err := rows.Scan(&step, &state, &plain, &n, &recipients, &settled)
+		var reason storage.Reason
+		err := rows.Scan(&step, &state, &reason, &plain, &n, &recipients, &settled)
 		if st := steps[step]; st != nil && err == nil {
 			st.Dispatches[state] += n
 			switch state {
-			case storage.DispatchCancelled, storage.DispatchSkipped, storage.DispatchExpired:
+			case storage.DispatchCancelled, storage.DispatchExpired:
+				if unsent := recipients - settled; unsent > 0 {
+					st.Unsent[reason] += unsent
+				}
+				recipients = settled
+			case storage.DispatchSkipped:
 				recipients = settled
 			}
 			st.Targets += recipients
@@ -57,8 +63,8 @@ func fillDispatches(ctx context.Context, q querier, report *storage.Report, step
 			}
 		}
 		return struct{}{}, err
-	}, `SELECT step, state, plain_content, COUNT(*), SUM(COALESCE(recipient_count, ?)), SUM(settled) FROM dispatch
-		WHERE push_id = ? GROUP BY step, state, plain_content`, report.Push.Recipients, report.Push.ID)
+	}, `SELECT step, state, reason, plain_content, COUNT(*), SUM(COALESCE(recipient_count, ?)), SUM(settled) FROM dispatch
+		WHERE push_id = ? GROUP BY step, state, reason, plain_content`, report.Push.Recipients, report.Push.ID)
 	return err
 }
 

@@ -14,13 +14,33 @@ var reportCases = []testCase{
 		w.Equal(storage.Counts{Targets: 3}, r.Total)
 		w.Equal(storage.StepReport{
 			Step: storage.Step{PushID: p.ID, State: storage.StepPlanned}, Counts: storage.Counts{Targets: 3},
-			PassedOver: map[storage.Reason]int{},
+			PassedOver: map[storage.Reason]int{}, Unsent: map[storage.Reason]int{},
 			Dispatches: map[storage.DispatchState]int{storage.DispatchPending: 1, storage.DispatchBlocked: 1},
 		}, r.Steps[0])
 		w.Equal(storage.StepReport{
 			Step:       storage.Step{PushID: p.ID, Number: 2, State: storage.StepWaiting, Offset: 2 * time.Hour},
-			PassedOver: map[storage.Reason]int{}, Dispatches: map[storage.DispatchState]int{},
+			PassedOver: map[storage.Reason]int{}, Unsent: map[storage.Reason]int{}, Dispatches: map[storage.DispatchState]int{},
 		}, r.Steps[2])
+	}},
+	{"who got nothing has the reason of the request", func(w *world) {
+		p := w.sentPush(6)
+		w.now = w.now.Add(time.Hour)
+		w.NoError(w.store.PlanStep(w.ctx, storage.StepPlan{PushID: p.ID, Step: 1, Through: 6, Done: true, Dispatches: []storage.DispatchDraft{
+			{DueTime: w.now, Recipients: []uint32{0}}, {Chunk: 1, DueTime: w.now, Recipients: []uint32{1, 2}},
+			{Chunk: 2, DueTime: w.now, Recipients: []uint32{3, 4}}, {Chunk: 3, DueTime: w.now, Recipients: []uint32{5}},
+		}}))
+		w.sendOne()
+		claims := w.claim()
+		superseded := w.result(claims[0], storage.DispatchCancelled)
+		superseded.Reason = storage.ReasonSuperseded
+		w.finish(superseded)
+		expired := w.result(claims[1], storage.DispatchExpired)
+		expired.Reason = storage.ReasonExpired
+		w.finish(expired)
+		step := w.report(p.ID).Steps[1]
+		w.Equal(map[storage.Reason]int{storage.ReasonSuperseded: 2, storage.ReasonExpired: 2}, step.Unsent)
+		w.Equal(2, step.Targets, "one is sent, one is claimed")
+		w.Empty(step.PassedOver)
 	}},
 	{"reports equal a recount of the events", func(w *world) {
 		const devices = 30

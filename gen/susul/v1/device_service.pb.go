@@ -30,9 +30,10 @@ type Device struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// `apps/{app_key}/devices/{registration_id}`; may be left empty where registration_id says it.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// EngageLab's id of the device.
+	// EngageLab's id of the device. It may hold no slash, so that `name` can.
 	RegistrationId string `protobuf:"bytes,2,opt,name=registration_id,json=registrationId,proto3" json:"registration_id,omitempty"`
 	// Whatever templates and conditions are to know, for example `{"first_name": "Ayu", "tier": "gold"}`. At most 8 KiB of JSON.
+	// Numbers have 53 bits: write longer ones, such as ids, as strings.
 	Attributes *structpb.Struct `protobuf:"bytes,3,opt,name=attributes,proto3" json:"attributes,omitempty"`
 	// The IANA time zone of its user, for example `Asia/Jakarta`. Empty: not known; quiet hours then follow the policy's default.
 	TimeZone string `protobuf:"bytes,4,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
@@ -808,11 +809,10 @@ var File_susul_v1_device_service_proto protoreflect.FileDescriptor
 
 const file_susul_v1_device_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1dsusul/v1/device_service.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd0\x02\n" +
+	"\x1dsusul/v1/device_service.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd4\x02\n" +
 	"\x06Device\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x123\n" +
-	"\x0fregistration_id\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0eregistrationId\x127\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x127\n" +
+	"\x0fregistration_id\x18\x02 \x01(\tB\x0e\xbaH\vr\t\x10\x01\x18\x80\x01\xba\x01\x01/R\x0eregistrationId\x127\n" +
 	"\n" +
 	"attributes\x18\x03 \x01(\v2\x17.google.protobuf.StructR\n" +
 	"attributes\x12$\n" +

@@ -116,7 +116,9 @@ type Occurrence struct {
 	Step int32 `protobuf:"varint,2,opt,name=step,proto3" json:"step,omitempty"`
 	// What it is.
 	Kind OccurrenceKind `protobuf:"varint,3,opt,name=kind,proto3,enum=susul.v1.OccurrenceKind" json:"kind,omitempty"`
-	// Of PASSED_OVER and CANCELLED, why; ResendPolicy and StepReport list the reasons. Of UNSENT, the request's state.
+	// Of PASSED_OVER and CANCELLED, why; ResendPolicy and StepReport list the reasons. Of UNSENT, the
+	// request's state, or, if it was cancelled, why, as in
+	// StepReport.unsent.
 	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The step's variant; empty for a step without.
 	Variant string `protobuf:"bytes,5,opt,name=variant,proto3" json:"variant,omitempty"`

@@ -203,7 +203,10 @@ type StepReport struct {
 	// Of a follow-up: those whom the holdout kept from it, the step's own if it has one, else the policy's. Absent without.
 	Holdout *ClickRate `protobuf:"bytes,11,opt,name=holdout,proto3" json:"holdout,omitempty"`
 	// Of a follow-up: what it brought, all variants together, against the holdout. Absent without one.
-	Lift          *Lift `protobuf:"bytes,12,opt,name=lift,proto3" json:"lift,omitempty"`
+	Lift *Lift `protobuf:"bytes,12,opt,name=lift,proto3" json:"lift,omitempty"`
+	// Recipients whose requests to EngageLab were cancelled or expired, by reason: one of cancel_reason's, or SUPERSEDED (it was put off
+	// until a later step was due). The funnel's targets, passed_over and unsent are together all recipients of a planned step.
+	Unsent        map[string]int64 `protobuf:"bytes,13,rep,name=unsent,proto3" json:"unsent,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -318,6 +321,13 @@ func (x *StepReport) GetHoldout() *ClickRate {
 func (x *StepReport) GetLift() *Lift {
 	if x != nil {
 		return x.Lift
+	}
+	return nil
+}
+
+func (x *StepReport) GetUnsent() map[string]int64 {
+	if x != nil {
+		return x.Unsent
 	}
 	return nil
 }
@@ -638,7 +648,7 @@ func (x *Effect) GetLift() *Lift {
 // 1; 0 when there are no targets.
 type Funnel struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Recipients that it was meant for.
+	// Recipients that it was meant for. Of a step, without those who were passed over or whose requests were cancelled.
 	Targets int64 `protobuf:"varint,1,opt,name=targets,proto3" json:"targets,omitempty"`
 	// Recipients for whom EngageLab handed it on.
 	Sent int64 `protobuf:"varint,2,opt,name=sent,proto3" json:"sent,omitempty"`
@@ -894,7 +904,7 @@ const file_susul_v1_report_proto_rawDesc = "" +
 	"\x05state\x18\x03 \x01(\x0e2\x13.susul.v1.PushStateR\x05state\x12*\n" +
 	"\x05steps\x18\x04 \x03(\v2\x14.susul.v1.StepReportR\x05steps\x12&\n" +
 	"\x05total\x18\x05 \x01(\v2\x10.susul.v1.FunnelR\x05total\x12(\n" +
-	"\x06effect\x18\x06 \x01(\v2\x10.susul.v1.EffectR\x06effect\"\xcd\x05\n" +
+	"\x06effect\x18\x06 \x01(\v2\x10.susul.v1.EffectR\x06effect\"\xc2\x06\n" +
 	"\n" +
 	"StepReport\x12\x12\n" +
 	"\x04step\x18\x01 \x01(\x05R\x04step\x12)\n" +
@@ -912,11 +922,15 @@ const file_susul_v1_report_proto_rawDesc = "" +
 	"\bvariants\x18\n" +
 	" \x03(\v2\x17.susul.v1.VariantReportR\bvariants\x12-\n" +
 	"\aholdout\x18\v \x01(\v2\x13.susul.v1.ClickRateR\aholdout\x12\"\n" +
-	"\x04lift\x18\f \x01(\v2\x0e.susul.v1.LiftR\x04lift\x1a=\n" +
+	"\x04lift\x18\f \x01(\v2\x0e.susul.v1.LiftR\x04lift\x128\n" +
+	"\x06unsent\x18\r \x03(\v2 .susul.v1.StepReport.UnsentEntryR\x06unsent\x1a=\n" +
 	"\x0fPassedOverEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a=\n" +
 	"\x0fDispatchesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a9\n" +
+	"\vUnsentEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"z\n" +
 	"\rVariantReport\x12\x18\n" +
@@ -982,7 +996,7 @@ func file_susul_v1_report_proto_rawDescGZIP() []byte {
 }
 
 var file_susul_v1_report_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_susul_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_susul_v1_report_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_susul_v1_report_proto_goTypes = []any{
 	(StepState)(0),                // 0: susul.v1.StepState
 	(*PushReport)(nil),            // 1: susul.v1.PushReport
@@ -997,39 +1011,41 @@ var file_susul_v1_report_proto_goTypes = []any{
 	(*StepProgress)(nil),          // 10: susul.v1.StepProgress
 	nil,                           // 11: susul.v1.StepReport.PassedOverEntry
 	nil,                           // 12: susul.v1.StepReport.DispatchesEntry
-	(PushState)(0),                // 13: susul.v1.PushState
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(Milestone)(0),                // 15: susul.v1.Milestone
+	nil,                           // 13: susul.v1.StepReport.UnsentEntry
+	(PushState)(0),                // 14: susul.v1.PushState
+	(*timestamppb.Timestamp)(nil), // 15: google.protobuf.Timestamp
+	(Milestone)(0),                // 16: susul.v1.Milestone
 }
 var file_susul_v1_report_proto_depIdxs = []int32{
-	13, // 0: susul.v1.PushReport.state:type_name -> susul.v1.PushState
+	14, // 0: susul.v1.PushReport.state:type_name -> susul.v1.PushState
 	2,  // 1: susul.v1.PushReport.steps:type_name -> susul.v1.StepReport
 	8,  // 2: susul.v1.PushReport.total:type_name -> susul.v1.Funnel
 	7,  // 3: susul.v1.PushReport.effect:type_name -> susul.v1.Effect
 	0,  // 4: susul.v1.StepReport.state:type_name -> susul.v1.StepState
-	14, // 5: susul.v1.StepReport.due_time:type_name -> google.protobuf.Timestamp
+	15, // 5: susul.v1.StepReport.due_time:type_name -> google.protobuf.Timestamp
 	8,  // 6: susul.v1.StepReport.funnel:type_name -> susul.v1.Funnel
 	11, // 7: susul.v1.StepReport.passed_over:type_name -> susul.v1.StepReport.PassedOverEntry
 	12, // 8: susul.v1.StepReport.dispatches:type_name -> susul.v1.StepReport.DispatchesEntry
-	14, // 9: susul.v1.StepReport.hold_time:type_name -> google.protobuf.Timestamp
+	15, // 9: susul.v1.StepReport.hold_time:type_name -> google.protobuf.Timestamp
 	3,  // 10: susul.v1.StepReport.variants:type_name -> susul.v1.VariantReport
 	4,  // 11: susul.v1.StepReport.holdout:type_name -> susul.v1.ClickRate
 	5,  // 12: susul.v1.StepReport.lift:type_name -> susul.v1.Lift
-	4,  // 13: susul.v1.VariantReport.clicks:type_name -> susul.v1.ClickRate
-	5,  // 14: susul.v1.VariantReport.lift:type_name -> susul.v1.Lift
-	6,  // 15: susul.v1.ClickRate.interval:type_name -> susul.v1.Interval
-	6,  // 16: susul.v1.Lift.interval:type_name -> susul.v1.Interval
-	4,  // 17: susul.v1.Effect.followed_up:type_name -> susul.v1.ClickRate
-	4,  // 18: susul.v1.Effect.holdout:type_name -> susul.v1.ClickRate
-	5,  // 19: susul.v1.Effect.lift:type_name -> susul.v1.Lift
-	15, // 20: susul.v1.Recipient.milestone:type_name -> susul.v1.Milestone
-	10, // 21: susul.v1.Recipient.steps:type_name -> susul.v1.StepProgress
-	15, // 22: susul.v1.StepProgress.milestones:type_name -> susul.v1.Milestone
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	13, // 13: susul.v1.StepReport.unsent:type_name -> susul.v1.StepReport.UnsentEntry
+	4,  // 14: susul.v1.VariantReport.clicks:type_name -> susul.v1.ClickRate
+	5,  // 15: susul.v1.VariantReport.lift:type_name -> susul.v1.Lift
+	6,  // 16: susul.v1.ClickRate.interval:type_name -> susul.v1.Interval
+	6,  // 17: susul.v1.Lift.interval:type_name -> susul.v1.Interval
+	4,  // 18: susul.v1.Effect.followed_up:type_name -> susul.v1.ClickRate
+	4,  // 19: susul.v1.Effect.holdout:type_name -> susul.v1.ClickRate
+	5,  // 20: susul.v1.Effect.lift:type_name -> susul.v1.Lift
+	16, // 21: susul.v1.Recipient.milestone:type_name -> susul.v1.Milestone
+	10, // 22: susul.v1.Recipient.steps:type_name -> susul.v1.StepProgress
+	16, // 23: susul.v1.StepProgress.milestones:type_name -> susul.v1.Milestone
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_susul_v1_report_proto_init() }
@@ -1045,7 +1061,7 @@ func file_susul_v1_report_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_susul_v1_report_proto_rawDesc), len(file_susul_v1_report_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

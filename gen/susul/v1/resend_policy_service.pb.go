@@ -840,8 +840,8 @@ type RecipientPreview struct {
 	SendTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=send_time,json=sendTime,proto3" json:"send_time,omitempty"`
 	// The variant; empty for a step without. With `optimize`, one of several possible ones.
 	Variant string `protobuf:"bytes,4,opt,name=variant,proto3" json:"variant,omitempty"`
-	// EngageLab's push object as it would be sent, without whom it is for. Left out beyond 256 KiB, and beyond 1 MiB for all
-	// recipients together.
+	// EngageLab's push object as it would be sent, without whom it is for. Numbers are rounded to 53 bits here, so that
+	// `options.override_msg_id` may differ in its last digits. Left out beyond 256 KiB, and beyond 1 MiB for all recipients together.
 	Document *structpb.Struct `protobuf:"bytes,5,opt,name=document,proto3" json:"document,omitempty"`
 	// The template's fault, if the plain content is sent because of one.
 	TemplateError string `protobuf:"bytes,6,opt,name=template_error,json=templateError,proto3" json:"template_error,omitempty"`
@@ -1967,7 +1967,7 @@ const file_susul_v1_resend_policy_service_proto_rawDesc = "" +
 	"\x14BacktestResendPolicy\x12%.susul.v1.BacktestResendPolicyRequest\x1a&.susul.v1.BacktestResendPolicyResponse\"&\x82\xd3\xe4\x93\x02 :\x01*\"\x1b/v1/resendPolicies:backtest\x12\x9c\x01\n" +
 	"\x15GetResendPolicyReport\x12&.susul.v1.GetResendPolicyReportRequest\x1a'.susul.v1.GetResendPolicyReportResponse\"2\x82\xd3\xe4\x93\x02,b\x06report\x12\"/v1/{name=resendPolicies/*/report}\x12\x98\x01\n" +
 	"\x11GetFollowUpSwitch\x12\".susul.v1.GetFollowUpSwitchRequest\x1a#.susul.v1.GetFollowUpSwitchResponse\":\x82\xd3\xe4\x93\x024b\x10follow_up_switch\x12 /v1/{name=apps/*/followUpSwitch}\x12\xc4\x01\n" +
-	"\x14UpdateFollowUpSwitch\x12%.susul.v1.UpdateFollowUpSwitchRequest\x1a&.susul.v1.UpdateFollowUpSwitchResponse\"]\x82\xd3\xe4\x93\x02W:\x10follow_up_switchb\x10follow_up_switch21/v1/{follow_up_switch.name=apps/*/followUpSwitch}B&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
+	"\x14UpdateFollowUpSwitch\x12%.susul.v1.UpdateFollowUpSwitchRequest\x1a&.susul.v1.UpdateFollowUpSwitchResponse\"]\x82\xd3\xe4\x93\x02W:\x10follow_up_switchb\x10follow_up_switch\x1a1/v1/{follow_up_switch.name=apps/*/followUpSwitch}B&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
 
 var (
 	file_susul_v1_resend_policy_service_proto_rawDescOnce sync.Once

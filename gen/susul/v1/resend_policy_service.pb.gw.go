@@ -674,7 +674,7 @@ func RegisterResendPolicyServiceHandlerServer(ctx context.Context, mux *runtime.
 		}
 		forward_ResendPolicyService_GetFollowUpSwitch_0(annotatedContext, mux, outboundMarshaler, w, req, response_ResendPolicyService_GetFollowUpSwitch_0{resp.(*GetFollowUpSwitchResponse)}, mux.GetForwardResponseOptions()...)
 	})
-	mux.Handle(http.MethodPatch, pattern_ResendPolicyService_UpdateFollowUpSwitch_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+	mux.Handle(http.MethodPut, pattern_ResendPolicyService_UpdateFollowUpSwitch_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
 		var stream runtime.ServerTransportStream
@@ -904,7 +904,7 @@ func RegisterResendPolicyServiceHandlerClient(ctx context.Context, mux *runtime.
 		}
 		forward_ResendPolicyService_GetFollowUpSwitch_0(annotatedContext, mux, outboundMarshaler, w, req, response_ResendPolicyService_GetFollowUpSwitch_0{resp.(*GetFollowUpSwitchResponse)}, mux.GetForwardResponseOptions()...)
 	})
-	mux.Handle(http.MethodPatch, pattern_ResendPolicyService_UpdateFollowUpSwitch_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
+	mux.Handle(http.MethodPut, pattern_ResendPolicyService_UpdateFollowUpSwitch_0, func(w http.ResponseWriter, req *http.Request, pathParams map[string]string) {
 		ctx, cancel := context.WithCancel(req.Context())
 		defer cancel()
 		inboundMarshaler, outboundMarshaler := runtime.MarshalerForRequest(mux, req)
