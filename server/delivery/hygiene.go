@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -182,7 +181,7 @@ func (s *Service) deleteDevices(ctx context.Context, app string, devices []stora
 	for _, device := range devices {
 		err := s.deleteDevice(ctx, app, device.RegistrationID)
 		switch refusal := permanent(err); {
-		case err == nil, refusal != nil && refusal.HTTPStatus == http.StatusNotFound:
+		case err == nil:
 			gone = append(gone, device.RegistrationID)
 		case !refused(err):
 			return gone, err

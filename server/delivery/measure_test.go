@@ -164,7 +164,19 @@ type remotePolicies struct {
 	changed atomic.Int32
 }
 
-func (r *remotePolicies) Update(ctx context.Context, revision int64, id string, mutate func(policy.Policy) (policy.Policy, error)) (policy.Policy, error) {
+// newRemoteHouse returns a house on such policies.
+func newRemoteHouse(t *testing.T) (*house, *remotePolicies) {
+	t.Helper()
+	h := newHouse(t)
+	h.stop()
+	h.remote = &remotePolicies{Store: h.policies}
+	h.start()
+	return h, h.remote
+}
+
+func (r *remotePolicies) Update(
+	ctx context.Context, revision int64, id string, mutate func(policy.Policy) (policy.Policy, error),
+) (policy.Policy, error) {
 	if r.away.Load() {
 		return policy.Policy{}, policy.ErrUnavailable
 	}
@@ -197,11 +209,7 @@ func TestAStepIsPausedOnceEtcdIsBack(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
-			remote := &remotePolicies{Store: h.policies}
-			h.stop()
-			h.remote = remote
-			h.start()
+			h, remote := newRemoteHouse(t)
 			p := h.createPolicy(measured())
 			_, first, held := h.measuring(1000, p.Held)
 			h.clicks(first, held, 0, 0.2)
@@ -229,11 +237,7 @@ func TestAStepThatChangesMeanwhileIsJudgedAsItIs(t *testing.T) {
 		"a larger sample":     {func(p *policy.Policy) { p.Measurement.MinimumSample = 10_000 }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHouse(t)
-			remote := &remotePolicies{Store: h.policies}
-			h.stop()
-			h.remote = remote
-			h.start()
+			h, remote := newRemoteHouse(t)
 			p := h.createPolicy(measured())
 			remote.meddle = func() {
 				_, err := h.policies.Update(context.Background(), 0, p.ID, func(current policy.Policy) (policy.Policy, error) {

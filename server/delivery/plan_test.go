@@ -154,8 +154,10 @@ func TestWhatTheDocumentReplacesItselfIsLeftAlone(t *testing.T) {
 			}, nil,
 			map[string]any{"apns_collapse_id": "ID"},
 			map[string]any{"override_msg_id": "9", "apns_collapse_id": "other"}},
-		"stacked":          {func(p *policy.Policy) { p.Stack = true }, nil, map[string]any{}, map[string]any{}},
-		"stacked with own": {func(p *policy.Policy) { p.Stack = true }, own, map[string]any{"override_msg_id": json.Number("7"), "apns_collapse_id": "mine"}, map[string]any{"override_msg_id": json.Number("7"), "apns_collapse_id": "mine"}},
+		"stacked": {func(p *policy.Policy) { p.Stack = true }, nil, map[string]any{}, map[string]any{}},
+		"stacked with own": {func(p *policy.Policy) { p.Stack = true }, own,
+			map[string]any{"override_msg_id": json.Number("7"), "apns_collapse_id": "mine"},
+			map[string]any{"override_msg_id": json.Number("7"), "apns_collapse_id": "mine"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t)

@@ -18,7 +18,7 @@ import (
 
 const (
 	// statusPage is how many messages, or recipients of one, EngageLab is asked about at once.
-	statusPage = 100
+	statusPage = engagelab.MaxStatusIDs
 
 	// roundCalls is after how many calls a round of a reconciliation ends, about.
 	roundCalls = 100
