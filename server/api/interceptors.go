@@ -176,7 +176,7 @@ func (a *API) authenticateCall(ctx context.Context) (context.Context, error) {
 	}
 	method, _ := grpc.Method(ctx)
 	if strings.HasPrefix(method, "/"+susulv1.ResendPolicyService_ServiceDesc.ServiceName+"/") && !caller.admin {
-		return nil, fmt.Errorf("%w: resend policies need an admin's token", errPermissionDenied)
+		return nil, fmt.Errorf("%w: resend policies and follow-up switches need an admin's token", errPermissionDenied)
 	}
 	return withPrincipal(ctx, caller), nil
 }

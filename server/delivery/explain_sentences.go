@@ -104,7 +104,7 @@ func (s sentences) unsent(o Occurrence, d storage.Dispatch) string {
 }
 
 func (s sentences) passedOver(o Occurrence) string {
-	return fmt.Sprintf("%s was not for this recipient, it was decided%s: %s.", stepName(o.Step), at(o.Time),
+	return fmt.Sprintf("%s passed this recipient over%s: %s.", stepName(o.Step), at(o.Time),
 		s.passOverWords(storage.Reason(o.Reason)))
 }
 

@@ -81,7 +81,7 @@ func TestExplainAWholeStory(t *testing.T) {
 		"Step 1 was planned at 2026-03-01T16:00:00Z, " + with + "; quiet hours deferred it to 2026-03-01T17:30:00Z.",
 		"Step 1 was taken by EngageLab at 2026-03-01T17:30:00Z, as message " + second.upstream + ".",
 		"EngageLab reported CLICKED at 2026-03-01T17:40:00Z for step 1.",
-		"Step 2 was not for this recipient, it was decided at 2026-03-01T18:00:00Z: CLICKED had been reached.",
+		"Step 2 passed this recipient over at 2026-03-01T18:00:00Z: CLICKED had been reached.",
 	}, texts(explanation.Occurrences))
 	deferred, sent, clicked, last := explanation.Occurrences[3], explanation.Occurrences[4], explanation.Occurrences[5], explanation.Occurrences[6]
 	require.Equal(t, deferred.Time.Add(90*time.Minute), deferred.DueTime)
@@ -124,7 +124,7 @@ func TestExplainOtherEnds(t *testing.T) {
 				return push
 			},
 			want: []string{"0 ACCEPTED", "0 SENT", "1 PASSED_OVER STEP_HOLDOUT"},
-			last: "Step 1 was not for this recipient, it was decided at 2026-03-01T10:00:00Z: the step's holdout keeps it from this one.",
+			last: "Step 1 passed this recipient over at 2026-03-01T10:00:00Z: the step's holdout keeps it from this one.",
 		},
 		"refused": {
 			story: func(h *house) storage.Push {
