@@ -54,20 +54,11 @@ func measure(args []string, out io.Writer) (err error) {
 	if *recipients < rig.ChunkSize || *recipients%rig.ChunkSize != 0 {
 		return errors.New("--recipients must be a multiple of 1000")
 	}
-	b := &bench{recipients: *recipients, after: *after, susul: *binary, say: out}
-	if b.dir, err = os.MkdirTemp(*dir, "susul-bench-"); err != nil {
+	b := &bench{recipients: *recipients, after: *after, say: out}
+	if b.Bench, err = rig.NewBench(ctx, *dir, *binary); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
-	if b.susul == "" {
-		if b.susul, err = rig.BuildSusul(ctx, b.dir); err != nil {
-			return err
-		}
-	}
-	if b.lab, err = rig.StartLab(ctx); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.lab.Close()) }()
+	defer func() { err = errors.Join(err, b.Close()) }()
 	return b.all(ctx, chosen)
 }
 
@@ -85,7 +76,7 @@ func choose(names string) (chosen []scenario, err error) {
 
 // all runs the yardstick and the cases. The last line is everything in JSON.
 func (b *bench) all(ctx context.Context, chosen []scenario) error {
-	scan, err := scanBare(ctx, filepath.Join(b.dir, "scan.db"), b.recipients)
+	scan, err := scanBare(ctx, filepath.Join(b.Dir, "scan.db"), b.recipients)
 	if err != nil {
 		return fmt.Errorf("scan: %w", err)
 	}

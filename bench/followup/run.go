@@ -61,16 +61,15 @@ type result struct {
 
 // bench is one run.
 type bench struct {
-	dir, susul string
+	*rig.Bench
 	recipients int
 	after      time.Duration
-	lab        *rig.Lab
 	say        io.Writer
 }
 
 // run takes a server through a case.
 func (b *bench) run(ctx context.Context, c scenario) (r result, err error) {
-	h, err := rig.NewHome(b.susul, b.dir, b.lab.URL)
+	h, err := b.NewHome()
 	if err != nil {
 		return r, err
 	}
@@ -97,7 +96,7 @@ func (b *bench) prepare(ctx context.Context, s *rig.Susul, c scenario) (msgID st
 	if err := b.createPolicy(ctx, s, c); err != nil {
 		return "", nil, err
 	}
-	b.lab.Expect(0, b.recipients)
+	b.Lab.Expect(0, b.recipients)
 	if msgID, err = s.Push(ctx, 0, b.recipients); err != nil {
 		return "", nil, err
 	}
@@ -106,7 +105,7 @@ func (b *bench) prepare(ctx context.Context, s *rig.Susul, c scenario) (msgID st
 	if err := rig.Poll(sending, func() (bool, error) { return s.Sent(ctx, msgID, b.recipients/rig.ChunkSize) }); err != nil {
 		return "", nil, err
 	}
-	p = newPoster(s.HTTP, b.lab.Chunks())
+	p = newPoster(s.HTTP, b.Lab.Chunks())
 	return msgID, p, b.click(ctx, p)
 }
 
@@ -250,7 +249,7 @@ func (b *bench) verify(ctx context.Context, s *rig.Susul, msgID string, r *resul
 	if err != nil {
 		return err
 	}
-	taken := b.lab.FollowUps()
+	taken := b.Lab.FollowUps()
 	r.Recipients, r.Requests = taken.Recipients, taken.Requests
 	want := b.recipients / clickCycle * (clickCycle - clickers)
 	counted := report.GetSteps()[1].GetFunnel().GetTargets()

@@ -78,20 +78,11 @@ func measure(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	b := &bench{susul: *binary, say: out}
-	if b.dir, err = os.MkdirTemp(*dir, "susul-bench-"); err != nil {
+	b := &bench{say: out}
+	if b.Bench, err = rig.NewBench(ctx, *dir, *binary); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
-	if b.susul == "" {
-		if b.susul, err = rig.BuildSusul(ctx, b.dir); err != nil {
-			return err
-		}
-	}
-	if b.lab, err = rig.StartLab(ctx); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.lab.Close()) }()
+	defer func() { err = errors.Join(err, b.Close()) }()
 	return b.all(ctx, chosen, length)
 }
 

@@ -65,19 +65,18 @@ type result struct {
 
 // bench is one run.
 type bench struct {
-	dir, susul string
-	lab        *rig.Lab
-	say        io.Writer
+	*rig.Bench
+	say io.Writer
 }
 
 // run takes a case through the server's lives.
 func (b *bench) run(ctx context.Context, c scenario) (r result, err error) {
-	h, err := rig.NewHome(b.susul, b.dir, b.lab.URL)
+	h, err := b.NewHome()
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(h.Dir)) }()
-	w := &world{lab: b.lab, pushes: c.pushes, recipients: c.recipients}
+	w := &world{lab: b.Lab, pushes: c.pushes, recipients: c.recipients}
 
 	var empty, filled, loaded int64
 	for _, life := range []struct {

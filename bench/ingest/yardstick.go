@@ -36,7 +36,7 @@ type yardsticks struct {
 }
 
 func (b *bench) yardsticks(ctx context.Context, measure time.Duration) (y yardsticks, err error) {
-	if y.AppendRows, y.AppendCPU, err = appendBare(ctx, filepath.Join(b.dir, "append.db"), measure); err != nil {
+	if y.AppendRows, y.AppendCPU, err = appendBare(ctx, filepath.Join(b.Dir, "append.db"), measure); err != nil {
 		return y, fmt.Errorf("append: %w", err)
 	}
 	y.AnswerRows, y.AnswerCPU, err = b.answerBare(ctx, measure)
@@ -94,7 +94,7 @@ func appendTransaction(ctx context.Context, db *sql.DB, first int, body []byte) 
 // answerBare puts the load of the first case on a server that only answers.
 func (b *bench) answerBare(ctx context.Context, measure time.Duration) (rows, cpu float64, err error) {
 	server := rig.NewProcess(exec.CommandContext(ctx, os.Args[0], answerVerb)) //nolint:gosec // this very program
-	lines, err := server.Launch(filepath.Join(b.dir, "answer.log"))
+	lines, err := server.Launch(filepath.Join(b.Dir, "answer.log"))
 	if err != nil {
 		return 0, 0, err
 	}

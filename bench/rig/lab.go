@@ -48,8 +48,8 @@ type FollowUps struct {
 	seen map[string]bool
 }
 
-// StartLab starts one on loopback.
-func StartLab(ctx context.Context) (*Lab, error) {
+// startLab starts one on loopback.
+func startLab(ctx context.Context) (*Lab, error) {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err

@@ -47,17 +47,17 @@ type Home struct {
 }
 
 // NewHome makes a folder with a configuration for a server that reports to nobody but the stand-in EngageLab.
-func NewHome(binary, parent, labURL string) (h Home, err error) {
-	if h.Dir, err = os.MkdirTemp(parent, "case-"); err != nil {
+func (b *Bench) NewHome() (h Home, err error) {
+	if h.Dir, err = os.MkdirTemp(b.Dir, "case-"); err != nil {
 		return h, err
 	}
-	h.binary, h.config = binary, filepath.Join(h.Dir, "susul.yaml")
+	h.binary, h.config = b.binary, filepath.Join(h.Dir, "susul.yaml")
 	local := map[string]any{"listen": "127.0.0.1:0"}
 	text, err := json.Marshal(map[string]any{
 		"data_dir": h.data(), "grpc": local, "http": local, "ops": local,
 		"log": map[string]any{"format": "json"}, "admin": map[string]any{"tokens": []string{adminToken}},
 		"apps": []any{map[string]any{
-			"app_key": AppKey, "master_secret": masterSecret, "base_url": labURL, "requests_per_second": 1e6,
+			"app_key": AppKey, "master_secret": masterSecret, "base_url": b.Lab.URL, "requests_per_second": 1e6,
 			"callback": map[string]any{"username": CallbackUser, "secret": CallbackSecret},
 		}},
 	})

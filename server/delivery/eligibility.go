@@ -250,8 +250,8 @@ func (s *Service) decideFollowUp(ctx context.Context, claim storage.Claim, now t
 	return verdict{state: storage.DispatchCancelled, reason: storage.ReasonUnusable}, nil
 }
 
-// superseded reports whether a later step is due that nothing stops. A dispatch that has not gone out until then must not any more: its
-// recipients would get two at once, for example when their quiet hours end, or after an outage.
+// superseded reports whether a later step is due that nothing stops. A dispatch that has not gone out until then must not any
+// more: its recipients would get two at once, for example when their quiet hours end, or after an outage.
 func (f *followUp) superseded(now time.Time) bool {
 	for later := f.number + 1; later <= len(f.terms.Steps); later++ {
 		due := f.push.FirstSentTime.Add(f.terms.Offset(later - 1))

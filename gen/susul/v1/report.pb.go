@@ -204,8 +204,9 @@ type StepReport struct {
 	Holdout *ClickRate `protobuf:"bytes,11,opt,name=holdout,proto3" json:"holdout,omitempty"`
 	// Of a follow-up: what it brought, all variants together, against the holdout. Absent without one.
 	Lift *Lift `protobuf:"bytes,12,opt,name=lift,proto3" json:"lift,omitempty"`
-	// Recipients whose requests to EngageLab were cancelled or expired, by reason: one of cancel_reason's, or SUPERSEDED (it was put off
-	// until a later step was due). The funnel's targets, passed_over and unsent are together all recipients of a planned step.
+	// Recipients whose requests to EngageLab were cancelled or expired, by reason: one of cancel_reason's, or SUPERSEDED (it had
+	// not gone out when a later step was due). The funnel's targets, passed_over and unsent are together all recipients of a
+	// planned step.
 	Unsent        map[string]int64 `protobuf:"bytes,13,rep,name=unsent,proto3" json:"unsent,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
