@@ -85,16 +85,18 @@ CREATE TABLE single (
 ) STRICT, WITHOUT ROWID;
 
 -- Who was passed over by one decision: layout.AppendSet of ordinals, the first and last of which are low and high.
--- passed_over has their number. time is NULL when it is not known.
+-- passed_over has their number. dispatch_id is the dispatch that they were left out of when it was claimed; NULL for what was
+-- decided when the push was created, or the step planned. time is NULL when it is not known.
 CREATE TABLE decision (
-    id       INTEGER PRIMARY KEY,
-    push_id  INTEGER NOT NULL,
-    step     INTEGER NOT NULL,
-    low      INTEGER NOT NULL,
-    high     INTEGER NOT NULL,
-    time     INTEGER,
-    reason   TEXT    NOT NULL,
-    ordinals BLOB    NOT NULL
+    id          INTEGER PRIMARY KEY,
+    push_id     INTEGER NOT NULL,
+    step        INTEGER NOT NULL,
+    dispatch_id INTEGER,
+    low         INTEGER NOT NULL,
+    high        INTEGER NOT NULL,
+    time        INTEGER,
+    reason      TEXT    NOT NULL,
+    ordinals    BLOB    NOT NULL
 ) STRICT;
 CREATE INDEX decision_push ON decision (push_id, low, high);
 
