@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -79,13 +80,15 @@ func invalid(field, description string) *Fault {
 	return invalidFields([]*errdetails.BadRequest_FieldViolation{{Field: field, Description: description}})
 }
 
-// invalidFields returns a fault that lists all that is wrong with a request, up to a bound.
+// invalidFields returns a fault that lists all that is wrong with a request, up to a bound, beyond which it says how much more there is.
 func invalidFields(violations []*errdetails.BadRequest_FieldViolation) *Fault {
 	var texts []string
+	more := ""
 	size := 0
 	for i, violation := range violations {
 		violation.Description = clip(violation.GetDescription(), maxDescription)
 		if size += proto.Size(violation); size > maxViolations {
+			more = fmt.Sprintf("; and %d more", len(violations)-i)
 			violations = violations[:i]
 			break
 		}
@@ -93,7 +96,7 @@ func invalidFields(violations []*errdetails.BadRequest_FieldViolation) *Fault {
 	}
 	return &Fault{
 		Code: codes.InvalidArgument, Reason: susulv1.ErrorReason_ERROR_REASON_INVALID_REQUEST,
-		Message: clip(strings.Join(texts, "; "), maxMessage), Violations: violations,
+		Message: clip(strings.Join(texts, "; "), maxMessage-len(more)) + more, Violations: violations,
 	}
 }
 
@@ -122,7 +125,7 @@ var sentinels = []struct {
 	{errUnauthenticated, codes.Unauthenticated, susulv1.ErrorReason_ERROR_REASON_UNAUTHENTICATED, false, ""},
 	{errPermissionDenied, codes.PermissionDenied, susulv1.ErrorReason_ERROR_REASON_PERMISSION_DENIED, false, ""},
 	{delivery.ErrUnknownApp, codes.NotFound, susulv1.ErrorReason_ERROR_REASON_NOT_FOUND, false, "no such app"},
-	{delivery.ErrTooLarge, codes.ResourceExhausted, susulv1.ErrorReason_ERROR_REASON_TOO_LARGE, false,
+	{delivery.ErrTooLarge, codes.FailedPrecondition, susulv1.ErrorReason_ERROR_REASON_TOO_LARGE, false,
 		"there are too many pushes or recipients to answer this: narrow it, by time or by max_pushes"},
 	{delivery.ErrEngageLabUnavailable, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_ENGAGELAB_UNAVAILABLE, true,
 		"EngageLab can't be reached or takes no more requests now: try again"},

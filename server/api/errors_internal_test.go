@@ -33,7 +33,7 @@ func TestEachErrorHasItsCodeAndKeepsItsCause(t *testing.T) {
 		"unknown app":           {delivery.ErrUnknownApp, codes.NotFound, 404, "NOT_FOUND", false},
 		"unknown policy":        {delivery.ErrUnknownPolicy, codes.InvalidArgument, 400, "INVALID_REQUEST", false},
 		"EngageLab unavailable": {delivery.ErrEngageLabUnavailable, codes.Unavailable, 503, "ENGAGELAB_UNAVAILABLE", true},
-		"too large":             {delivery.ErrTooLarge, codes.ResourceExhausted, 429, "TOO_LARGE", false},
+		"too large":             {delivery.ErrTooLarge, codes.FailedPrecondition, 400, "TOO_LARGE", false},
 		"not found":             {storage.ErrNotFound, codes.NotFound, 404, "NOT_FOUND", false},
 		"request_id reused":     {storage.ErrRequestIDReused, codes.AlreadyExists, 409, "REQUEST_ID_REUSED", false},
 		"wrong state":           {storage.ErrConflict, codes.FailedPrecondition, 400, "WRONG_STATE", false},
@@ -117,6 +117,18 @@ func TestStatusFitsIntoHeaders(t *testing.T) {
 			require.Less(t, headerBytes(t, toStatus(err)), 8<<10)
 		})
 	}
+}
+
+// What does not fit is counted.
+func TestFaultsBeyondTheBoundAreCounted(t *testing.T) {
+	violations := make([]*errdetails.BadRequest_FieldViolation, 100)
+	for i := range violations {
+		violations[i] = &errdetails.BadRequest_FieldViolation{Field: fmt.Sprintf("f%02d", i), Description: strings.Repeat("d", 100)}
+	}
+	fault := invalidFields(violations)
+	require.Len(t, fault.Message, maxMessage)
+	require.True(t, strings.HasSuffix(fault.Message, fmt.Sprintf("; and %d more", 100-len(fault.Violations))), fault.Message)
+	require.NotContains(t, invalidFields(violations[:1]).Message, "more")
 }
 
 // headerBytes is what grpc-message, percent-encoded, and grpc-status-details-bin, in base64, take.

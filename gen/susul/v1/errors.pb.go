@@ -63,7 +63,7 @@ const (
 	ErrorReason_ERROR_REASON_INTERNAL ErrorReason = 14
 	// RESOURCE_EXHAUSTED / 429. More than is accepted at once. Retry as told.
 	ErrorReason_ERROR_REASON_OVERLOADED ErrorReason = 15
-	// RESOURCE_EXHAUSTED / 429. The question is about more pushes or recipients than one answer may be about: narrow it.
+	// FAILED_PRECONDITION / 400. The question is about more pushes or recipients than one answer may be about: narrow it.
 	// OUT_OF_RANGE / 413. The body has more bytes than are read: divide it.
 	ErrorReason_ERROR_REASON_TOO_LARGE ErrorReason = 16
 )
