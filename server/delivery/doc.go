@@ -10,7 +10,7 @@
 //	callback.go     what EngageLab reports becomes events, counted once
 //	hygiene.go      what it reports of dead tokens keeps devices from getting more
 //	followup.go     a step is due: unless something stops it, its recipients are planned, slice by slice
-//	reconcile.go    before that, EngageLab is asked for reactions that its callbacks did not tell: statistics.go, round by round
+//	reconcile.go    before that, EngageLab is asked for reactions that its callbacks did not tell: reconcile_round.go, round by round
 //	eligibility.go  who of the recipients gets the step, when, or why not; asked again at the claim
 //	limits.go       quiet hours, frequency caps, gaps and expiry, which that depends on
 //	content.go      what each of them gets: the variant, the templates, the plain content
