@@ -86,10 +86,11 @@ func (s *Service) planStep(ctx context.Context, step storage.Step) error {
 		if err != nil {
 			return err
 		}
-		if err := s.Store.PlanStep(ctx, slice); err != nil {
+		err = s.Store.PlanStep(ctx, slice)
+		s.outbox[push.App].wake() // whatever the error says: the slice may be stored
+		if err != nil {
 			return ignoreConflict(err)
 		}
-		s.outbox[push.App].wake()
 		if slice.Done {
 			s.Logger.Info("step planned", "app", push.App, "msg_id", push.ID, "step", step.Number,
 				"recipients", slice.Through)
