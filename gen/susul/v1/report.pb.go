@@ -586,7 +586,7 @@ type Effect struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Recipients who got at least one follow-up.
 	FollowedUp *ClickRate `protobuf:"bytes,1,opt,name=followed_up,json=followedUp,proto3" json:"followed_up,omitempty"`
-	// Recipients whom the policy's holdout kept from all.
+	// Recipients whom the policy's holdout kept from a follow-up that they would have got; it keeps the same people from all.
 	Holdout *ClickRate `protobuf:"bytes,2,opt,name=holdout,proto3" json:"holdout,omitempty"`
 	// What the follow-ups brought.
 	Lift          *Lift `protobuf:"bytes,3,opt,name=lift,proto3" json:"lift,omitempty"`
