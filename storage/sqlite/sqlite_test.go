@@ -3,6 +3,7 @@ package sqlite
 import (
 	"database/sql"
 	"errors"
+	"flag"
 	"path/filepath"
 	"testing"
 	"time"
@@ -14,8 +15,15 @@ import (
 	"susul.dev/susul/storage/storagetest"
 )
 
+// usualChecks is how often a property is checked here, unless -rapid.checks says otherwise: each check is a store's whole life, and takes
+// seconds under the race detector.
+const usualChecks = "30"
+
 func TestMain(m *testing.M) {
 	recordIfChild() // the child of TestKillLosesNothing; it never returns there
+	if err := flag.Set("rapid.checks", usualChecks); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
 }
 
