@@ -38,7 +38,7 @@ func TestAStoreThatCannotWriteIsToldAndRecovers(t *testing.T) {
 	status, _, _ := do(http.MethodPost, callbacks, row)
 	require.Equal(t, http.StatusOK, status)
 
-	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(path)+"?_txlock=immediate")
+	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(path)+"?_txlock=immediate&_pragma=busy_timeout(5000)") // the store may be writing
 	require.NoError(t, err)
 	defer func() { require.NoError(t, db.Close()) }()
 	lock, err := db.BeginTx(t.Context(), nil)
