@@ -1,6 +1,7 @@
 package delivery_test
 
 import (
+	"flag"
 	"fmt"
 	"testing"
 	"time"
@@ -14,7 +15,13 @@ import (
 	"susul.dev/susul/storage"
 )
 
+// usualChecks is how often a property is checked here, unless -rapid.checks says otherwise: a chain takes seconds under the race detector.
+const usualChecks = "40"
+
 func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", usualChecks); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
 }
 
