@@ -20,15 +20,25 @@ const (
 // PlanDueSteps plans every step that is due. It is the leader's work; storage.ErrFenced ends it. A step that can't be
 // planned stays due and keeps no other from being planned.
 func (s *Service) PlanDueSteps(ctx context.Context) error {
+	return s.eachDue(ctx, "plan", s.Store.DueSteps, s.planStep)
+}
+
+// eachDue does something about every step that is due, page by page until none is left. A step that fails keeps no other of its page
+// from its turn.
+func (s *Service) eachDue(
+	ctx context.Context, what string,
+	due func(ctx context.Context, now time.Time, limit int) ([]storage.Step, error),
+	do func(ctx context.Context, step storage.Step) error,
+) error {
 	for {
-		steps, err := s.Store.DueSteps(ctx, s.Clock.Now(), dueStepsPage)
+		steps, err := due(ctx, s.Clock.Now(), dueStepsPage)
 		if err != nil || len(steps) == 0 {
 			return err
 		}
 		var failed []error
 		for _, step := range steps {
-			if err := s.planStep(ctx, step); err != nil {
-				failed = append(failed, fmt.Errorf("plan step %d of push %d: %w", step.Number, step.PushID, err))
+			if err := do(ctx, step); err != nil {
+				failed = append(failed, fmt.Errorf("%s step %d of push %d: %w", what, step.Number, step.PushID, err))
 			}
 		}
 		if len(failed) > 0 {

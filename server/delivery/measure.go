@@ -32,24 +32,10 @@ func (j *judging) add(policyID string) {
 // MeasureDueSteps measures every step whose click window has ended, and pauses those that turn out to do harm. It is the
 // leader's work; storage.ErrFenced ends it. A step that can't be measured stays due and keeps no other from being measured.
 func (s *Service) MeasureDueSteps(ctx context.Context) error {
-	for {
-		steps, err := s.Store.StepsToMeasure(ctx, s.Clock.Now(), dueStepsPage)
-		if err != nil {
-			return err
-		}
-		if len(steps) == 0 {
-			return s.judgeDue(ctx)
-		}
-		var failed []error
-		for _, step := range steps {
-			if err := s.measureStep(ctx, step); err != nil {
-				failed = append(failed, fmt.Errorf("measure step %d of push %d: %w", step.Number, step.PushID, err))
-			}
-		}
-		if len(failed) > 0 {
-			return errors.Join(failed...)
-		}
+	if err := s.eachDue(ctx, "measure", s.Store.StepsToMeasure, s.measureStep); err != nil {
+		return err
 	}
+	return s.judgeDue(ctx)
 }
 
 func (s *Service) measureStep(ctx context.Context, step storage.Step) error {
