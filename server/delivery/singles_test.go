@@ -303,7 +303,11 @@ func TestResultsThatCouldNotBeStored(t *testing.T) {
 	h.store = &failing{Store: h.store, finishes: 1}
 	h.start()
 	h.passUntil(time.Minute, func() bool { return h.dispatches(push, 1, storage.DispatchSent) })
-	require.Equal(t, []int{3, 3}, h.engageLab.batches)
+	// On a slow machine the test's clock outruns the second try's lease: then there is a third.
+	require.GreaterOrEqual(t, len(h.engageLab.batches), 2)
+	for _, messages := range h.engageLab.batches {
+		require.Equal(t, 3, messages)
+	}
 	require.Len(t, h.once(first), 3)
 }
 
