@@ -19,6 +19,7 @@ type Store interface {
 	Planning
 	Measuring
 	Devices
+	Relays
 	Retention
 	// Ping returns nil if the store can take a write now, and none has failed a moment ago.
 	Ping(ctx context.Context) error
@@ -169,7 +170,8 @@ type Retention interface {
 	// Forget deletes a slice of what is older than a time, and reports whether there may be more of it: events and held
 	// callbacks that were received before, and the recipients of pushes that were created before, once nothing of theirs
 	// is open and their events are gone. Such a push stays with its report and what was measured of it; callbacks of its
-	// dispatches are held. A step that is yet to be measured is open. Upstream ids of single messages are forgotten too.
+	// dispatches are held. A step that is yet to be measured is open. Upstream ids of single messages are forgotten too, and so
+	// are dead letters that were created before.
 	Forget(ctx context.Context, before time.Time) (more bool, err error)
 }
 

@@ -358,6 +358,7 @@ type Event struct {
 	App         string
 	PushID      int64
 	Step        int
+	Variant     string // of the step; empty for a step without
 	ReceiveTime time.Time
 	Callback
 }
@@ -370,6 +371,7 @@ type EventQuery struct {
 	StartTime      time.Time // events with Time ≥ StartTime
 	EndTime        time.Time // events with Time < EndTime
 	After          int64     // events with Sequence > After
+	Through        int64     // events with Sequence ≤ Through
 	Limit          int
 }
 

@@ -11,6 +11,8 @@ import (
 	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
+	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -306,7 +308,9 @@ type WatchEventsRequest struct {
 	// Where to go on; empty: events from now on.
 	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
 	// Only events of this push.
-	MsgId         string `protobuf:"bytes,3,opt,name=msg_id,json=msgId,proto3" json:"msg_id,omitempty"`
+	MsgId string `protobuf:"bytes,3,opt,name=msg_id,json=msgId,proto3" json:"msg_id,omitempty"`
+	// Only events for which this CEL expression is true; as a subscription's `filter`. Empty: all.
+	Filter        string `protobuf:"bytes,4,opt,name=filter,proto3" json:"filter,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -362,10 +366,17 @@ func (x *WatchEventsRequest) GetMsgId() string {
 	return ""
 }
 
+func (x *WatchEventsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
 // WatchEventsResponse is one event of the stream.
 type WatchEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The event; absent in the first answer.
+	// The event; absent in the first answer, and where there was none to tell for a while.
 	Event *Event `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
 	// Where to go on after this answer.
 	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
@@ -931,11 +942,646 @@ func (x *ExplainRecipientResponse) GetOccurrences() []*Occurrence {
 	return nil
 }
 
+// CreateSubscriptionRequest is the request of CreateSubscription.
+type CreateSubscriptionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The app: `apps/{app_key}`.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// The last part of the new subscription's name: lower-case letters, digits and hyphens, up to 63, beginning with a letter.
+	SubscriptionId string `protobuf:"bytes,2,opt,name=subscription_id,json=subscriptionId,proto3" json:"subscription_id,omitempty"`
+	// The subscription.
+	Subscription  *Subscription `protobuf:"bytes,3,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateSubscriptionRequest) Reset() {
+	*x = CreateSubscriptionRequest{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateSubscriptionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateSubscriptionRequest) ProtoMessage() {}
+
+func (x *CreateSubscriptionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateSubscriptionRequest.ProtoReflect.Descriptor instead.
+func (*CreateSubscriptionRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *CreateSubscriptionRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *CreateSubscriptionRequest) GetSubscriptionId() string {
+	if x != nil {
+		return x.SubscriptionId
+	}
+	return ""
+}
+
+func (x *CreateSubscriptionRequest) GetSubscription() *Subscription {
+	if x != nil {
+		return x.Subscription
+	}
+	return nil
+}
+
+// CreateSubscriptionResponse is the answer of CreateSubscription.
+type CreateSubscriptionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subscription as it was stored, with its secret if that was made up: this is the only answer that has it.
+	Subscription  *Subscription `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateSubscriptionResponse) Reset() {
+	*x = CreateSubscriptionResponse{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateSubscriptionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateSubscriptionResponse) ProtoMessage() {}
+
+func (x *CreateSubscriptionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateSubscriptionResponse.ProtoReflect.Descriptor instead.
+func (*CreateSubscriptionResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *CreateSubscriptionResponse) GetSubscription() *Subscription {
+	if x != nil {
+		return x.Subscription
+	}
+	return nil
+}
+
+// GetSubscriptionRequest is the request of GetSubscription.
+type GetSubscriptionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subscription: `apps/{app_key}/subscriptions/{id}`.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSubscriptionRequest) Reset() {
+	*x = GetSubscriptionRequest{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSubscriptionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSubscriptionRequest) ProtoMessage() {}
+
+func (x *GetSubscriptionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSubscriptionRequest.ProtoReflect.Descriptor instead.
+func (*GetSubscriptionRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *GetSubscriptionRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// GetSubscriptionResponse is the answer of GetSubscription.
+type GetSubscriptionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subscription.
+	Subscription  *Subscription `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetSubscriptionResponse) Reset() {
+	*x = GetSubscriptionResponse{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetSubscriptionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetSubscriptionResponse) ProtoMessage() {}
+
+func (x *GetSubscriptionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetSubscriptionResponse.ProtoReflect.Descriptor instead.
+func (*GetSubscriptionResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *GetSubscriptionResponse) GetSubscription() *Subscription {
+	if x != nil {
+		return x.Subscription
+	}
+	return nil
+}
+
+// ListSubscriptionsRequest is the request of ListSubscriptions.
+type ListSubscriptionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The app: `apps/{app_key}`.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// How many to return at most. Default 100, at most 1,000.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// `next_page_token` of the page before; empty for the first.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSubscriptionsRequest) Reset() {
+	*x = ListSubscriptionsRequest{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSubscriptionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSubscriptionsRequest) ProtoMessage() {}
+
+func (x *ListSubscriptionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSubscriptionsRequest.ProtoReflect.Descriptor instead.
+func (*ListSubscriptionsRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ListSubscriptionsRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *ListSubscriptionsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSubscriptionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListSubscriptionsResponse is the answer of ListSubscriptions.
+type ListSubscriptionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subscriptions.
+	Subscriptions []*Subscription `protobuf:"bytes,1,rep,name=subscriptions,proto3" json:"subscriptions,omitempty"`
+	// Where the next page begins; empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSubscriptionsResponse) Reset() {
+	*x = ListSubscriptionsResponse{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSubscriptionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSubscriptionsResponse) ProtoMessage() {}
+
+func (x *ListSubscriptionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSubscriptionsResponse.ProtoReflect.Descriptor instead.
+func (*ListSubscriptionsResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ListSubscriptionsResponse) GetSubscriptions() []*Subscription {
+	if x != nil {
+		return x.Subscriptions
+	}
+	return nil
+}
+
+func (x *ListSubscriptionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// UpdateSubscriptionRequest is the request of UpdateSubscription.
+type UpdateSubscriptionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subscription with its new values; `name` says which. With `etag`, the change is made only if it is still the
+	// subscription's; without, in any case. The rules hold for the subscription as it becomes.
+	Subscription *Subscription `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	// The fields to change, for example `paused`. Absent: those that are set in `subscription`. `*`: all that can be changed but
+	// `secrets`, which are changed only where they are given.
+	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateSubscriptionRequest) Reset() {
+	*x = UpdateSubscriptionRequest{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateSubscriptionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateSubscriptionRequest) ProtoMessage() {}
+
+func (x *UpdateSubscriptionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateSubscriptionRequest.ProtoReflect.Descriptor instead.
+func (*UpdateSubscriptionRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *UpdateSubscriptionRequest) GetSubscription() *Subscription {
+	if x != nil {
+		return x.Subscription
+	}
+	return nil
+}
+
+func (x *UpdateSubscriptionRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+// UpdateSubscriptionResponse is the answer of UpdateSubscription.
+type UpdateSubscriptionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subscription as it was stored.
+	Subscription  *Subscription `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateSubscriptionResponse) Reset() {
+	*x = UpdateSubscriptionResponse{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateSubscriptionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateSubscriptionResponse) ProtoMessage() {}
+
+func (x *UpdateSubscriptionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateSubscriptionResponse.ProtoReflect.Descriptor instead.
+func (*UpdateSubscriptionResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *UpdateSubscriptionResponse) GetSubscription() *Subscription {
+	if x != nil {
+		return x.Subscription
+	}
+	return nil
+}
+
+// RotateSubscriptionSecretRequest is the request of RotateSubscriptionSecret.
+type RotateSubscriptionSecretRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subscription: `apps/{app_key}/subscriptions/{id}`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// How long the secret before stays good. Default 24 h, at most 30 days; 0 s ends it at once.
+	KeepPrevious  *durationpb.Duration `protobuf:"bytes,2,opt,name=keep_previous,json=keepPrevious,proto3" json:"keep_previous,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateSubscriptionSecretRequest) Reset() {
+	*x = RotateSubscriptionSecretRequest{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateSubscriptionSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateSubscriptionSecretRequest) ProtoMessage() {}
+
+func (x *RotateSubscriptionSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateSubscriptionSecretRequest.ProtoReflect.Descriptor instead.
+func (*RotateSubscriptionSecretRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *RotateSubscriptionSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RotateSubscriptionSecretRequest) GetKeepPrevious() *durationpb.Duration {
+	if x != nil {
+		return x.KeepPrevious
+	}
+	return nil
+}
+
+// RotateSubscriptionSecretResponse is the answer of RotateSubscriptionSecret.
+type RotateSubscriptionSecretResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new secret. No other answer has it.
+	Secret string `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
+	// Until when the one before is good too; absent if it is not.
+	PreviousExpireTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=previous_expire_time,json=previousExpireTime,proto3" json:"previous_expire_time,omitempty"`
+	// The subscription as it was stored.
+	Subscription  *Subscription `protobuf:"bytes,3,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RotateSubscriptionSecretResponse) Reset() {
+	*x = RotateSubscriptionSecretResponse{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RotateSubscriptionSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RotateSubscriptionSecretResponse) ProtoMessage() {}
+
+func (x *RotateSubscriptionSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RotateSubscriptionSecretResponse.ProtoReflect.Descriptor instead.
+func (*RotateSubscriptionSecretResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RotateSubscriptionSecretResponse) GetSecret() string {
+	if x != nil {
+		return x.Secret
+	}
+	return ""
+}
+
+func (x *RotateSubscriptionSecretResponse) GetPreviousExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.PreviousExpireTime
+	}
+	return nil
+}
+
+func (x *RotateSubscriptionSecretResponse) GetSubscription() *Subscription {
+	if x != nil {
+		return x.Subscription
+	}
+	return nil
+}
+
+// DeleteSubscriptionRequest is the request of DeleteSubscription.
+type DeleteSubscriptionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subscription: `apps/{app_key}/subscriptions/{id}`.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Delete only if this is still the subscription's etag. Empty: in any case.
+	Etag          string `protobuf:"bytes,2,opt,name=etag,proto3" json:"etag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteSubscriptionRequest) Reset() {
+	*x = DeleteSubscriptionRequest{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteSubscriptionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteSubscriptionRequest) ProtoMessage() {}
+
+func (x *DeleteSubscriptionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteSubscriptionRequest.ProtoReflect.Descriptor instead.
+func (*DeleteSubscriptionRequest) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *DeleteSubscriptionRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DeleteSubscriptionRequest) GetEtag() string {
+	if x != nil {
+		return x.Etag
+	}
+	return ""
+}
+
+// DeleteSubscriptionResponse is the answer of DeleteSubscription.
+type DeleteSubscriptionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteSubscriptionResponse) Reset() {
+	*x = DeleteSubscriptionResponse{}
+	mi := &file_susul_v1_callback_service_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteSubscriptionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteSubscriptionResponse) ProtoMessage() {}
+
+func (x *DeleteSubscriptionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_susul_v1_callback_service_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteSubscriptionResponse.ProtoReflect.Descriptor instead.
+func (*DeleteSubscriptionResponse) Descriptor() ([]byte, []int) {
+	return file_susul_v1_callback_service_proto_rawDescGZIP(), []int{27}
+}
+
 var File_susul_v1_callback_service_proto protoreflect.FileDescriptor
 
 const file_susul_v1_callback_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fsusul/v1/callback_service.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\x1a\x1asusul/v1/explanation.proto\x1a\x15susul/v1/report.proto\x1a\"susul/v1/suspicious_callback.proto\"\x9b\x01\n" +
+	"\x1fsusul/v1/callback_service.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\x1a\x1asusul/v1/explanation.proto\x1a\x15susul/v1/report.proto\x1a\x1bsusul/v1/subscription.proto\x1a\"susul/v1/suspicious_callback.proto\"\x9b\x01\n" +
 	"\x16ReportCallbacksRequest\x12>\n" +
 	"\x06parent\x18\x01 \x01(\tB&\xe2A\x01\x02\xbaH\x1fr\x1d2\x1b^apps/[A-Za-z0-9_.-]{1,64}$R\x06parent\x12A\n" +
 	"\tcallbacks\x18\x02 \x03(\v2\x12.susul.v1.CallbackB\x0f\xe2A\x01\x02\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\tcallbacks\"|\n" +
@@ -956,11 +1602,12 @@ const file_susul_v1_callback_service_proto_rawDesc = "" +
 	"\bend_time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"e\n" +
 	"\x12ListEventsResponse\x12'\n" +
 	"\x06events\x18\x01 \x03(\v2\x0f.susul.v1.EventR\x06events\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb6\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd8\x01\n" +
 	"\x12WatchEventsRequest\x12>\n" +
 	"\x06parent\x18\x01 \x01(\tB&\xe2A\x01\x02\xbaH\x1fr\x1d2\x1b^apps/[A-Za-z0-9_.-]{1,64}$R\x06parent\x12+\n" +
 	"\fresume_token\x18\x02 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\vresumeToken\x123\n" +
-	"\x06msg_id\x18\x03 \x01(\tB\x1c\xbaH\x19r\x172\x15^([1-9][0-9]{0,18})?$R\x05msgId\"_\n" +
+	"\x06msg_id\x18\x03 \x01(\tB\x1c\xbaH\x19r\x172\x15^([1-9][0-9]{0,18})?$R\x05msgId\x12 \n" +
+	"\x06filter\x18\x04 \x01(\tB\b\xbaH\x05r\x03(\x80 R\x06filter\"_\n" +
 	"\x13WatchEventsResponse\x12%\n" +
 	"\x05event\x18\x01 \x01(\v2\x0f.susul.v1.EventR\x05event\x12!\n" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\xec\x01\n" +
@@ -990,7 +1637,44 @@ const file_susul_v1_callback_service_proto_rawDesc = "" +
 	"\x18ExplainRecipientResponse\x12#\n" +
 	"\rresend_policy\x18\x01 \x01(\tR\fresendPolicy\x124\n" +
 	"\x16resend_policy_revision\x18\x02 \x01(\x03R\x14resendPolicyRevision\x126\n" +
-	"\voccurrences\x18\x03 \x03(\v2\x14.susul.v1.OccurrenceR\voccurrences2\xc7\b\n" +
+	"\voccurrences\x18\x03 \x03(\v2\x14.susul.v1.OccurrenceR\voccurrences\"\xfa\x01\n" +
+	"\x19CreateSubscriptionRequest\x12>\n" +
+	"\x06parent\x18\x01 \x01(\tB&\xe2A\x01\x02\xbaH\x1fr\x1d2\x1b^apps/[A-Za-z0-9_.-]{1,64}$R\x06parent\x12U\n" +
+	"\x0fsubscription_id\x18\x02 \x01(\tB,\xe2A\x01\x02\xbaH%r#2!^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x0esubscriptionId\x12F\n" +
+	"\fsubscription\x18\x03 \x01(\v2\x16.susul.v1.SubscriptionB\n" +
+	"\xe2A\x01\x02\xbaH\x03\xc8\x01\x01R\fsubscription\"X\n" +
+	"\x1aCreateSubscriptionResponse\x12:\n" +
+	"\fsubscription\x18\x01 \x01(\v2\x16.susul.v1.SubscriptionR\fsubscription\"\x82\x01\n" +
+	"\x16GetSubscriptionRequest\x12h\n" +
+	"\x04name\x18\x01 \x01(\tBT\xe2A\x01\x02\xbaHMrK2I^apps/[A-Za-z0-9_.-]{1,64}/subscriptions/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\"U\n" +
+	"\x17GetSubscriptionResponse\x12:\n" +
+	"\fsubscription\x18\x01 \x01(\v2\x16.susul.v1.SubscriptionR\fsubscription\"\xb4\x01\n" +
+	"\x18ListSubscriptionsRequest\x12>\n" +
+	"\x06parent\x18\x01 \x01(\tB&\xe2A\x01\x02\xbaH\x1fr\x1d2\x1b^apps/[A-Za-z0-9_.-]{1,64}$R\x06parent\x12+\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\x0e\xe2A\x01\x01\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12+\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tB\f\xe2A\x01\x01\xbaH\x05r\x03\x18\x80\x04R\tpageToken\"\x81\x01\n" +
+	"\x19ListSubscriptionsResponse\x12<\n" +
+	"\rsubscriptions\x18\x01 \x03(\v2\x16.susul.v1.SubscriptionR\rsubscriptions\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xa6\x01\n" +
+	"\x19UpdateSubscriptionRequest\x12F\n" +
+	"\fsubscription\x18\x01 \x01(\v2\x16.susul.v1.SubscriptionB\n" +
+	"\xe2A\x01\x02\xbaH\x03\xd8\x01\x03R\fsubscription\x12A\n" +
+	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskB\x04\xe2A\x01\x01R\n" +
+	"updateMask\"X\n" +
+	"\x1aUpdateSubscriptionResponse\x12:\n" +
+	"\fsubscription\x18\x01 \x01(\v2\x16.susul.v1.SubscriptionR\fsubscription\"\xdc\x01\n" +
+	"\x1fRotateSubscriptionSecretRequest\x12h\n" +
+	"\x04name\x18\x01 \x01(\tBT\xe2A\x01\x02\xbaHMrK2I^apps/[A-Za-z0-9_.-]{1,64}/subscriptions/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12O\n" +
+	"\rkeep_previous\x18\x02 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x05\b\x80\x9a\x9e\x012\x00R\fkeepPrevious\"\xc4\x01\n" +
+	" RotateSubscriptionSecretResponse\x12\x16\n" +
+	"\x06secret\x18\x01 \x01(\tR\x06secret\x12L\n" +
+	"\x14previous_expire_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x12previousExpireTime\x12:\n" +
+	"\fsubscription\x18\x03 \x01(\v2\x16.susul.v1.SubscriptionR\fsubscription\"\xa2\x01\n" +
+	"\x19DeleteSubscriptionRequest\x12h\n" +
+	"\x04name\x18\x01 \x01(\tBT\xe2A\x01\x02\xbaHMrK2I^apps/[A-Za-z0-9_.-]{1,64}/subscriptions/[a-z]([a-z0-9-]{0,61}[a-z0-9])?$R\x04name\x12\x1b\n" +
+	"\x04etag\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x18@R\x04etag\"\x1c\n" +
+	"\x1aDeleteSubscriptionResponse2\xfe\x0f\n" +
 	"\x0fCallbackService\x12\x87\x01\n" +
 	"\x0fReportCallbacks\x12 .susul.v1.ReportCallbacksRequest\x1a!.susul.v1.ReportCallbacksResponse\"/\x82\xd3\xe4\x93\x02):\x01*\"$/v1/{parent=apps/*}/callbacks:report\x12k\n" +
 	"\n" +
@@ -1000,7 +1684,13 @@ const file_susul_v1_callback_service_proto_rawDesc = "" +
 	"\x14ListRefusedCallbacks\x12%.susul.v1.ListRefusedCallbacksRequest\x1a&.susul.v1.ListRefusedCallbacksResponse\",\x82\xd3\xe4\x93\x02&\x12$/v1/{parent=apps/*}/refusedCallbacks\x12\x83\x01\n" +
 	"\rGetPushReport\x12\x1e.susul.v1.GetPushReportRequest\x1a\x1f.susul.v1.GetPushReportResponse\"1\x82\xd3\xe4\x93\x02+b\x06report\x12!/v1/{name=apps/*/pushes/*/report}\x12\x89\x01\n" +
 	"\fGetRecipient\x12\x1d.susul.v1.GetRecipientRequest\x1a\x1e.susul.v1.GetRecipientResponse\":\x82\xd3\xe4\x93\x024b\trecipient\x12'/v1/{name=apps/*/pushes/*/recipients/*}\x12\x92\x01\n" +
-	"\x10ExplainRecipient\x12!.susul.v1.ExplainRecipientRequest\x1a\".susul.v1.ExplainRecipientResponse\"7\x82\xd3\xe4\x93\x021\x12//v1/{name=apps/*/pushes/*/recipients/*}:explainB&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
+	"\x10ExplainRecipient\x12!.susul.v1.ExplainRecipientRequest\x1a\".susul.v1.ExplainRecipientResponse\"7\x82\xd3\xe4\x93\x021\x12//v1/{name=apps/*/pushes/*/recipients/*}:explain\x12\xa6\x01\n" +
+	"\x12CreateSubscription\x12#.susul.v1.CreateSubscriptionRequest\x1a$.susul.v1.CreateSubscriptionResponse\"E\x82\xd3\xe4\x93\x02?:\fsubscriptionb\fsubscription\"!/v1/{parent=apps/*}/subscriptions\x12\x8f\x01\n" +
+	"\x0fGetSubscription\x12 .susul.v1.GetSubscriptionRequest\x1a!.susul.v1.GetSubscriptionResponse\"7\x82\xd3\xe4\x93\x021b\fsubscription\x12!/v1/{name=apps/*/subscriptions/*}\x12\x87\x01\n" +
+	"\x11ListSubscriptions\x12\".susul.v1.ListSubscriptionsRequest\x1a#.susul.v1.ListSubscriptionsResponse\")\x82\xd3\xe4\x93\x02#\x12!/v1/{parent=apps/*}/subscriptions\x12\xb3\x01\n" +
+	"\x12UpdateSubscription\x12#.susul.v1.UpdateSubscriptionRequest\x1a$.susul.v1.UpdateSubscriptionResponse\"R\x82\xd3\xe4\x93\x02L:\fsubscriptionb\fsubscription2./v1/{subscription.name=apps/*/subscriptions/*}\x12\xac\x01\n" +
+	"\x18RotateSubscriptionSecret\x12).susul.v1.RotateSubscriptionSecretRequest\x1a*.susul.v1.RotateSubscriptionSecretResponse\"9\x82\xd3\xe4\x93\x023:\x01*\"./v1/{name=apps/*/subscriptions/*}:rotateSecret\x12\x8a\x01\n" +
+	"\x12DeleteSubscription\x12#.susul.v1.DeleteSubscriptionRequest\x1a$.susul.v1.DeleteSubscriptionResponse\")\x82\xd3\xe4\x93\x02#*!/v1/{name=apps/*/subscriptions/*}B&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
 
 var (
 	file_susul_v1_callback_service_proto_rawDescOnce sync.Once
@@ -1014,67 +1704,104 @@ func file_susul_v1_callback_service_proto_rawDescGZIP() []byte {
 	return file_susul_v1_callback_service_proto_rawDescData
 }
 
-var file_susul_v1_callback_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_susul_v1_callback_service_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_susul_v1_callback_service_proto_goTypes = []any{
-	(*ReportCallbacksRequest)(nil),       // 0: susul.v1.ReportCallbacksRequest
-	(*ReportCallbacksResponse)(nil),      // 1: susul.v1.ReportCallbacksResponse
-	(*ListEventsRequest)(nil),            // 2: susul.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),           // 3: susul.v1.ListEventsResponse
-	(*WatchEventsRequest)(nil),           // 4: susul.v1.WatchEventsRequest
-	(*WatchEventsResponse)(nil),          // 5: susul.v1.WatchEventsResponse
-	(*ListHeldCallbacksRequest)(nil),     // 6: susul.v1.ListHeldCallbacksRequest
-	(*ListHeldCallbacksResponse)(nil),    // 7: susul.v1.ListHeldCallbacksResponse
-	(*ListRefusedCallbacksRequest)(nil),  // 8: susul.v1.ListRefusedCallbacksRequest
-	(*ListRefusedCallbacksResponse)(nil), // 9: susul.v1.ListRefusedCallbacksResponse
-	(*GetPushReportRequest)(nil),         // 10: susul.v1.GetPushReportRequest
-	(*GetPushReportResponse)(nil),        // 11: susul.v1.GetPushReportResponse
-	(*GetRecipientRequest)(nil),          // 12: susul.v1.GetRecipientRequest
-	(*GetRecipientResponse)(nil),         // 13: susul.v1.GetRecipientResponse
-	(*ExplainRecipientRequest)(nil),      // 14: susul.v1.ExplainRecipientRequest
-	(*ExplainRecipientResponse)(nil),     // 15: susul.v1.ExplainRecipientResponse
-	(*Callback)(nil),                     // 16: susul.v1.Callback
-	(*timestamppb.Timestamp)(nil),        // 17: google.protobuf.Timestamp
-	(*Event)(nil),                        // 18: susul.v1.Event
-	(HoldReason)(0),                      // 19: susul.v1.HoldReason
-	(*HeldCallback)(nil),                 // 20: susul.v1.HeldCallback
-	(*RefusedCallback)(nil),              // 21: susul.v1.RefusedCallback
-	(*PushReport)(nil),                   // 22: susul.v1.PushReport
-	(*Recipient)(nil),                    // 23: susul.v1.Recipient
-	(*Occurrence)(nil),                   // 24: susul.v1.Occurrence
+	(*ReportCallbacksRequest)(nil),           // 0: susul.v1.ReportCallbacksRequest
+	(*ReportCallbacksResponse)(nil),          // 1: susul.v1.ReportCallbacksResponse
+	(*ListEventsRequest)(nil),                // 2: susul.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),               // 3: susul.v1.ListEventsResponse
+	(*WatchEventsRequest)(nil),               // 4: susul.v1.WatchEventsRequest
+	(*WatchEventsResponse)(nil),              // 5: susul.v1.WatchEventsResponse
+	(*ListHeldCallbacksRequest)(nil),         // 6: susul.v1.ListHeldCallbacksRequest
+	(*ListHeldCallbacksResponse)(nil),        // 7: susul.v1.ListHeldCallbacksResponse
+	(*ListRefusedCallbacksRequest)(nil),      // 8: susul.v1.ListRefusedCallbacksRequest
+	(*ListRefusedCallbacksResponse)(nil),     // 9: susul.v1.ListRefusedCallbacksResponse
+	(*GetPushReportRequest)(nil),             // 10: susul.v1.GetPushReportRequest
+	(*GetPushReportResponse)(nil),            // 11: susul.v1.GetPushReportResponse
+	(*GetRecipientRequest)(nil),              // 12: susul.v1.GetRecipientRequest
+	(*GetRecipientResponse)(nil),             // 13: susul.v1.GetRecipientResponse
+	(*ExplainRecipientRequest)(nil),          // 14: susul.v1.ExplainRecipientRequest
+	(*ExplainRecipientResponse)(nil),         // 15: susul.v1.ExplainRecipientResponse
+	(*CreateSubscriptionRequest)(nil),        // 16: susul.v1.CreateSubscriptionRequest
+	(*CreateSubscriptionResponse)(nil),       // 17: susul.v1.CreateSubscriptionResponse
+	(*GetSubscriptionRequest)(nil),           // 18: susul.v1.GetSubscriptionRequest
+	(*GetSubscriptionResponse)(nil),          // 19: susul.v1.GetSubscriptionResponse
+	(*ListSubscriptionsRequest)(nil),         // 20: susul.v1.ListSubscriptionsRequest
+	(*ListSubscriptionsResponse)(nil),        // 21: susul.v1.ListSubscriptionsResponse
+	(*UpdateSubscriptionRequest)(nil),        // 22: susul.v1.UpdateSubscriptionRequest
+	(*UpdateSubscriptionResponse)(nil),       // 23: susul.v1.UpdateSubscriptionResponse
+	(*RotateSubscriptionSecretRequest)(nil),  // 24: susul.v1.RotateSubscriptionSecretRequest
+	(*RotateSubscriptionSecretResponse)(nil), // 25: susul.v1.RotateSubscriptionSecretResponse
+	(*DeleteSubscriptionRequest)(nil),        // 26: susul.v1.DeleteSubscriptionRequest
+	(*DeleteSubscriptionResponse)(nil),       // 27: susul.v1.DeleteSubscriptionResponse
+	(*Callback)(nil),                         // 28: susul.v1.Callback
+	(*timestamppb.Timestamp)(nil),            // 29: google.protobuf.Timestamp
+	(*Event)(nil),                            // 30: susul.v1.Event
+	(HoldReason)(0),                          // 31: susul.v1.HoldReason
+	(*HeldCallback)(nil),                     // 32: susul.v1.HeldCallback
+	(*RefusedCallback)(nil),                  // 33: susul.v1.RefusedCallback
+	(*PushReport)(nil),                       // 34: susul.v1.PushReport
+	(*Recipient)(nil),                        // 35: susul.v1.Recipient
+	(*Occurrence)(nil),                       // 36: susul.v1.Occurrence
+	(*Subscription)(nil),                     // 37: susul.v1.Subscription
+	(*fieldmaskpb.FieldMask)(nil),            // 38: google.protobuf.FieldMask
+	(*durationpb.Duration)(nil),              // 39: google.protobuf.Duration
 }
 var file_susul_v1_callback_service_proto_depIdxs = []int32{
-	16, // 0: susul.v1.ReportCallbacksRequest.callbacks:type_name -> susul.v1.Callback
-	17, // 1: susul.v1.ListEventsRequest.start_time:type_name -> google.protobuf.Timestamp
-	17, // 2: susul.v1.ListEventsRequest.end_time:type_name -> google.protobuf.Timestamp
-	18, // 3: susul.v1.ListEventsResponse.events:type_name -> susul.v1.Event
-	18, // 4: susul.v1.WatchEventsResponse.event:type_name -> susul.v1.Event
-	19, // 5: susul.v1.ListHeldCallbacksRequest.reason:type_name -> susul.v1.HoldReason
-	20, // 6: susul.v1.ListHeldCallbacksResponse.held_callbacks:type_name -> susul.v1.HeldCallback
-	21, // 7: susul.v1.ListRefusedCallbacksResponse.refused_callbacks:type_name -> susul.v1.RefusedCallback
-	22, // 8: susul.v1.GetPushReportResponse.report:type_name -> susul.v1.PushReport
-	23, // 9: susul.v1.GetRecipientResponse.recipient:type_name -> susul.v1.Recipient
-	24, // 10: susul.v1.ExplainRecipientResponse.occurrences:type_name -> susul.v1.Occurrence
-	0,  // 11: susul.v1.CallbackService.ReportCallbacks:input_type -> susul.v1.ReportCallbacksRequest
-	2,  // 12: susul.v1.CallbackService.ListEvents:input_type -> susul.v1.ListEventsRequest
-	4,  // 13: susul.v1.CallbackService.WatchEvents:input_type -> susul.v1.WatchEventsRequest
-	6,  // 14: susul.v1.CallbackService.ListHeldCallbacks:input_type -> susul.v1.ListHeldCallbacksRequest
-	8,  // 15: susul.v1.CallbackService.ListRefusedCallbacks:input_type -> susul.v1.ListRefusedCallbacksRequest
-	10, // 16: susul.v1.CallbackService.GetPushReport:input_type -> susul.v1.GetPushReportRequest
-	12, // 17: susul.v1.CallbackService.GetRecipient:input_type -> susul.v1.GetRecipientRequest
-	14, // 18: susul.v1.CallbackService.ExplainRecipient:input_type -> susul.v1.ExplainRecipientRequest
-	1,  // 19: susul.v1.CallbackService.ReportCallbacks:output_type -> susul.v1.ReportCallbacksResponse
-	3,  // 20: susul.v1.CallbackService.ListEvents:output_type -> susul.v1.ListEventsResponse
-	5,  // 21: susul.v1.CallbackService.WatchEvents:output_type -> susul.v1.WatchEventsResponse
-	7,  // 22: susul.v1.CallbackService.ListHeldCallbacks:output_type -> susul.v1.ListHeldCallbacksResponse
-	9,  // 23: susul.v1.CallbackService.ListRefusedCallbacks:output_type -> susul.v1.ListRefusedCallbacksResponse
-	11, // 24: susul.v1.CallbackService.GetPushReport:output_type -> susul.v1.GetPushReportResponse
-	13, // 25: susul.v1.CallbackService.GetRecipient:output_type -> susul.v1.GetRecipientResponse
-	15, // 26: susul.v1.CallbackService.ExplainRecipient:output_type -> susul.v1.ExplainRecipientResponse
-	19, // [19:27] is the sub-list for method output_type
-	11, // [11:19] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	28, // 0: susul.v1.ReportCallbacksRequest.callbacks:type_name -> susul.v1.Callback
+	29, // 1: susul.v1.ListEventsRequest.start_time:type_name -> google.protobuf.Timestamp
+	29, // 2: susul.v1.ListEventsRequest.end_time:type_name -> google.protobuf.Timestamp
+	30, // 3: susul.v1.ListEventsResponse.events:type_name -> susul.v1.Event
+	30, // 4: susul.v1.WatchEventsResponse.event:type_name -> susul.v1.Event
+	31, // 5: susul.v1.ListHeldCallbacksRequest.reason:type_name -> susul.v1.HoldReason
+	32, // 6: susul.v1.ListHeldCallbacksResponse.held_callbacks:type_name -> susul.v1.HeldCallback
+	33, // 7: susul.v1.ListRefusedCallbacksResponse.refused_callbacks:type_name -> susul.v1.RefusedCallback
+	34, // 8: susul.v1.GetPushReportResponse.report:type_name -> susul.v1.PushReport
+	35, // 9: susul.v1.GetRecipientResponse.recipient:type_name -> susul.v1.Recipient
+	36, // 10: susul.v1.ExplainRecipientResponse.occurrences:type_name -> susul.v1.Occurrence
+	37, // 11: susul.v1.CreateSubscriptionRequest.subscription:type_name -> susul.v1.Subscription
+	37, // 12: susul.v1.CreateSubscriptionResponse.subscription:type_name -> susul.v1.Subscription
+	37, // 13: susul.v1.GetSubscriptionResponse.subscription:type_name -> susul.v1.Subscription
+	37, // 14: susul.v1.ListSubscriptionsResponse.subscriptions:type_name -> susul.v1.Subscription
+	37, // 15: susul.v1.UpdateSubscriptionRequest.subscription:type_name -> susul.v1.Subscription
+	38, // 16: susul.v1.UpdateSubscriptionRequest.update_mask:type_name -> google.protobuf.FieldMask
+	37, // 17: susul.v1.UpdateSubscriptionResponse.subscription:type_name -> susul.v1.Subscription
+	39, // 18: susul.v1.RotateSubscriptionSecretRequest.keep_previous:type_name -> google.protobuf.Duration
+	29, // 19: susul.v1.RotateSubscriptionSecretResponse.previous_expire_time:type_name -> google.protobuf.Timestamp
+	37, // 20: susul.v1.RotateSubscriptionSecretResponse.subscription:type_name -> susul.v1.Subscription
+	0,  // 21: susul.v1.CallbackService.ReportCallbacks:input_type -> susul.v1.ReportCallbacksRequest
+	2,  // 22: susul.v1.CallbackService.ListEvents:input_type -> susul.v1.ListEventsRequest
+	4,  // 23: susul.v1.CallbackService.WatchEvents:input_type -> susul.v1.WatchEventsRequest
+	6,  // 24: susul.v1.CallbackService.ListHeldCallbacks:input_type -> susul.v1.ListHeldCallbacksRequest
+	8,  // 25: susul.v1.CallbackService.ListRefusedCallbacks:input_type -> susul.v1.ListRefusedCallbacksRequest
+	10, // 26: susul.v1.CallbackService.GetPushReport:input_type -> susul.v1.GetPushReportRequest
+	12, // 27: susul.v1.CallbackService.GetRecipient:input_type -> susul.v1.GetRecipientRequest
+	14, // 28: susul.v1.CallbackService.ExplainRecipient:input_type -> susul.v1.ExplainRecipientRequest
+	16, // 29: susul.v1.CallbackService.CreateSubscription:input_type -> susul.v1.CreateSubscriptionRequest
+	18, // 30: susul.v1.CallbackService.GetSubscription:input_type -> susul.v1.GetSubscriptionRequest
+	20, // 31: susul.v1.CallbackService.ListSubscriptions:input_type -> susul.v1.ListSubscriptionsRequest
+	22, // 32: susul.v1.CallbackService.UpdateSubscription:input_type -> susul.v1.UpdateSubscriptionRequest
+	24, // 33: susul.v1.CallbackService.RotateSubscriptionSecret:input_type -> susul.v1.RotateSubscriptionSecretRequest
+	26, // 34: susul.v1.CallbackService.DeleteSubscription:input_type -> susul.v1.DeleteSubscriptionRequest
+	1,  // 35: susul.v1.CallbackService.ReportCallbacks:output_type -> susul.v1.ReportCallbacksResponse
+	3,  // 36: susul.v1.CallbackService.ListEvents:output_type -> susul.v1.ListEventsResponse
+	5,  // 37: susul.v1.CallbackService.WatchEvents:output_type -> susul.v1.WatchEventsResponse
+	7,  // 38: susul.v1.CallbackService.ListHeldCallbacks:output_type -> susul.v1.ListHeldCallbacksResponse
+	9,  // 39: susul.v1.CallbackService.ListRefusedCallbacks:output_type -> susul.v1.ListRefusedCallbacksResponse
+	11, // 40: susul.v1.CallbackService.GetPushReport:output_type -> susul.v1.GetPushReportResponse
+	13, // 41: susul.v1.CallbackService.GetRecipient:output_type -> susul.v1.GetRecipientResponse
+	15, // 42: susul.v1.CallbackService.ExplainRecipient:output_type -> susul.v1.ExplainRecipientResponse
+	17, // 43: susul.v1.CallbackService.CreateSubscription:output_type -> susul.v1.CreateSubscriptionResponse
+	19, // 44: susul.v1.CallbackService.GetSubscription:output_type -> susul.v1.GetSubscriptionResponse
+	21, // 45: susul.v1.CallbackService.ListSubscriptions:output_type -> susul.v1.ListSubscriptionsResponse
+	23, // 46: susul.v1.CallbackService.UpdateSubscription:output_type -> susul.v1.UpdateSubscriptionResponse
+	25, // 47: susul.v1.CallbackService.RotateSubscriptionSecret:output_type -> susul.v1.RotateSubscriptionSecretResponse
+	27, // 48: susul.v1.CallbackService.DeleteSubscription:output_type -> susul.v1.DeleteSubscriptionResponse
+	35, // [35:49] is the sub-list for method output_type
+	21, // [21:35] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_susul_v1_callback_service_proto_init() }
@@ -1085,6 +1812,7 @@ func file_susul_v1_callback_service_proto_init() {
 	file_susul_v1_event_proto_init()
 	file_susul_v1_explanation_proto_init()
 	file_susul_v1_report_proto_init()
+	file_susul_v1_subscription_proto_init()
 	file_susul_v1_suspicious_callback_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1092,7 +1820,7 @@ func file_susul_v1_callback_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_susul_v1_callback_service_proto_rawDesc), len(file_susul_v1_callback_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   16,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

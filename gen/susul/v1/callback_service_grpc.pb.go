@@ -19,21 +19,28 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	CallbackService_ReportCallbacks_FullMethodName      = "/susul.v1.CallbackService/ReportCallbacks"
-	CallbackService_ListEvents_FullMethodName           = "/susul.v1.CallbackService/ListEvents"
-	CallbackService_WatchEvents_FullMethodName          = "/susul.v1.CallbackService/WatchEvents"
-	CallbackService_ListHeldCallbacks_FullMethodName    = "/susul.v1.CallbackService/ListHeldCallbacks"
-	CallbackService_ListRefusedCallbacks_FullMethodName = "/susul.v1.CallbackService/ListRefusedCallbacks"
-	CallbackService_GetPushReport_FullMethodName        = "/susul.v1.CallbackService/GetPushReport"
-	CallbackService_GetRecipient_FullMethodName         = "/susul.v1.CallbackService/GetRecipient"
-	CallbackService_ExplainRecipient_FullMethodName     = "/susul.v1.CallbackService/ExplainRecipient"
+	CallbackService_ReportCallbacks_FullMethodName          = "/susul.v1.CallbackService/ReportCallbacks"
+	CallbackService_ListEvents_FullMethodName               = "/susul.v1.CallbackService/ListEvents"
+	CallbackService_WatchEvents_FullMethodName              = "/susul.v1.CallbackService/WatchEvents"
+	CallbackService_ListHeldCallbacks_FullMethodName        = "/susul.v1.CallbackService/ListHeldCallbacks"
+	CallbackService_ListRefusedCallbacks_FullMethodName     = "/susul.v1.CallbackService/ListRefusedCallbacks"
+	CallbackService_GetPushReport_FullMethodName            = "/susul.v1.CallbackService/GetPushReport"
+	CallbackService_GetRecipient_FullMethodName             = "/susul.v1.CallbackService/GetRecipient"
+	CallbackService_ExplainRecipient_FullMethodName         = "/susul.v1.CallbackService/ExplainRecipient"
+	CallbackService_CreateSubscription_FullMethodName       = "/susul.v1.CallbackService/CreateSubscription"
+	CallbackService_GetSubscription_FullMethodName          = "/susul.v1.CallbackService/GetSubscription"
+	CallbackService_ListSubscriptions_FullMethodName        = "/susul.v1.CallbackService/ListSubscriptions"
+	CallbackService_UpdateSubscription_FullMethodName       = "/susul.v1.CallbackService/UpdateSubscription"
+	CallbackService_RotateSubscriptionSecret_FullMethodName = "/susul.v1.CallbackService/RotateSubscriptionSecret"
+	CallbackService_DeleteSubscription_FullMethodName       = "/susul.v1.CallbackService/DeleteSubscription"
 )
 
 // CallbackServiceClient is the client API for CallbackService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// CallbackService takes what EngageLab reports and tells what became of pushes. EngageLab itself posts its own JSON to
+// CallbackService takes what EngageLab reports, tells what became of pushes, and has events posted to the business by
+// subscriptions. EngageLab itself posts its own JSON to
 // `/v1/apps/{app_key}/callbacks`; what arrives there and through ReportCallbacks is the same. Credentials are as for
 // PushService.
 type CallbackServiceClient interface {
@@ -58,6 +65,20 @@ type CallbackServiceClient interface {
 	// ExplainRecipient tells, in order, all that a push meant for one recipient: what was sent, what was reported, and what was
 	// planned, deferred or passed over, with reasons and times.
 	ExplainRecipient(ctx context.Context, in *ExplainRecipientRequest, opts ...grpc.CallOption) (*ExplainRecipientResponse, error)
+	// CreateSubscription stores a new subscription. It gets the events that are stored from now on.
+	CreateSubscription(ctx context.Context, in *CreateSubscriptionRequest, opts ...grpc.CallOption) (*CreateSubscriptionResponse, error)
+	// GetSubscription returns one subscription, without its secrets.
+	GetSubscription(ctx context.Context, in *GetSubscriptionRequest, opts ...grpc.CallOption) (*GetSubscriptionResponse, error)
+	// ListSubscriptions returns an app's subscriptions in the order of their names, without their secrets.
+	ListSubscriptions(ctx context.Context, in *ListSubscriptionsRequest, opts ...grpc.CallOption) (*ListSubscriptionsResponse, error)
+	// UpdateSubscription changes a subscription, within a second. Events that were not delivered yet are posted by the new rules,
+	// at once.
+	UpdateSubscription(ctx context.Context, in *UpdateSubscriptionRequest, opts ...grpc.CallOption) (*UpdateSubscriptionResponse, error)
+	// RotateSubscriptionSecret makes up a new secret, and returns it. The one before stays good for a while: until then requests are
+	// signed with both, so that the receiver can change at its leisure.
+	RotateSubscriptionSecret(ctx context.Context, in *RotateSubscriptionSecretRequest, opts ...grpc.CallOption) (*RotateSubscriptionSecretResponse, error)
+	// DeleteSubscription removes a subscription. What it had not delivered is not delivered any more; its dead letters go too.
+	DeleteSubscription(ctx context.Context, in *DeleteSubscriptionRequest, opts ...grpc.CallOption) (*DeleteSubscriptionResponse, error)
 }
 
 type callbackServiceClient struct {
@@ -157,11 +178,72 @@ func (c *callbackServiceClient) ExplainRecipient(ctx context.Context, in *Explai
 	return out, nil
 }
 
+func (c *callbackServiceClient) CreateSubscription(ctx context.Context, in *CreateSubscriptionRequest, opts ...grpc.CallOption) (*CreateSubscriptionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateSubscriptionResponse)
+	err := c.cc.Invoke(ctx, CallbackService_CreateSubscription_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *callbackServiceClient) GetSubscription(ctx context.Context, in *GetSubscriptionRequest, opts ...grpc.CallOption) (*GetSubscriptionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetSubscriptionResponse)
+	err := c.cc.Invoke(ctx, CallbackService_GetSubscription_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *callbackServiceClient) ListSubscriptions(ctx context.Context, in *ListSubscriptionsRequest, opts ...grpc.CallOption) (*ListSubscriptionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSubscriptionsResponse)
+	err := c.cc.Invoke(ctx, CallbackService_ListSubscriptions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *callbackServiceClient) UpdateSubscription(ctx context.Context, in *UpdateSubscriptionRequest, opts ...grpc.CallOption) (*UpdateSubscriptionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateSubscriptionResponse)
+	err := c.cc.Invoke(ctx, CallbackService_UpdateSubscription_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *callbackServiceClient) RotateSubscriptionSecret(ctx context.Context, in *RotateSubscriptionSecretRequest, opts ...grpc.CallOption) (*RotateSubscriptionSecretResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RotateSubscriptionSecretResponse)
+	err := c.cc.Invoke(ctx, CallbackService_RotateSubscriptionSecret_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *callbackServiceClient) DeleteSubscription(ctx context.Context, in *DeleteSubscriptionRequest, opts ...grpc.CallOption) (*DeleteSubscriptionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteSubscriptionResponse)
+	err := c.cc.Invoke(ctx, CallbackService_DeleteSubscription_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CallbackServiceServer is the server API for CallbackService service.
 // All implementations must embed UnimplementedCallbackServiceServer
 // for forward compatibility.
 //
-// CallbackService takes what EngageLab reports and tells what became of pushes. EngageLab itself posts its own JSON to
+// CallbackService takes what EngageLab reports, tells what became of pushes, and has events posted to the business by
+// subscriptions. EngageLab itself posts its own JSON to
 // `/v1/apps/{app_key}/callbacks`; what arrives there and through ReportCallbacks is the same. Credentials are as for
 // PushService.
 type CallbackServiceServer interface {
@@ -186,6 +268,20 @@ type CallbackServiceServer interface {
 	// ExplainRecipient tells, in order, all that a push meant for one recipient: what was sent, what was reported, and what was
 	// planned, deferred or passed over, with reasons and times.
 	ExplainRecipient(context.Context, *ExplainRecipientRequest) (*ExplainRecipientResponse, error)
+	// CreateSubscription stores a new subscription. It gets the events that are stored from now on.
+	CreateSubscription(context.Context, *CreateSubscriptionRequest) (*CreateSubscriptionResponse, error)
+	// GetSubscription returns one subscription, without its secrets.
+	GetSubscription(context.Context, *GetSubscriptionRequest) (*GetSubscriptionResponse, error)
+	// ListSubscriptions returns an app's subscriptions in the order of their names, without their secrets.
+	ListSubscriptions(context.Context, *ListSubscriptionsRequest) (*ListSubscriptionsResponse, error)
+	// UpdateSubscription changes a subscription, within a second. Events that were not delivered yet are posted by the new rules,
+	// at once.
+	UpdateSubscription(context.Context, *UpdateSubscriptionRequest) (*UpdateSubscriptionResponse, error)
+	// RotateSubscriptionSecret makes up a new secret, and returns it. The one before stays good for a while: until then requests are
+	// signed with both, so that the receiver can change at its leisure.
+	RotateSubscriptionSecret(context.Context, *RotateSubscriptionSecretRequest) (*RotateSubscriptionSecretResponse, error)
+	// DeleteSubscription removes a subscription. What it had not delivered is not delivered any more; its dead letters go too.
+	DeleteSubscription(context.Context, *DeleteSubscriptionRequest) (*DeleteSubscriptionResponse, error)
 	mustEmbedUnimplementedCallbackServiceServer()
 }
 
@@ -219,6 +315,24 @@ func (UnimplementedCallbackServiceServer) GetRecipient(context.Context, *GetReci
 }
 func (UnimplementedCallbackServiceServer) ExplainRecipient(context.Context, *ExplainRecipientRequest) (*ExplainRecipientResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ExplainRecipient not implemented")
+}
+func (UnimplementedCallbackServiceServer) CreateSubscription(context.Context, *CreateSubscriptionRequest) (*CreateSubscriptionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateSubscription not implemented")
+}
+func (UnimplementedCallbackServiceServer) GetSubscription(context.Context, *GetSubscriptionRequest) (*GetSubscriptionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetSubscription not implemented")
+}
+func (UnimplementedCallbackServiceServer) ListSubscriptions(context.Context, *ListSubscriptionsRequest) (*ListSubscriptionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSubscriptions not implemented")
+}
+func (UnimplementedCallbackServiceServer) UpdateSubscription(context.Context, *UpdateSubscriptionRequest) (*UpdateSubscriptionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateSubscription not implemented")
+}
+func (UnimplementedCallbackServiceServer) RotateSubscriptionSecret(context.Context, *RotateSubscriptionSecretRequest) (*RotateSubscriptionSecretResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RotateSubscriptionSecret not implemented")
+}
+func (UnimplementedCallbackServiceServer) DeleteSubscription(context.Context, *DeleteSubscriptionRequest) (*DeleteSubscriptionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteSubscription not implemented")
 }
 func (UnimplementedCallbackServiceServer) mustEmbedUnimplementedCallbackServiceServer() {}
 func (UnimplementedCallbackServiceServer) testEmbeddedByValue()                         {}
@@ -378,6 +492,114 @@ func _CallbackService_ExplainRecipient_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CallbackService_CreateSubscription_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateSubscriptionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CallbackServiceServer).CreateSubscription(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CallbackService_CreateSubscription_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CallbackServiceServer).CreateSubscription(ctx, req.(*CreateSubscriptionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CallbackService_GetSubscription_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetSubscriptionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CallbackServiceServer).GetSubscription(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CallbackService_GetSubscription_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CallbackServiceServer).GetSubscription(ctx, req.(*GetSubscriptionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CallbackService_ListSubscriptions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSubscriptionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CallbackServiceServer).ListSubscriptions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CallbackService_ListSubscriptions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CallbackServiceServer).ListSubscriptions(ctx, req.(*ListSubscriptionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CallbackService_UpdateSubscription_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateSubscriptionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CallbackServiceServer).UpdateSubscription(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CallbackService_UpdateSubscription_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CallbackServiceServer).UpdateSubscription(ctx, req.(*UpdateSubscriptionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CallbackService_RotateSubscriptionSecret_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RotateSubscriptionSecretRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CallbackServiceServer).RotateSubscriptionSecret(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CallbackService_RotateSubscriptionSecret_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CallbackServiceServer).RotateSubscriptionSecret(ctx, req.(*RotateSubscriptionSecretRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _CallbackService_DeleteSubscription_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteSubscriptionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CallbackServiceServer).DeleteSubscription(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CallbackService_DeleteSubscription_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CallbackServiceServer).DeleteSubscription(ctx, req.(*DeleteSubscriptionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // CallbackService_ServiceDesc is the grpc.ServiceDesc for CallbackService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -412,6 +634,30 @@ var CallbackService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ExplainRecipient",
 			Handler:    _CallbackService_ExplainRecipient_Handler,
+		},
+		{
+			MethodName: "CreateSubscription",
+			Handler:    _CallbackService_CreateSubscription_Handler,
+		},
+		{
+			MethodName: "GetSubscription",
+			Handler:    _CallbackService_GetSubscription_Handler,
+		},
+		{
+			MethodName: "ListSubscriptions",
+			Handler:    _CallbackService_ListSubscriptions_Handler,
+		},
+		{
+			MethodName: "UpdateSubscription",
+			Handler:    _CallbackService_UpdateSubscription_Handler,
+		},
+		{
+			MethodName: "RotateSubscriptionSecret",
+			Handler:    _CallbackService_RotateSubscriptionSecret_Handler,
+		},
+		{
+			MethodName: "DeleteSubscription",
+			Handler:    _CallbackService_DeleteSubscription_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -40,7 +40,7 @@ const (
 	ErrorReason_ERROR_REASON_PERMISSION_DENIED ErrorReason = 3
 	// NOT_FOUND / 404. Metadata: `resource`, the name of what was asked for.
 	ErrorReason_ERROR_REASON_NOT_FOUND ErrorReason = 4
-	// ALREADY_EXISTS / 409. A resend policy of this name exists.
+	// ALREADY_EXISTS / 409. A resend policy or subscription of this name exists.
 	ErrorReason_ERROR_REASON_ALREADY_EXISTS ErrorReason = 5
 	// ALREADY_EXISTS / 409. The request_id was used for a push with other content.
 	ErrorReason_ERROR_REASON_REQUEST_ID_REUSED ErrorReason = 6
@@ -66,6 +66,8 @@ const (
 	// FAILED_PRECONDITION / 400. The question is about more pushes or recipients than one answer may be about: narrow it.
 	// OUT_OF_RANGE / 413. The body has more bytes than are read: divide it.
 	ErrorReason_ERROR_REASON_TOO_LARGE ErrorReason = 16
+	// RESOURCE_EXHAUSTED / 429. The client of a stream took nothing for too long. Metadata: `resume_token`, with which to go on.
+	ErrorReason_ERROR_REASON_SLOW_CONSUMER ErrorReason = 17
 )
 
 // Enum value maps for ErrorReason.
@@ -88,6 +90,7 @@ var (
 		14: "ERROR_REASON_INTERNAL",
 		15: "ERROR_REASON_OVERLOADED",
 		16: "ERROR_REASON_TOO_LARGE",
+		17: "ERROR_REASON_SLOW_CONSUMER",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":           0,
@@ -107,6 +110,7 @@ var (
 		"ERROR_REASON_INTERNAL":              14,
 		"ERROR_REASON_OVERLOADED":            15,
 		"ERROR_REASON_TOO_LARGE":             16,
+		"ERROR_REASON_SLOW_CONSUMER":         17,
 	}
 )
 
@@ -141,7 +145,7 @@ var File_susul_v1_errors_proto protoreflect.FileDescriptor
 
 const file_susul_v1_errors_proto_rawDesc = "" +
 	"\n" +
-	"\x15susul/v1/errors.proto\x12\bsusul.v1*\xb5\x04\n" +
+	"\x15susul/v1/errors.proto\x12\bsusul.v1*\xd5\x04\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12 \n" +
 	"\x1cERROR_REASON_INVALID_REQUEST\x10\x01\x12 \n" +
@@ -160,7 +164,8 @@ const file_susul_v1_errors_proto_rawDesc = "" +
 	"\x1dERROR_REASON_ETCD_UNAVAILABLE\x10\r\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10\x0e\x12\x1b\n" +
 	"\x17ERROR_REASON_OVERLOADED\x10\x0f\x12\x1a\n" +
-	"\x16ERROR_REASON_TOO_LARGE\x10\x10B&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
+	"\x16ERROR_REASON_TOO_LARGE\x10\x10\x12\x1e\n" +
+	"\x1aERROR_REASON_SLOW_CONSUMER\x10\x11B&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3"
 
 var (
 	file_susul_v1_errors_proto_rawDescOnce sync.Once

@@ -200,7 +200,8 @@ func (x *Callback) GetLossSource() string {
 // Event is a callback that was applied to a push. Each event is counted once, however often it was reported.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The event's place in the order of storage; unique, growing, with gaps.
+	// The event's place in the order of storage; unique, growing, with gaps. What is posted to the business has it as
+	// `susul.event_id`.
 	Sequence int64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// The push: `apps/{app_key}/pushes/{msg_id}`.
 	Push string `protobuf:"bytes,2,opt,name=push,proto3" json:"push,omitempty"`
@@ -213,7 +214,9 @@ type Event struct {
 	// When Susul stored it.
 	ReceiveTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=receive_time,json=receiveTime,proto3" json:"receive_time,omitempty"`
 	// What was reported.
-	Callback      *Callback `protobuf:"bytes,7,opt,name=callback,proto3" json:"callback,omitempty"`
+	Callback *Callback `protobuf:"bytes,7,opt,name=callback,proto3" json:"callback,omitempty"`
+	// The variant of the step; empty for a step without.
+	Variant       string `protobuf:"bytes,8,opt,name=variant,proto3" json:"variant,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -297,6 +300,13 @@ func (x *Event) GetCallback() *Callback {
 	return nil
 }
 
+func (x *Event) GetVariant() string {
+	if x != nil {
+		return x.Variant
+	}
+	return ""
+}
+
 var File_susul_v1_event_proto protoreflect.FileDescriptor
 
 const file_susul_v1_event_proto_rawDesc = "" +
@@ -315,7 +325,7 @@ const file_susul_v1_event_proto_rawDesc = "" +
 	"\rerror_message\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\ferrorMessage\x12!\n" +
 	"\achannel\x18\a \x01(\tB\a\xbaH\x04r\x02\x18@R\achannel\x12(\n" +
 	"\vloss_source\x18\b \x01(\tB\a\xbaH\x04r\x02\x18@R\n" +
-	"lossSource\"\x84\x02\n" +
+	"lossSource\"\x9e\x02\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x03R\bsequence\x12\x12\n" +
 	"\x04push\x18\x02 \x01(\tR\x04push\x12\x15\n" +
@@ -323,7 +333,8 @@ const file_susul_v1_event_proto_rawDesc = "" +
 	"\x04step\x18\x04 \x01(\x05R\x04step\x121\n" +
 	"\tmilestone\x18\x05 \x01(\x0e2\x13.susul.v1.MilestoneR\tmilestone\x12=\n" +
 	"\freceive_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\vreceiveTime\x12.\n" +
-	"\bcallback\x18\a \x01(\v2\x12.susul.v1.CallbackR\bcallback*\x99\x01\n" +
+	"\bcallback\x18\a \x01(\v2\x12.susul.v1.CallbackR\bcallback\x12\x18\n" +
+	"\avariant\x18\b \x01(\tR\avariant*\x99\x01\n" +
 	"\tMilestone\x12\x19\n" +
 	"\x15MILESTONE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eMILESTONE_SENT\x10\x01\x12\x17\n" +
