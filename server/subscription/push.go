@@ -1,6 +1,10 @@
 package subscription
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"susul.dev/susul/storage"
+)
 
 // Push is what is told of an event's push.
 type Push struct {
@@ -17,3 +21,6 @@ type Push struct {
 	CustomArgsAs json.RawMessage // the same as it came; nil for none
 	CallbackURLs []string
 }
+
+// PushOf reads what is told of a push from the document that is stored.
+func PushOf(push storage.Push) (*Push, error) { return &Push{ID: push.ID, App: push.App}, nil }
