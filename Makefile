@@ -2,7 +2,7 @@
 BUF  := go tool -modfile=tools/buf/go.mod buf
 LINT := go tool -modfile=tools/lint/go.mod golangci-lint
 
-.PHONY: build demo test conformance bench-ingest bench-overload bench-follow-up lint check-gen gen protodeps
+.PHONY: build demo test conformance bench-ingest bench-overload bench-follow-up bench-relay lint check-gen gen protodeps
 .DEFAULT_GOAL := build
 
 # The binary, into bin/.
@@ -28,6 +28,10 @@ bench-overload:
 # How fast a follow-up to a million recipients is planned, and what callbacks feel of it, beside a bare scan of the same rows.
 bench-follow-up:
 	go run ./bench/followup
+
+# How fast stored events are posted to one endpoint and to a hundred, beside a bare loop of the same posts.
+bench-relay:
+	go run ./bench/relay
 
 # EngageLab's own Java SDK against serve and sandbox; needs Java 17 and Maven.
 conformance: build

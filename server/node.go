@@ -24,6 +24,7 @@ import (
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/server/policy"
 	"susul.dev/susul/server/schedule"
+	"susul.dev/susul/server/subscription"
 	"susul.dev/susul/storage"
 	"susul.dev/susul/storage/sqlite"
 )
@@ -41,22 +42,23 @@ const (
 
 // node is the working part of a server:
 //
-//	etcd ─► policies ─► election ─► elected: lock the data directory, open the store under the term, send and schedule
-//	                       ▲                                         │
-//	                       └──────── stopped, or leadership lost ◄───┘
+//	etcd ─► policies      ─► election ─► elected: lock the data directory, open the store under the term, send and schedule
+//	        subscriptions       ▲                                         │
+//	                            └──────── stopped, or leadership lost ◄───┘
 //
 // With the embedded etcd the lock on the data directory comes first, since etcd's data is in there too.
 type node struct {
-	server   *Server
-	metrics  *delivery.Metrics
-	groups   map[string]*engagelab.Client // by group key; as clients
-	clients  map[string]*engagelab.Client // by app key; they outlast a leadership, as EngageLab's quota does
-	lock     *flock.Flock
-	leading  chan struct{} // closed at the first election
-	elected  sync.Once
-	election atomic.Pointer[schedule.Election]
-	policies atomic.Pointer[policy.Store]
-	active   atomic.Pointer[leadership]
+	server        *Server
+	metrics       *delivery.Metrics
+	groups        map[string]*engagelab.Client // by group key; as clients
+	clients       map[string]*engagelab.Client // by app key; they outlast a leadership, as EngageLab's quota does
+	lock          *flock.Flock
+	leading       chan struct{} // closed at the first election
+	elected       sync.Once
+	election      atomic.Pointer[schedule.Election]
+	policies      atomic.Pointer[policy.Store]
+	subscriptions atomic.Pointer[subscription.Store]
+	active        atomic.Pointer[leadership]
 }
 
 // leadership is what a node has while it leads.
@@ -157,37 +159,46 @@ func ignoreStop(ctx context.Context, err error) error {
 	return err
 }
 
-// stand follows the policies and stands for election.
+// stand follows policies and subscriptions and stands for election.
 func (n *node) stand(ctx context.Context, client *clientv3.Client, embedded bool) error {
 	policies := policy.New(policy.Options{
+		Client: client, Clock: n.server.clock, Logger: n.server.log, Registerer: n.server.registry,
+	})
+	subscriptions := subscription.New(subscription.Options{
 		Client: client, Clock: n.server.clock, Logger: n.server.log, Registerer: n.server.registry,
 	})
 	election := schedule.New(schedule.ElectionOptions{
 		Client: client, Candidate: n.advertised(), Logger: n.server.log,
 	})
 	n.policies.Store(policies)
+	n.subscriptions.Store(subscriptions)
 	n.election.Store(election)
-	// Policies are followed until the election has ended, so that nothing works without them.
+	// They are followed until the election has ended, so that nothing works without them.
 	following, stopFollowing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopFollowing()
 	group, groupCtx := errgroup.WithContext(following)
 	group.Go(func() error { return policies.Run(groupCtx) })
+	group.Go(func() error { return subscriptions.Run(groupCtx) })
 	group.Go(func() error {
 		defer stopFollowing()
-		select {
-		case <-policies.Loaded():
-		case <-ctx.Done():
-			return nil
+		for _, loaded := range []<-chan struct{}{policies.Loaded(), subscriptions.Loaded()} {
+			select {
+			case <-loaded:
+			case <-ctx.Done():
+				return nil
+			}
 		}
+		backend := api.Backend{Policies: policies, Subscriptions: subscriptions}
 		return election.Run(ctx, func(ctx context.Context, term int64) error {
-			return n.lead(ctx, term, policies, embedded)
+			return n.lead(ctx, term, backend, embedded)
 		})
 	})
 	return group.Wait()
 }
 
-// lead does the work of the elected node until the context ends or another leader has taken over.
-func (n *node) lead(ctx context.Context, term int64, policies *policy.Store, locked bool) error {
+// lead does the work of the elected node until the context ends or another leader has taken over. The backend has what comes from
+// etcd.
+func (n *node) lead(ctx context.Context, term int64, backend api.Backend, locked bool) error {
 	if !locked {
 		if err := n.lockDataDir(ctx); err != nil {
 			return ignoreStop(ctx, err)
@@ -203,10 +214,9 @@ func (n *node) lead(ctx context.Context, term int64, policies *policy.Store, loc
 			n.server.log.Error("the store did not close cleanly", "error", err)
 		}
 	}()
-	service := n.newService(store, policies)
-	n.active.Store(&leadership{
-		backend: api.Backend{Delivery: service, Policies: policies}, store: store, term: term,
-	})
+	service := n.newService(store, backend.Policies)
+	backend.Delivery = service
+	n.active.Store(&leadership{backend: backend, store: store, term: term})
 	n.server.setServing(healthv1.HealthCheckResponse_SERVING)
 	n.elected.Do(func() { close(n.leading) })
 	defer func() {

@@ -56,6 +56,7 @@ func (b *Bench) NewHome() (h Home, err error) {
 	text, err := json.Marshal(map[string]any{
 		"data_dir": h.data(), "grpc": local, "http": local, "ops": local,
 		"log": map[string]any{"format": "json"}, "admin": map[string]any{"tokens": []string{adminToken}},
+		"relay": map[string]any{"allow_private_networks": true},
 		"apps": []any{map[string]any{
 			"app_key": AppKey, "master_secret": masterSecret, "base_url": b.Lab.URL, "requests_per_second": 1e6,
 			"callback": map[string]any{"username": CallbackUser, "secret": CallbackSecret},

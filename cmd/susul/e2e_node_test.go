@@ -63,6 +63,7 @@ type node struct {
 	pushes          susulv1.PushServiceClient
 	callbacks       susulv1.CallbackServiceClient
 	policies        susulv1.ResendPolicyServiceClient
+	relays          susulv1.RelayServiceClient
 }
 
 // serve starts a node that listens, and may not be ready yet.
@@ -84,6 +85,7 @@ func serveWith(t *testing.T, env []string, args ...string) *node {
 	n.pushes = susulv1.NewPushServiceClient(conn)
 	n.callbacks = susulv1.NewCallbackServiceClient(conn)
 	n.policies = susulv1.NewResendPolicyServiceClient(conn)
+	n.relays = susulv1.NewRelayServiceClient(conn)
 	return n
 }
 

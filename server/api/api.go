@@ -12,6 +12,7 @@ import (
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/policy"
+	"susul.dev/susul/server/subscription"
 )
 
 // maxRequestBytes bounds a gRPC message and a REST body: enough for a million registration ids.
@@ -19,8 +20,9 @@ const maxRequestBytes = 32 << 20
 
 // Backend is what the handlers work with.
 type Backend struct {
-	Delivery *delivery.Service
-	Policies *policy.Store
+	Delivery      *delivery.Service
+	Policies      *policy.Store
+	Subscriptions *subscription.Store
 }
 
 // App is what the API knows of an app.
@@ -89,6 +91,12 @@ func (a *API) core() (*delivery.Service, error) {
 func (a *API) policies() (*policy.Store, error) {
 	backend, err := a.backend()
 	return backend.Policies, err
+}
+
+// subscriptions returns the apps' subscriptions.
+func (a *API) subscriptions() (*subscription.Store, error) {
+	backend, err := a.backend()
+	return backend.Subscriptions, err
 }
 
 // NewGRPCServer returns a server with all services, reflection included, that isn't listening yet.

@@ -35,6 +35,7 @@ func TestEveryFaultIsReported(t *testing.T) {
 	const needsCount = "must be a whole number from 0 to 100000000"
 	const needsReason = "must be a word of up to 64 capitals, digits and underscores, such as UNREGISTERED, or empty"
 	const needsSecret = "must be 16 to 256 ASCII characters without spaces"
+	const needsKey = "begins with whsec_ and so must go on with the base64 of 24 to 64 bytes"
 	const needsApp = "must be a list of apps, each a map with app_key and master_secret, in YAML or JSON"
 	cases := map[string]struct {
 		yaml    string
@@ -144,7 +145,11 @@ func TestEveryFaultIsReported(t *testing.T) {
 		"app's odd relay": {"apps: [{app_key: k, master_secret: s, relay: {username: 'a b', secrets: [hunter2, 'whsec_hunter2hunter2!!']}}]", nil, nil, []string{
 			"apps[0].relay.username (susul.yaml): must be up to 64 letters, digits, dots, hyphens or underscores",
 			"apps[0].relay.secrets[0] (susul.yaml): " + needsSecret,
-			"apps[0].relay.secrets[1] (susul.yaml): begins with whsec_ and so must go on in base64"}},
+			"apps[0].relay.secrets[1] (susul.yaml): " + needsKey}},
+		"app's short key": {"apps: [{app_key: k, master_secret: s, relay: {secrets: [whsec_aHVudGVyMmh1bnRlcjI=, " +
+			"whsec_" + strings.Repeat("aHVu", 22) + "]}}]", nil, nil, []string{
+			"apps[0].relay.secrets[0] (susul.yaml): " + needsKey,
+			"apps[0].relay.secrets[1] (susul.yaml): " + needsKey}},
 		"app's long relay": {"apps: [{app_key: k, master_secret: s, relay: {username: " + strings.Repeat("u", 65) +
 			", secrets: ['hunter2 hunter2 hunter2', " + strings.Repeat("hunter2", 40) + "]}}]", nil, nil, []string{
 			"apps[0].relay.username (susul.yaml): must be up to 64 letters, digits, dots, hyphens or underscores",

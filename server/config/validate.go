@@ -152,10 +152,13 @@ func (l *loader) validateHeaders(at place, c Callback) {
 // endsName reports what a name in a signature can't have in it.
 func endsName(r rune) bool { return r == ';' || unicode.IsControl(r) }
 
-// maxSecrets is how many secrets are live at once while one takes the place of another.
-const maxSecrets = 2
+// The same rules hold for the secrets and names of subscriptions.
+const (
+	maxSecrets = 2  // that are live at once while one takes the place of another
+	minKey     = 24 // bytes of a key in base64, as Standard Webhooks has it
+	maxKey     = 64
+)
 
-// The same rules hold for subscriptions; see subscription.proto.
 var (
 	validUsername = regexp.MustCompile(`^[A-Za-z0-9_.-]{0,64}$`)
 	validSecret   = regexp.MustCompile(`^[!-~]{16,256}$`)
@@ -183,12 +186,12 @@ func (l *loader) validateAppRelay(at place, app App) {
 
 func (l *loader) validateSecret(at place, secret string) {
 	encoded, isBase64 := strings.CutPrefix(secret, "whsec_")
-	_, err := base64.StdEncoding.DecodeString(encoded)
+	key, err := base64.StdEncoding.DecodeString(encoded)
 	switch {
 	case !validSecret.MatchString(secret):
 		l.faults.add(at, "must be 16 to 256 ASCII characters without spaces")
-	case isBase64 && err != nil:
-		l.faults.add(at, "begins with whsec_ and so must go on in base64")
+	case isBase64 && (err != nil || len(key) < minKey || len(key) > maxKey):
+		l.faults.add(at, "begins with whsec_ and so must go on with the base64 of %d to %d bytes", minKey, maxKey)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/jonboulle/clockwork"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"susul.dev/susul/server/subscription"
 	"susul.dev/susul/storage"
 )
 
@@ -40,10 +39,13 @@ type Options struct {
 // Relay brings events out. Run must be running for anything to be posted.
 type Relay struct {
 	Options
+	feed *feed
 }
 
 // New returns a Relay that is not running yet.
-func New(o Options) *Relay { return &Relay{Options: o} }
+func New(o Options) *Relay {
+	return &Relay{Options: o, feed: newFeed(feedOptions{store: o.Store, logger: o.Logger})}
+}
 
 // Run posts events until the context ends, then waits for the requests in flight and saves how far they came. It returns nil after a
 // stop, storage.ErrFenced when another leader has taken over.
@@ -71,7 +73,9 @@ type Health struct {
 }
 
 // Endpoints returns the app's endpoints whose ids are greater than after, in the order of their ids, up to a limit.
-func (r *Relay) Endpoints(ctx context.Context, app, after string, limit int) ([]Health, error) { return nil, nil }
+func (r *Relay) Endpoints(ctx context.Context, app, after string, limit int) ([]Health, error) {
+	return nil, nil
+}
 
 // Endpoint returns one endpoint, or storage.ErrNotFound.
 func (r *Relay) Endpoint(ctx context.Context, app, id string) (Health, error) {
@@ -123,18 +127,4 @@ type Selection struct {
 // Replay has stored events posted to an endpoint again.
 func (r *Relay) Replay(ctx context.Context, app, id string, s Selection) (storage.RelaySpan, error) {
 	return storage.RelaySpan{}, storage.ErrNotFound
-}
-
-// WatchQuery selects events to watch.
-type WatchQuery struct {
-	App    string
-	PushID int64 // 0 for all pushes
-	After  int64 // events with Sequence > After
-	Filter *subscription.Filter
-}
-
-// Watch calls tell with every event that the query selects, in order, those to come included, until the context ends or tell fails.
-// through is the sequence up to which all was told; now and then, when there was no event for a while, event is nil.
-func (r *Relay) Watch(ctx context.Context, q WatchQuery, tell func(event *storage.Event, through int64) error) error {
-	return nil
 }
