@@ -236,6 +236,7 @@ func TestFaces(t *testing.T) {
 		{"update subscription", world.TestUpdateSubscription},
 		{"invalid subscriptions", world.TestInvalidSubscriptions},
 		{"subscription secrets", world.TestSubscriptionSecrets},
+		{"documented relay", world.TestDocumentedRelay},
 		{"v4 withdrawal", world.TestV4Withdrawal},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(w, t) })

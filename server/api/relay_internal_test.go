@@ -53,7 +53,9 @@ func TestSelections(t *testing.T) {
 }
 
 func TestEndpointStates(t *testing.T) {
-	state := func(h relay.Health) string { return endpointToProto(h).GetState().String()[len("RELAY_ENDPOINT_STATE_"):] }
+	state := func(h relay.Health) string {
+		return endpointToProto(h).GetState().String()[len("RELAY_ENDPOINT_STATE_"):]
+	}
 	gone := storage.RelayEndpoint{State: storage.RelayGone, Failures: 5}
 	active := storage.RelayEndpoint{State: storage.RelayActive, Failures: 5}
 	for want, h := range map[string]relay.Health{

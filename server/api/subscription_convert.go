@@ -78,14 +78,7 @@ func subscriptionToProto(s subscription.Subscription) *susulv1.Subscription {
 func subscriptionViolations(e *subscription.InvalidError) []*errdetails.BadRequest_FieldViolation {
 	violations := make([]*errdetails.BadRequest_FieldViolation, len(e.Violations))
 	for i, v := range e.Violations {
-		field := "subscription." + v.Field
-		switch v.Field {
-		case "id":
-			field = "subscription_id"
-		case "app":
-			field = "parent"
-		}
-		violations[i] = &errdetails.BadRequest_FieldViolation{Field: field, Description: v.Description}
+		violations[i] = &errdetails.BadRequest_FieldViolation{Field: "subscription." + v.Field, Description: v.Description}
 	}
 	return violations
 }

@@ -160,37 +160,39 @@ func (w world) TestListSubscriptions(t *testing.T) {
 var invalidSubscriptions = map[string]struct {
 	change func(*susulv1.Subscription)
 	fields []string
+	// becoming are the fields that are at fault when it becomes so by a change; nil for the same.
+	becoming []string
 }{
-	"no URL":         {func(s *susulv1.Subscription) { s.Url = "" }, []string{"url"}},
-	"no scheme":      {func(s *susulv1.Subscription) { s.Url = "example.com/events" }, []string{"url"}},
-	"other scheme":   {func(s *susulv1.Subscription) { s.Url = "ftp://example.com/" }, []string{"url"}},
-	"no host":        {func(s *susulv1.Subscription) { s.Url = "https:///events" }, []string{"url"}},
-	"user in URL":    {func(s *susulv1.Subscription) { s.Url = "https://user:" + subscriptionSecret + "@example.com/" }, []string{"url"}},
-	"only a user":    {func(s *susulv1.Subscription) { s.Url = "https://user@example.com/" }, []string{"url"}},
-	"long URL":       {func(s *susulv1.Subscription) { s.Url = "https://example.com/" + text(2029) }, []string{"url"}},
-	"filter":         {func(s *susulv1.Subscription) { s.Filter = "event.milestone ==" }, []string{"filter"}},
-	"filter type":    {func(s *susulv1.Subscription) { s.Filter = "event.milestone" }, []string{"filter"}},
-	"unknown name":   {func(s *susulv1.Subscription) { s.Filter = `device.tier == "gold"` }, []string{"filter"}},
-	"long filter":    {func(s *susulv1.Subscription) { s.Filter = `"` + text(4096) + `" == ""` }, []string{"filter"}},
-	"format":         {func(s *susulv1.Subscription) { s.Format = 9 }, []string{"format"}},
-	"username":       {func(s *susulv1.Subscription) { s.Username = "a;b=c" }, []string{"username"}},
-	"long username":  {func(s *susulv1.Subscription) { s.Username = text(65) }, []string{"username"}},
-	"short secret":   {func(s *susulv1.Subscription) { s.Secrets = []string{text(15)} }, []string{"secrets[0]"}},
-	"long secret":    {func(s *susulv1.Subscription) { s.Secrets = []string{subscriptionSecret, text(257)} }, []string{"secrets[1]"}},
-	"secret's bytes": {func(s *susulv1.Subscription) { s.Secrets = []string{"a secret with spaces"} }, []string{"secrets[0]"}},
-	"not base64":     {func(s *susulv1.Subscription) { s.Secrets = []string{"whsec_!!!!!!!!!!!!!!!!"} }, []string{"secrets[0]"}},
+	"no URL":         {func(s *susulv1.Subscription) { s.Url = "" }, []string{"url"}, nil},
+	"no scheme":      {func(s *susulv1.Subscription) { s.Url = "example.com/events" }, []string{"url"}, nil},
+	"other scheme":   {func(s *susulv1.Subscription) { s.Url = "ftp://example.com/" }, []string{"url"}, nil},
+	"no host":        {func(s *susulv1.Subscription) { s.Url = "https:///events" }, []string{"url"}, nil},
+	"user in URL":    {func(s *susulv1.Subscription) { s.Url = "https://user:" + subscriptionSecret + "@example.com/" }, []string{"url"}, nil},
+	"only a user":    {func(s *susulv1.Subscription) { s.Url = "https://user@example.com/" }, []string{"url"}, nil},
+	"long URL":       {func(s *susulv1.Subscription) { s.Url = "https://example.com/" + text(2029) }, []string{"url"}, nil},
+	"filter":         {func(s *susulv1.Subscription) { s.Filter = "event.milestone ==" }, []string{"filter"}, nil},
+	"filter type":    {func(s *susulv1.Subscription) { s.Filter = "event.milestone" }, []string{"filter"}, nil},
+	"unknown name":   {func(s *susulv1.Subscription) { s.Filter = `device.tier == "gold"` }, []string{"filter"}, nil},
+	"long filter":    {func(s *susulv1.Subscription) { s.Filter = `"` + text(4096) + `" == ""` }, []string{"filter"}, nil},
+	"format":         {func(s *susulv1.Subscription) { s.Format = 9 }, []string{"format"}, nil},
+	"username":       {func(s *susulv1.Subscription) { s.Username = "a;b=c" }, []string{"username"}, nil},
+	"long username":  {func(s *susulv1.Subscription) { s.Username = text(65) }, []string{"username"}, nil},
+	"short secret":   {func(s *susulv1.Subscription) { s.Secrets = []string{text(15)} }, []string{"secrets[0]"}, nil},
+	"long secret":    {func(s *susulv1.Subscription) { s.Secrets = []string{subscriptionSecret, text(257)} }, []string{"secrets[1]"}, nil},
+	"secret's bytes": {func(s *susulv1.Subscription) { s.Secrets = []string{"a secret with spaces"} }, []string{"secrets[0]"}, nil},
+	"not base64":     {func(s *susulv1.Subscription) { s.Secrets = []string{"whsec_!!!!!!!!!!!!!!!!"} }, []string{"secrets[0]"}, nil},
 	"three secrets": {
-		func(s *susulv1.Subscription) { s.Secrets = []string{text(16), text(17), text(18)} }, []string{"secrets"},
+		func(s *susulv1.Subscription) { s.Secrets = []string{text(16), text(17), text(18)} }, []string{"secrets"}, nil,
 	},
-	"the same twice": {func(s *susulv1.Subscription) { s.Secrets = []string{text(16), text(16)} }, []string{"secrets"}},
-	"concurrency":    {func(s *susulv1.Subscription) { s.MaxConcurrency = 33 }, []string{"max_concurrency"}},
-	"below none":     {func(s *susulv1.Subscription) { s.MaxConcurrency = -1 }, []string{"max_concurrency"}},
-	"rate":           {func(s *susulv1.Subscription) { s.RequestsPerSecond = -0.5 }, []string{"requests_per_second"}},
-	"high rate":      {func(s *susulv1.Subscription) { s.RequestsPerSecond = 100_001 }, []string{"requests_per_second"}},
-	"no number":      {func(s *susulv1.Subscription) { s.RequestsPerSecond = math.NaN() }, []string{"requests_per_second"}},
-	"endless":        {func(s *susulv1.Subscription) { s.RequestsPerSecond = math.Inf(1) }, []string{"requests_per_second"}},
-	"display name":   {func(s *susulv1.Subscription) { s.DisplayName = text(201) }, []string{"display_name"}},
-	"description":    {func(s *susulv1.Subscription) { s.Description = text(2001) }, []string{"description"}},
+	"the same twice": {func(s *susulv1.Subscription) { s.Secrets = []string{text(16), text(16)} }, []string{"secrets"}, []string{"secrets[1]"}},
+	"concurrency":    {func(s *susulv1.Subscription) { s.MaxConcurrency = 33 }, []string{"max_concurrency"}, nil},
+	"below none":     {func(s *susulv1.Subscription) { s.MaxConcurrency = -1 }, []string{"max_concurrency"}, nil},
+	"rate":           {func(s *susulv1.Subscription) { s.RequestsPerSecond = -0.5 }, []string{"requests_per_second"}, nil},
+	"high rate":      {func(s *susulv1.Subscription) { s.RequestsPerSecond = 100_001 }, []string{"requests_per_second"}, nil},
+	"no number":      {func(s *susulv1.Subscription) { s.RequestsPerSecond = math.NaN() }, []string{"requests_per_second"}, nil},
+	"endless":        {func(s *susulv1.Subscription) { s.RequestsPerSecond = math.Inf(1) }, []string{"requests_per_second"}, nil},
+	"display name":   {func(s *susulv1.Subscription) { s.DisplayName = text(201) }, []string{"display_name"}, nil},
+	"description":    {func(s *susulv1.Subscription) { s.Description = text(2001) }, []string{"description"}, nil},
 	"all at once": {
 		func(s *susulv1.Subscription) {
 			s.Url, s.Filter, s.Format, s.Username = "https://u:p@example.com", "1", 9, "?"
@@ -200,25 +202,36 @@ var invalidSubscriptions = map[string]struct {
 		[]string{
 			"url", "filter", "format", "username", "secrets[0]", "secrets[1]", "max_concurrency", "requests_per_second", "display_name",
 			"description",
-		},
+		}, nil,
 	},
+}
+
+// under puts something before each field.
+func under(prefix string, fields []string) []string {
+	all := make([]string, len(fields))
+	for i, field := range fields {
+		all[i] = prefix + field
+	}
+	return all
 }
 
 func (w world) TestInvalidSubscriptions(t *testing.T) {
 	created := w.subscribe(t, "to-be-spoilt", nil)
+	all := mask("display_name", "description", "url", "filter", "format", "username", "secrets", "max_concurrency", "requests_per_second")
 	for name, c := range invalidSubscriptions {
 		t.Run(name, func(t *testing.T) {
-			var fields []string
-			for _, field := range c.fields {
-				fields = append(fields, "subscription."+field)
-			}
-			told := w.refuses(t, asOther, subscribe("invalid", c.change), invalid(fields...))
+			told := w.refuses(t, asOther, subscribe("invalid", c.change), invalid(under("subscription.", c.fields)...))
 			require.NotContains(t, told.Message, subscriptionSecret)
 			// The rules hold for what becomes of a subscription, too.
 			change := subscription()
 			c.change(change)
 			change.Name = created.GetName()
-			told = w.refuses(t, asOther, &susulv1.UpdateSubscriptionRequest{Subscription: change, UpdateMask: mask("*")}, invalid(fields...))
+			fields := c.fields
+			if c.becoming != nil {
+				fields = c.becoming
+			}
+			req := &susulv1.UpdateSubscriptionRequest{Subscription: change, UpdateMask: all}
+			told = w.refuses(t, asOther, req, invalid(under("subscription.", fields)...))
 			require.NotContains(t, told.Message, subscriptionSecret)
 		})
 	}

@@ -79,8 +79,8 @@ func (a *API) otherFaults(req any) []*errdetails.BadRequest_FieldViolation {
 			return nil
 		}
 		var fault *Fault
-		app, _ := parseApp(req.GetParent()) // its rule tells
-		if _, err := subscriptionDraft(app, req.GetSubscriptionId(), req.GetSubscription()); errors.As(err, &fault) {
+		// Of its name the rules tell all.
+		if _, err := subscriptionDraft("app", "id", req.GetSubscription()); errors.As(err, &fault) {
 			return fault.Violations
 		}
 	case *susulv1.ReplayEventsRequest:
@@ -121,7 +121,8 @@ func withOthers(violations, others []*errdetails.BadRequest_FieldViolation) []*e
 	rules := violations
 	for _, found := range others {
 		told := slices.ContainsFunc(rules, func(v *errdetails.BadRequest_FieldViolation) bool {
-			return v.GetField() == found.GetField() || strings.HasPrefix(found.GetField(), v.GetField()+".")
+			inside, within := strings.CutPrefix(found.GetField(), v.GetField())
+			return within && (inside == "" || inside[0] == '.' || inside[0] == '[')
 		})
 		if !told {
 			violations = append(violations, found)
