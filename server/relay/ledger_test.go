@@ -465,9 +465,9 @@ func (w *trialWorld) recover(t *rapid.T) {
 func TestBackoff(t *testing.T) {
 	var waits []string
 	for failures := range 8 {
-		waits = append(waits, backoff(failures, 0).String())
+		waits = append(waits, waitAfter(failures, 0).String())
 	}
 	require.Equal(t, "[10s 10s 1m0s 5m0s 30m0s 1h0m0s 1h0m0s 1h0m0s]", fmt.Sprint(waits))
-	require.Equal(t, 66*time.Minute, backoff(9, 1))
+	require.Equal(t, 66*time.Minute, waitAfter(9, 1))
 	require.Equal(t, []int{0, 0, 1, 2, 5}, []int{roundsIn(-time.Hour), roundsIn(9 * time.Second), roundsIn(time.Minute), roundsIn(2 * time.Minute), roundsIn(99 * time.Hour)})
 }
