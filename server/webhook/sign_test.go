@@ -85,7 +85,7 @@ func TestAUserNameIsMadeUp(t *testing.T) {
 	got := received(t, func(r *webhook.Request) { r.Username = "" })
 	signature, err := engagelab.ParseSignature(got.header.Get("X-CALLBACK-ID"))
 	require.NoError(t, err)
-	require.True(t, signature.Verify("susul", newSecret))
+	require.True(t, signature.Verify("susul", oldSecret))
 }
 
 func TestWithoutSecretsNothingIsSigned(t *testing.T) {
