@@ -21,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"susul.dev/susul/server/engagelab"
+	"susul.dev/susul/server/webhook"
 )
 
 const (
@@ -132,6 +133,27 @@ func post(t testing.TB, handler http.Handler, header http.Header, body string) i
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, req)
 	return w.Code
+}
+
+// What Susul itself posts is taken, also while there are two secrets.
+func TestWhatSusulPostsIsTaken(t *testing.T) {
+	client := webhook.NewClient(webhook.Options{AllowPrivateNetworks: true})
+	defer client.Close()
+	for _, secret := range []string{plain, encoded} {
+		took := 0
+		server := httptest.NewServer(receiver{username: username, secret: secret, seen: newSeen(10), handle: func(event) error {
+			took++
+			return nil
+		}})
+		for _, secrets := range [][]string{{secret}, {secret, other}} {
+			request := webhook.Request{URL: server.URL, ID: "msg_1", Time: time.Now(), Body: []byte(document), Secrets: secrets}
+			require.NoError(t, client.Post(t.Context(), request).Err)
+		}
+		require.Equal(t, 2, took)
+		request := webhook.Request{URL: server.URL, ID: "msg_1", Time: time.Now(), Body: []byte(document), Secrets: []string{other}}
+		require.Equal(t, http.StatusUnauthorized, client.Post(t.Context(), request).Status)
+		server.Close()
+	}
 }
 
 // Each event is handled once, however often it comes, unless it was handled in vain.
