@@ -79,7 +79,10 @@ func (*told) Parent() cel.Activation { return nil }
 func (t *told) ResolveName(name string) (any, bool) {
 	switch name {
 	case "event.milestone":
-		return milestones[t.event.Milestone], true
+		if milestone := t.event.Milestone; int(milestone) < len(milestones) {
+			return milestones[milestone], true
+		}
+		return "", true
 	case "event.status":
 		return t.event.Status, true
 	case "event.step":

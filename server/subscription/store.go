@@ -2,11 +2,9 @@ package subscription
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,15 +15,6 @@ import (
 
 	"susul.dev/susul/server/replica"
 )
-
-// The keys in etcd: root, an app's key, infix, and a subscription's ID. Others may have keys below the root too.
-const (
-	root  = "/susul/apps/"
-	infix = "/subscriptions/"
-)
-
-// Key is where a subscription is in etcd.
-func Key(app, id string) string { return root + app + infix + id }
 
 // MaxSubscriptions bounds the number of an app's subscriptions. Creations at the same time may go over it by as many as they are.
 const MaxSubscriptions = 1000
@@ -78,50 +67,6 @@ func New(o Options) *Store {
 	}
 }
 
-// nameOf returns "apps/{app}/subscriptions/{id}", which is what the API calls a subscription. Whatever else is in etcd is not ours.
-func nameOf(key string) (name string, ours bool) {
-	_, _, ours = split(key)
-	return strings.TrimPrefix(key, "/susul/"), ours
-}
-
-// split is the reverse of Key.
-func split(key string) (app, id string, ok bool) {
-	rest, ok := strings.CutPrefix(key, root)
-	if !ok {
-		return "", "", false
-	}
-	app, id, ok = strings.Cut(rest, infix)
-	return app, id, ok && app != "" && id != "" && !strings.Contains(app+id, "/")
-}
-
-// encode returns what etcd stores of a valid subscription. App, ID and revision are kept beside it.
-func encode(sub Subscription) ([]byte, error) {
-	if err := sub.Validate(); err != nil {
-		return nil, err
-	}
-	return json.Marshal(sub)
-}
-
-// read returns the subscription that a key holds.
-func read(kv *mvccpb.KeyValue) (Subscription, error) {
-	var sub Subscription
-	if err := json.Unmarshal(kv.Value, &sub); err != nil {
-		return Subscription{}, fmt.Errorf("decode subscription: %w", err)
-	}
-	sub.App, sub.ID, _ = split(string(kv.Key))
-	sub.Revision = kv.ModRevision
-	return sub, nil
-}
-
-// decode returns the subscription that a key holds, ready for use.
-func decode(kv *mvccpb.KeyValue, _ *Compiled) (*Compiled, error) {
-	sub, err := read(kv)
-	if err != nil {
-		return nil, err
-	}
-	return Compile(sub)
-}
-
 // Run loads the subscriptions and then follows their changes until the context ends; it returns nil then. Whatever goes wrong with
 // etcd shows in Status and is tried again.
 func (s *Store) Run(ctx context.Context) error { return s.replica.Run(ctx) }
@@ -136,7 +81,9 @@ func (s *Store) Loaded() <-chan struct{} { return s.replica.Loaded() }
 func (s *Store) Status() replica.Status { return s.replica.Status() }
 
 // Wait returns a snapshot with a revision later than after, as soon as there is one, or the context's error.
-func (s *Store) Wait(ctx context.Context, after int64) (*Snapshot, error) { return s.replica.Wait(ctx, after) }
+func (s *Store) Wait(ctx context.Context, after int64) (*Snapshot, error) {
+	return s.replica.Wait(ctx, after)
+}
 
 // Create stores a new subscription with a new UID. It returns an *InvalidError, ErrExists, ErrTooMany or ErrUnavailable. Like the other
 // writes it returns when this node's snapshot has the change, or can't get it within 3 s.

@@ -24,9 +24,15 @@ func (s *Store) ListEvents(ctx context.Context, query storage.EventQuery) ([]sto
 			return r.ofDevice()
 		case query.PushID != 0:
 			err := r.walkPush(query.PushID, nil)
+			if err == nil {
+				err = r.walkRest(query.PushID, nil)
+			}
 			return r.events, err
 		case query.App != "":
 			err := r.walkApp()
+			if err == nil {
+				err = r.walkRest(0, nil)
+			}
 			return r.events, err
 		default:
 			err := r.walkLog(math.MaxInt64)
@@ -58,6 +64,7 @@ type eventReader struct {
 	limit   int
 	through int64        // up to which the log's indexes are complete
 	end     []segmentRef // what comes after
+	push    int64        // 0, or segments of others are passed over
 
 	events    []storage.Event
 	apps      map[int64]string
@@ -193,8 +200,27 @@ func (r *eventReader) walkPush(push int64, ordinal *uint32) error {
 	return err
 }
 
+// walkRest reads the segments, of a push if one is given, that the snapshot has and the end of the log, as it was known before, has not:
+// a transaction is committed a moment before the end is. Without them, a query for an app or push could miss what another query saw.
+func (r *eventReader) walkRest(push int64, ordinal *uint32) error {
+	if r.full() {
+		return nil
+	}
+	r.push = push
+	known := r.through
+	if n := len(r.end); n > 0 {
+		known = max(known, r.end[n-1].last)
+	}
+	return r.walk(max(r.after(), known), func(after int64) ([]loggedSegment, error) {
+		return collect(r.ctx, r.q, scanSegment, logSegments, after, int64(math.MaxInt64), r.since(), segmentsPerRead)
+	}, ordinal)
+}
+
 // read takes what the query asks for from a segment.
 func (r *eventReader) read(s loggedSegment, ordinal *uint32) error {
+	if r.push != 0 && s.push != r.push {
+		return nil
+	}
 	app, err := r.app(s.app)
 	if err != nil || r.query.App != "" && app != r.query.App {
 		return err
@@ -343,6 +369,9 @@ func (r *eventReader) ofDevice() ([]storage.Event, error) {
 		one := *r
 		one.events = nil
 		if err := one.walkPush(push.id, &ordinal); err != nil {
+			return nil, err
+		}
+		if err := one.walkRest(push.id, &ordinal); err != nil {
 			return nil, err
 		}
 		r.events = append(r.events, one.events...)
