@@ -136,7 +136,7 @@ func TestPushOf(t *testing.T) {
 	require.Equal(t, "shop", push.From)
 	require.Equal(t, []string{"https://h/x"}, push.CallbackURLs)
 	require.Equal(t, json.Number("9007199254740993"), push.CustomArgs.(map[string]any)["big"])
-	require.Equal(t, `{"kind":"promotion","n":3,"big":9007199254740993,"deep":{"x":true}}`, string(push.CustomArgsAs))
+	require.Equal(t, json.RawMessage(`{"kind":"promotion","n":3,"big":9007199254740993,"deep":{"x":true}}`), push.CustomArgsAs)
 
 	push, err := subscription.PushOf(storage.Push{ID: 8, Document: []byte(`{"custom_args":"a\u0062c"}`)})
 	require.NoError(t, err)

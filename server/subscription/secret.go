@@ -9,7 +9,7 @@ import (
 )
 
 // secretPrefix marks a secret whose rest is the base64 of a key, as Standard Webhooks has it.
-const secretPrefix = "whsec_" //nolint:gosec // it is no secret
+const secretPrefix = "whsec_"
 
 // newKey is the size of keys that are made up, in bytes.
 const newKey = 32

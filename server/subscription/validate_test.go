@@ -157,5 +157,6 @@ func TestLive(t *testing.T) {
 	s.Secrets = append(s.Secrets, subscription.Secret{Key: "old", ExpireTime: start})
 	require.Equal(t, []string{secret, "old"}, s.Live(start.Add(-1)))
 	require.Equal(t, []string{secret}, s.Live(start))
-	require.NotEqual(t, subscription.NewSecret(), subscription.NewSecret())
+	made, another := subscription.NewSecret(), subscription.NewSecret()
+	require.NotEqual(t, made, another)
 }
