@@ -16,7 +16,7 @@ const username = "susul"
 
 // verify demands both signatures, each by one of the secrets. webhook-signature covers the body and may be 5 minutes old;
 // X-CALLBACK-ID, which is EngageLab's own, does neither, and would not do alone. While a secret is rotated two are live: Susul signs
-// with both where there is room, and with the new one in X-CALLBACK-ID.
+// with both where there is room, and with the old one in X-CALLBACK-ID.
 func verify(secrets []string, header http.Header, body []byte) error {
 	signature, err := engagelab.ParseSignature(header.Get(engagelab.SignatureHeader))
 	if err != nil || !slices.ContainsFunc(secrets, func(secret string) bool { return signature.Verify(username, secret) }) {

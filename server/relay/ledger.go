@@ -311,6 +311,11 @@ func (l *ledger) nextReplay() *span {
 		return nil
 	}
 	for _, s := range l.spans {
+		if s.Kind == storage.SpanReplay && s.done() {
+			l.finish(s)
+		}
+	}
+	for _, s := range l.spans {
 		if s.Kind != storage.SpanReplay || !s.bury.IsZero() {
 			continue
 		}

@@ -126,7 +126,7 @@ func (l *ledger) failed(q *request, o outcome, now time.Time) {
 	switch {
 	case q.span != nil:
 		if !q.span.dropped {
-			next := now.Add(max(backoff(q.span.Failures+1, l.random()), min(o.retryAfter, maxRetryAfter)))
+			next := now.Add(max(waitAfter(q.span.Failures+1, l.random()), min(o.retryAfter, maxRetryAfter)))
 			q.span.fail(q.start, next, o.text)
 			l.save(&q.span.RelaySpan)
 			l.giveBack(q)
@@ -135,7 +135,7 @@ func (l *ledger) failed(q *request, o outcome, now time.Time) {
 		l.giveBack(q)
 	default:
 		for _, n := range q.lanes {
-			l.park(n, q.start, now.Add(backoff(1, l.random())), o.text, now)
+			l.park(n, q.start, now.Add(waitAfter(1, l.random())), o.text, now)
 		}
 	}
 	l.expire(q, now)
@@ -164,7 +164,7 @@ func (l *ledger) trip(q *request, o outcome, now time.Time) {
 			return
 		}
 	}
-	next := now.Add(max(backoff(l.rounds+1, l.random()), min(o.retryAfter, maxRetryAfter)))
+	next := now.Add(max(waitAfter(l.rounds+1, l.random()), min(o.retryAfter, maxRetryAfter)))
 	if wasOpen && !q.probe && next.Before(l.row.NextAttempt) {
 		next = l.row.NextAttempt
 	}
@@ -191,4 +191,17 @@ func (l *ledger) loaded(s *span, items []item, through int64) {
 		l.save(&s.RelaySpan)
 		l.settled(s)
 	}
+}
+
+// nextAttempt returns when what a request had, which is done, is tried again at the earliest; zero: now, or never.
+func (l *ledger) nextAttempt(q *request) time.Time {
+	at := l.row.NextAttempt
+	s := q.span
+	if s == nil && len(q.lanes) > 0 {
+		s = l.parked[q.lanes[0].push]
+	}
+	if s != nil && !s.dropped && s.NextAttempt.After(at) {
+		at = s.NextAttempt
+	}
+	return at
 }

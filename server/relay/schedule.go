@@ -16,8 +16,8 @@ const (
 	maxWait = maxRetryAfter + time.Hour
 )
 
-// backoff returns the wait after a number of failures, at least one. random is in [0, 1).
-func backoff(failures int, random float64) time.Duration {
+// waitAfter returns the wait after a number of failures, at least one. random is in [0, 1).
+func waitAfter(failures int, random float64) time.Duration {
 	wait := schedule[min(max(failures, 1), len(schedule))-1]
 	return wait + time.Duration(jitter*random*float64(wait))
 }

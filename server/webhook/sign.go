@@ -18,8 +18,9 @@ import (
 const secretPrefix = "whsec_"
 
 // sign adds the headers that say which request it is, and that it is Susul's: X-CALLBACK-ID as EngageLab signs its callbacks, by
-// the first secret, and those of Standard Webhooks, with a signature by each. Without secrets nothing is signed. Names are spelled
-// as they are documented, because some receivers look them up letter by letter.
+// the oldest secret, and those of Standard Webhooks, with a signature by each. So a receiver that knows only the secret from before a
+// rotation goes on working until that ends. Without secrets nothing is signed. Names are spelled as they are documented, because some
+// receivers look them up letter by letter.
 func sign(header http.Header, r *Request) {
 	header[standardwebhooks.HeaderWebhookID] = []string{r.ID}
 	header[standardwebhooks.HeaderWebhookTimestamp] = []string{strconv.FormatInt(r.Time.Unix(), 10)}
@@ -30,7 +31,7 @@ func sign(header http.Header, r *Request) {
 	if username == "" {
 		username = subscription.DefaultUsername
 	}
-	header[engagelab.SignatureHeader] = []string{callbackID(r.Secrets[0], username, r.Time)}
+	header[engagelab.SignatureHeader] = []string{callbackID(r.Secrets[len(r.Secrets)-1], username, r.Time)}
 	header[standardwebhooks.HeaderWebhookSignature] = []string{signatures(r)}
 }
 

@@ -55,8 +55,8 @@ func TestAPostIsSignedBothWays(t *testing.T) {
 
 	signature, err := engagelab.ParseSignature(got.header.Get("X-CALLBACK-ID"))
 	require.NoError(t, err)
-	require.True(t, signature.Verify("shop", newSecret), "by the first secret")
-	require.False(t, signature.Verify("shop", oldSecret))
+	require.True(t, signature.Verify("shop", oldSecret), "by the oldest secret")
+	require.False(t, signature.Verify("shop", newSecret))
 	require.Regexp(t, `^[1-9][0-9]{14}$`, signature.Nonce)
 	at, err := signature.Time()
 	require.NoError(t, err)
@@ -85,7 +85,7 @@ func TestAUserNameIsMadeUp(t *testing.T) {
 	got := received(t, func(r *webhook.Request) { r.Username = "" })
 	signature, err := engagelab.ParseSignature(got.header.Get("X-CALLBACK-ID"))
 	require.NoError(t, err)
-	require.True(t, signature.Verify("susul", newSecret))
+	require.True(t, signature.Verify("susul", oldSecret))
 }
 
 func TestWithoutSecretsNothingIsSigned(t *testing.T) {
