@@ -78,8 +78,8 @@ func requests(t testing.TB, secret string) map[string]request {
 		return func(s string) string { return strings.Replace(s, old, by, 1) }
 	}
 	add("as it is", now, own, true, true, nil)
-	add("the newer of two secrets", now, []string{secret, other}, true, true, nil)
-	add("the older of two secrets", now, []string{other, secret}, true, false, nil)
+	add("the newer of two secrets", now, []string{secret, other}, true, false, nil)
+	add("the older of two secrets", now, []string{other, secret}, true, true, nil)
 	add("another's secret", now, []string{other}, false, false, nil)
 	add("not signed", now, nil, false, false, nil)
 	add("old", now.Add(-6*time.Minute), own, false, false, nil)

@@ -229,7 +229,7 @@ func requestsOfEndpoint(name string) []proto.Message {
 // testEndpoint tries the way to an endpoint, also when it fails.
 func (w world) testEndpoint(t *testing.T, at *business, name string) {
 	t.Helper()
-	before := w.endpoint(t, name)
+	before := w.endpointOf(t, name)
 	resp, outcome := w.grpc(t, asOther, &susulv1.TestRelayEndpointRequest{Name: name})
 	require.Zero(t, outcome)
 	told := resp.(*susulv1.TestRelayEndpointResponse)
@@ -249,7 +249,7 @@ func (w world) testEndpoint(t *testing.T, at *business, name string) {
 	require.Equal(t, 1, at.tests)
 	require.Equal(t, []string{told.GetWebhookId(), member(t, over.Body, "webhookId")}, at.ids[len(at.ids)-2:])
 	at.mu.Unlock()
-	after := w.endpoint(t, name)
+	after := w.endpointOf(t, name)
 	require.Equal(t, before.GetAttemptCount(), after.GetAttemptCount(), "no trace of it")
 	require.Equal(t, before.GetFailedAttemptCount(), after.GetFailedAttemptCount())
 	require.Equal(t, before.GetLastError(), after.GetLastError())
@@ -416,6 +416,10 @@ func (w world) invalidReplays(t *testing.T, name string) {
 		require.NotContains(t, told.Message, ": :", what)
 	}
 	require.Equal(t, letter, w.refuses(t, asOther, &susulv1.ReplayEventsRequest{Parent: name, DeadLetter: letter}, missing).Metadata["resource"])
+	for _, req := range []*susulv1.ReplayEventsRequest{{EventId: "999999999"}, {MsgId: "1"}, {EndTime: at(1)}} {
+		req.Parent = name
+		require.Equal(t, other+"/events", w.refuses(t, asOther, req, missing).Metadata["resource"])
+	}
 	w.refuses(t, asOther, &susulv1.ListReplaysRequest{Parent: name, PageSize: 1001}, invalid("page_size"))
 	w.refuses(t, asOther, &susulv1.ListDeadLettersRequest{Parent: name, PageToken: "x"}, invalid("page_token"))
 	w.refuses(t, asOther, &susulv1.ListRelayEndpointsRequest{Parent: other, PageToken: "x"}, invalid("page_token"))
