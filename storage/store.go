@@ -136,7 +136,7 @@ type Callbacks interface {
 	// is no longer among them; one that turns out to name no recipient stays, with the other reason.
 	ListHeldCallbacks(ctx context.Context, q HeldQuery) ([]HeldCallback, error)
 
-	// ListEvents returns a page of events in ascending order of sequence.
+	// ListEvents returns a page of events in ascending order of sequence. What is behind Through, or the page's end, is not read.
 	ListEvents(ctx context.Context, q EventQuery) ([]Event, error)
 
 	// LastSequence returns the sequence of the latest event, 0 if there is none.
