@@ -22,7 +22,8 @@ type Health struct {
 	Paused bool
 	// Open says that the circuit is: nothing is posted until NextAttempt.
 	Open bool
-	// LagEvents counts the app's events that the endpoint has not got to, up to 100,000; LagTime is how long the oldest has been stored.
+	// LagEvents counts the app's events from the oldest that is yet to be delivered to the endpoint, up to 100,000; LagTime is how long
+	// that has been stored.
 	LagEvents int
 	LagTime   time.Duration
 	// SuccessRate is of the last 100 requests; below 0 before the first.
@@ -73,8 +74,8 @@ func (r *Relay) Endpoint(ctx context.Context, app, id string) (Health, error) {
 
 func (e *endpoint) health(ctx context.Context) (Health, error) {
 	h := Health{}
-	var cursor int64
-	var caughtUp bool
+	var done int64
+	var owed bool
 	e.look(func(l *ledger) {
 		h.RelayEndpoint = l.row
 		h.Address = l.row.URL
@@ -89,13 +90,13 @@ func (e *endpoint) health(ctx context.Context) (Health, error) {
 		}
 		h.SuccessRate = l.recent.rate()
 		h.Retrying, h.Replays, h.DeadLetters = len(l.parked), l.replays, l.letters
-		cursor, caughtUp = l.cursor(), l.caughtUp()
-		h.Cursor = cursor
+		h.Cursor = l.cursor()
+		done, owed = l.owed()
 	})
-	if caughtUp {
+	if !owed {
 		return h, nil
 	}
-	events, since, err := e.relay.lag(ctx, e.app, cursor)
+	events, since, err := e.relay.lag(ctx, e.app, done)
 	if err != nil {
 		return h, err
 	}

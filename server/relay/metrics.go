@@ -44,9 +44,9 @@ func newMetrics(registerer prometheus.Registerer) *metrics {
 			Name: "susul_relay_attempt_seconds", Help: "How long requests to endpoints took, in real time.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20},
 		}, app),
-		lagEvents: prometheus.NewDesc("susul_relay_lag_events", "Events that the endpoint which is the furthest behind has not got to, about.",
+		lagEvents: prometheus.NewDesc("susul_relay_lag_events", "Events from the oldest on that the endpoint which is the furthest behind is yet to get, about.",
 			app, nil),
-		lagSeconds: prometheus.NewDesc("susul_relay_lag_seconds", "How long the oldest of these has been stored, in the server's time.", app, nil),
+		lagSeconds: prometheus.NewDesc("susul_relay_lag_seconds", "How long the oldest has been stored, in the server's time.", app, nil),
 		endpoints:  prometheus.NewDesc("susul_relay_endpoints", "Endpoints, by state.", []string{"app", "state"}, nil),
 		retries:    prometheus.NewDesc("susul_relay_retrying_pushes", "Pushes whose events are tried again by themselves, of all endpoints.", app, nil),
 		letters:    prometheus.NewDesc("susul_relay_dead_letters", "Dead letters of all endpoints.", app, nil),
@@ -140,7 +140,7 @@ type summary struct {
 	lagEvents        int64
 	lagTime          time.Duration
 	behind           bool
-	cursor           int64 // of the one that is the furthest behind
+	done             int64 // up to where the one has all that is the furthest behind
 }
 
 // summaries looks at all endpoints.
@@ -155,8 +155,8 @@ func (r *Relay) summaries(ctx context.Context) map[string]*summary {
 			s.states[l.state()]++
 			s.retries += len(l.parked)
 			s.letters += l.letters
-			if cursor := l.cursor(); !l.caughtUp() && !l.resting() && (!s.behind || cursor < s.cursor) {
-				s.behind, s.cursor = true, cursor
+			if done, owed := l.owed(); owed && !l.resting() && (!s.behind || done < s.done) {
+				s.behind, s.done = true, done
 			}
 		})
 	}
@@ -164,7 +164,7 @@ func (r *Relay) summaries(ctx context.Context) map[string]*summary {
 		if !s.behind {
 			continue
 		}
-		if events, since, err := r.lag(ctx, app, s.cursor); err == nil && events > 0 {
+		if events, since, err := r.lag(ctx, app, s.done); err == nil && events > 0 {
 			s.lagEvents, s.lagTime = events, max(r.Clock.Now().Sub(since), 0)
 		}
 	}
