@@ -123,8 +123,9 @@ func (r *Relay) Run(ctx context.Context) error {
 		r.tasks.stop(true)
 		return ignoreStop(ctx, err)
 	}
+	from := r.saver.head
 	group, running := errgroup.WithContext(ctx)
-	group.Go(func() error { return r.feed.run(running, r.saver.head) })
+	group.Go(func() error { return r.feed.run(running, from) })
 	group.Go(func() error { return r.follow(running) })
 	group.Go(func() error { return r.saver.run(running) })
 	err := group.Wait()

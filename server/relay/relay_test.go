@@ -73,14 +73,14 @@ func TestNothingIsLostWhateverFails(t *testing.T) {
 		r.subscribe(subscription.Subscription{ID: "well"}), r.subscribe(subscription.Subscription{ID: "moody", MaxConcurrency: 8}),
 		r.subscribe(subscription.Subscription{ID: "single", MaxConcurrency: 1}), r.subscribe(subscription.Subscription{ID: "dead"}),
 	}
-	for push := range int64(pushes) {
+	for push := int64(1); push <= pushes; push++ {
 		r.push(push, "https://url.example/?x", "https://other.example/")
 	}
 	urls = append(urls, "https://url.example/?x", "https://other.example/")
 	r.run()
 	total := 0
 	for round := range rounds {
-		for push := range int64(pushes) {
+		for push := int64(1); push <= pushes; push++ {
 			r.store.commit(testApp, push, 0, each)
 			total += each
 		}

@@ -143,7 +143,7 @@ func (r *Relay) onEvents(_ context.Context, stretch *page) error {
 	return nil
 }
 
-// discover makes the endpoint of a callback URL that an event is the first for.
+// discover makes the endpoint of a callback URL that an event is the first for. It is to be announced.
 func (r *Relay) discover(app, id string, first *entry) *endpoint {
 	row := storage.RelayEndpoint{
 		RelayEndpointKey: storage.RelayEndpointKey{App: app, ID: id}, State: storage.RelayActive, Cursor: first.Sequence - 1,
@@ -154,16 +154,11 @@ func (r *Relay) discover(app, id string, first *entry) *endpoint {
 			row.URL = address
 		}
 	}
-	return r.introduce(row, nil, nil)
-}
-
-// introduce makes an endpoint that is to be saved.
-func (r *Relay) introduce(row storage.RelayEndpoint, spans []storage.RelaySpan, sub *subscription.Compiled) *endpoint {
-	e := r.newEndpoint(row, spans, sub)
+	e := r.newEndpoint(row, nil, nil)
 	e.ledger.changed = true
-	r.saver.note(e)
 	return e
 }
+
 
 // follow keeps the endpoints of subscriptions as these are, until the context ends.
 func (r *Relay) follow(ctx context.Context) error {
@@ -235,11 +230,14 @@ func (r *Relay) subscriber(sub *subscription.Compiled, announced int64) *endpoin
 		if ok {
 			r.saver.forget(key)
 		}
-		e = r.introduce(storage.RelayEndpoint{
+		stored.row = storage.RelayEndpoint{
 			RelayEndpointKey: key, UID: s.UID, State: storage.RelayActive, Cursor: s.Start, CreateTime: r.Clock.Now().UTC(),
-		}, nil, sub)
+		}
+		e = r.newEndpoint(stored.row, nil, sub)
+		e.ledger.changed = true
 	}
-	e.announce(e.ledger.row.Cursor+1, announced)
+	// Only now it is seen by others, and saved: one that seems to have caught up would be taken to have come to the head.
+	e.announce(stored.row.Cursor+1, announced)
 	return e
 }
 

@@ -142,7 +142,8 @@ type saved struct {
 
 // save saves what changed until now, and the head, in as few transactions as may be.
 func (s *saver) save(ctx context.Context) error {
-	head := s.relay.feed.head() // before endpoints are looked at: all that was announced up to it is in their state
+	// Before endpoints are looked at: all that was announced up to it is in their state. The feed may not have begun.
+	head := max(s.head, s.relay.feed.head())
 	s.mu.Lock()
 	dirty, gone := s.dirty, s.gone
 	s.dirty, s.gone = map[*endpoint]struct{}{}, map[storage.RelayEndpointKey]struct{}{}
