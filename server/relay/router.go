@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"susul.dev/susul/server/subscription"
@@ -159,7 +160,6 @@ func (r *Relay) discover(app, id string, first *entry) *endpoint {
 	return e
 }
 
-
 // follow keeps the endpoints of subscriptions as these are, until the context ends.
 func (r *Relay) follow(ctx context.Context) error {
 	if r.Subscriptions == nil {
@@ -211,10 +211,13 @@ func (r *Relay) subscribe(all []*subscription.Compiled) {
 			}
 		}
 	}
-	for key := range r.waiting { // of subscriptions that were deleted meanwhile
+	for key := range r.waiting { // of subscriptions that were deleted meanwhile, or will be mended
+		if r.Subscriptions != nil && r.Subscriptions.Broken(key.App, strings.TrimPrefix(key.ID, subPrefix)) {
+			continue
+		}
 		r.saver.forget(key)
+		delete(r.waiting, key)
 	}
-	clear(r.waiting)
 }
 
 // subscriber makes the endpoint of a subscription: as it was saved, if that was the same subscription's.
