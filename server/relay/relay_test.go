@@ -200,3 +200,26 @@ func TestASubscriptionThatCantBeReadGoesOnWhereItWas(t *testing.T) {
 	r.eventually(func() bool { return r.receivers.has(urls[0]) == 310 }, "the new events do not come")
 	r.Equal(posts+1, r.receivers.postsTo(urls[0]), "something was posted again")
 }
+
+// The store forgets dead letters in time. So must the endpoint, which is never idle as long as it has some.
+func TestDeadLettersThatTheStoreForgotAreNotCounted(t *testing.T) {
+	r := newRig(t)
+	r.maxAge = 30 * time.Second
+	r.receivers.answers = func(string, []int64) webhook.Result { return answer(500, 0) }
+	r.subscribe(subscription.Subscription{ID: "s"})
+	r.run()
+	for push := range int64(3) {
+		r.store.commit(testApp, push+1, 0, 10)
+	}
+	r.eventually(func() bool { return r.health("sub-s").DeadLetters >= 2 && r.health("sub-s").LagEvents == 0 }, "there are no dead letters")
+	r.NoError(r.relay.saver.flush(t.Context()))
+	before := r.health("sub-s").DeadLetters
+	r.relay.recount(t.Context())
+	r.Equal(before, r.health("sub-s").DeadLetters)
+
+	r.store.forgetLetter()
+	r.relay.recount(t.Context())
+	r.Equal(before-1, r.health("sub-s").DeadLetters)
+	r.store.commit(testApp, 9, 0, 10)
+	r.eventually(func() bool { return r.health("sub-s").DeadLetters >= before }, "there is no other dead letter")
+}
