@@ -223,3 +223,24 @@ func TestDeadLettersThatTheStoreForgotAreNotCounted(t *testing.T) {
 	r.store.commit(testApp, 9, 0, 10)
 	r.eventually(func() bool { return r.health("sub-s").DeadLetters >= before }, "there is no other dead letter")
 }
+
+// No lag is told rather than none.
+func TestALagThatIsNotKnownIsNotTold(t *testing.T) {
+	r := newRig(t)
+	r.receivers.answers = func(string, []int64) webhook.Result { return answer(429, 0) }
+	r.subscribe(subscription.Subscription{ID: "s"})
+	r.run()
+	r.store.commit(testApp, 1, 0, 10)
+	r.eventually(func() bool { return r.relay.summaries(t.Context())[testApp].lagEvents == 10 }, "there is no lag")
+
+	r.store.memoryLog.mu.Lock()
+	r.store.fail = 1 << 30
+	r.store.memoryLog.mu.Unlock()
+	shelf := r.relay.feed.shelf
+	r.eventually(func() bool {
+		shelf.mu.Lock()
+		shelf.recent.RemoveOldest() // which has it
+		shelf.mu.Unlock()
+		return r.relay.summaries(t.Context())[testApp].unknown
+	}, "a lag is told")
+}
