@@ -159,7 +159,6 @@ func (r *Relay) discover(app, id string, first *entry) *endpoint {
 	return e
 }
 
-
 // follow keeps the endpoints of subscriptions as these are, until the context ends.
 func (r *Relay) follow(ctx context.Context) error {
 	if r.Subscriptions == nil {
