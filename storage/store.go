@@ -137,7 +137,8 @@ type Callbacks interface {
 	ListHeldCallbacks(ctx context.Context, q HeldQuery) ([]HeldCallback, error)
 
 	// ListEvents returns a page of events in ascending order of sequence. Once a call, whatever it asked for, has returned an event,
-	// no event with a lower sequence turns up: whoever goes on after the last event of a page misses none.
+	// no event with a lower sequence turns up: whoever goes on after the last event of a page misses none. What is behind Through, or
+	// the page's end, is not read.
 	ListEvents(ctx context.Context, q EventQuery) ([]Event, error)
 
 	// LastSequence returns the sequence of the latest event, 0 if there is none.

@@ -5,9 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -19,8 +17,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
-	"susul.dev/susul/server/clock"
-	"susul.dev/susul/server/config"
 	"susul.dev/susul/server/servertest"
 )
 
@@ -156,7 +152,7 @@ func (w world) TestRelayEndpoints(t *testing.T) {
 	require.Contains(t, taken[2], "a click")
 
 	shown := w.inState(t, w.endpointAt(t, shop.URL+"/events").GetName(), susulv1.RelayEndpointState_RELAY_ENDPOINT_STATE_HEALTHY)
-	require.Regexp(t, regexp.MustCompile(`^`+other+`/relayEndpoints/url-[0-9a-f]{16}$`), shown.GetName())
+	require.Regexp(t, `^`+other+`/relayEndpoints/url-[0-9a-f]{16}$`, shown.GetName())
 	require.Empty(t, shown.GetSubscription())
 	require.Eventually(t, func() bool { return w.endpoint(t, shown.GetName()).GetDeliveredEventCount() == 3 }, patience, 5*time.Millisecond)
 	shown = w.endpoint(t, shown.GetName())
@@ -328,7 +324,7 @@ func (w world) TestReplays(t *testing.T) {
 		resp, outcome := w.grpc(t, asOther, c.req)
 		require.Zero(t, outcome, c.what)
 		replay := resp.(*susulv1.ReplayEventsResponse).GetReplay()
-		require.Regexp(t, regexp.MustCompile(`^`+name+`/replays/[1-9][0-9]*$`), replay.GetName())
+		require.Regexp(t, `^`+name+`/replays/[1-9][0-9]*$`, replay.GetName())
 		require.Equal(t, c.req.GetMsgId(), replay.GetMsgId())
 		require.NotNil(t, replay.GetCreateTime())
 		total += len(c.want)
@@ -426,71 +422,4 @@ func (w world) invalidReplays(t *testing.T, name string) {
 	w.refuses(t, asOther, &susulv1.DeleteDeadLetterRequest{Name: letter + "x"}, invalid("name"))
 	w.refuses(t, asOther, &susulv1.DeleteDeadLetterRequest{Name: name + "/deadLetters/9999999999999999999"}, invalid("name"))
 	w.refuses(t, asOther, &susulv1.CancelReplayRequest{Name: name + "/replays/0"}, invalid("name"))
-}
-
-// A receiver that is down for longer than events are tried gets dead letters, at a thousand times the speed.
-func TestDeadLetters(t *testing.T) {
-	shop := newBusiness(t)
-	shop.answer(http.StatusBadGateway)
-	lab := newEngageLab(t)
-	w := world{engageLab: lab, secrets: &[]string{}}
-	w.faces = faces{servertest.Start(t, servertest.Options{Clock: clock.Scaled(1000), Configure: func(cfg *config.Config) {
-		cfg.Apps[1].BaseURL = lab.URL
-		cfg.Relay.AllowPrivateNetworks, cfg.Relay.MaxAge = true, 30*time.Minute
-	}})}
-	for i := range 3 {
-		id := strconv.Itoa(i)
-		push := pushTo("dead "+id, "a", "b")
-		push.CallbackUrls = []string{shop.URL + "/" + id}
-		w.create(t, other, push)
-		w.report(t, other, w.upstreamID(t, "dead "+id), "sent", "a", "b")
-	}
-	names := make([]string, 3)
-	letters := make([]*susulv1.DeadLetter, 3)
-	for i := range names {
-		names[i] = w.endpointAt(t, shop.URL+"/"+strconv.Itoa(i)).GetName()
-		var found []*susulv1.DeadLetter
-		require.Eventually(t, func() bool {
-			resp, err := w.Relays.ListDeadLetters(servertest.As(t.Context(), asOther), &susulv1.ListDeadLettersRequest{Parent: names[i]})
-			require.NoError(t, err)
-			found = resp.GetDeadLetters()
-			return len(found) > 0
-		}, patience, 10*time.Millisecond)
-		require.Len(t, found, 1)
-		letters[i] = found[0]
-		require.Regexp(t, regexp.MustCompile(`^`+names[i]+`/deadLetters/[1-9][0-9]*$`), found[0].GetName())
-		require.EqualValues(t, 2, found[0].GetEventCount())
-		require.LessOrEqual(t, found[0].GetFirstSequence(), found[0].GetLastSequence())
-		require.Contains(t, found[0].GetLastError(), "502")
-		require.Positive(t, found[0].GetFailureCount())
-		require.GreaterOrEqual(t, found[0].GetCreateTime().AsTime().Sub(found[0].GetFailingSince().AsTime()), 30*time.Minute)
-		require.EqualValues(t, 1, w.endpointOf(t, names[i]).GetDeadLetterCount())
-	}
-	listed := w.alike(t, asOther, &susulv1.ListDeadLettersRequest{Parent: names[0]}).(*susulv1.ListDeadLettersResponse)
-	require.True(t, proto.Equal(letters[0], listed.GetDeadLetters()[0]))
-
-	forget := &susulv1.DeleteDeadLetterRequest{Name: letters[0].GetName()}
-	_, outcome := w.rest(t, asOther, forget)
-	require.Zero(t, outcome)
-	require.Equal(t, forget.GetName(), w.refuses(t, asOther, forget, missing).Metadata["resource"])
-	require.Zero(t, w.endpointOf(t, names[0]).GetDeadLetterCount())
-
-	shop.answer(http.StatusNoContent)
-	replay := &susulv1.ReplayEventsRequest{Parent: names[1], DeadLetter: letters[1].GetName()}
-	_, outcome = w.rest(t, asOther, replay)
-	require.Zero(t, outcome)
-	require.Equal(t, replay.GetDeadLetter(), w.refuses(t, asOther, replay, missing).Metadata["resource"], "it is one no more")
-	_, outcome = w.grpc(t, asOther, &susulv1.ResumeRelayEndpointRequest{Name: names[1]})
-	require.Zero(t, outcome)
-	taken := shop.await(t, 2)
-	require.Regexp(t, `^[0-9]+: a sent$`, taken[0])
-	require.Regexp(t, `^[0-9]+: b sent$`, taken[1])
-}
-
-// endpointOf is endpoint for one whose figures change all the time.
-func (w world) endpointOf(t testing.TB, name string) *susulv1.RelayEndpoint {
-	t.Helper()
-	resp, err := w.Relays.GetRelayEndpoint(servertest.As(t.Context(), asOther), &susulv1.GetRelayEndpointRequest{Name: name})
-	require.NoError(t, err)
-	return resp.GetRelayEndpoint()
 }

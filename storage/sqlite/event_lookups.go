@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"susul.dev/susul/storage"
 	"susul.dev/susul/storage/sqlite/layout"
 )
 
@@ -124,7 +125,8 @@ func (r *eventReader) lookAhead(segments []loggedSegment) error {
 	p := &r.ahead
 	*p = readAhead{p.segments[:0], p.dispatches[:0], p.pages[:0], p.places[:0], p.ids[:0], p.ends[:0]}
 	r.dispatches, r.pages = map[int64]*loggedDispatch{}, map[recipientPlace]layout.Recipients{}
-	var dispatches list[int64]
+	r.details = map[int64]storage.Callback{}
+	var dispatches, details list[int64]
 	var places list[[2]int64]
 	n := 0
 	for i := range segments {
@@ -134,6 +136,7 @@ func (r *eventReader) lookAhead(segments []loggedSegment) error {
 			n += to - from
 			dispatches = r.needDispatches(s, dispatches)
 			places = r.needPages(s, from, to, places)
+			details = needDetails(s, from, to, details)
 		}
 	}
 	n = min(n, r.limit-len(r.events))
@@ -142,7 +145,22 @@ func (r *eventReader) lookAhead(segments []loggedSegment) error {
 	if err := lookUp(r, selectLoggedDispatches, dispatches, scanLoggedDispatch, r.learnDispatch); err != nil {
 		return err
 	}
+	if err := lookUp(r, selectListedDetails, details, scanDetail, func(d storedDetail) { r.details[d.sequence] = d.callback }); err != nil {
+		return err
+	}
 	return lookUp(r, selectListedPages, places, scanPlacedPage, func(p placedPage) { r.learnPage(p.recipientPlace, p.ids) })
+}
+
+const selectListedDetails = selectDetails + `sequence IN ` + listed
+
+// needDetails appends the sequences of a segment's events that have details of their own.
+func needDetails(s *loggedSegment, from, to int, details list[int64]) list[int64] {
+	for i := from; i < to; i++ {
+		if s.Event(i).Kind == 0 {
+			details = append(details, s.sequence+int64(i))
+		}
+	}
+	return details
 }
 
 // idLength is how long most registration ids are, about.

@@ -25,6 +25,7 @@ type eventReader struct {
 	kindRows   []*kind                              // by id; nil: not asked for yet
 	dispatches map[int64]*loggedDispatch            // as they are in this snapshot
 	pages      map[recipientPlace]layout.Recipients // likewise
+	details    map[int64]storage.Callback           // by sequence
 	ahead      readAhead
 }
 
@@ -174,6 +175,10 @@ func (r *eventReader) event(s *loggedSegment, i int) (e storage.Event, err error
 // fillCallback puts together what was reported, without whom it is about.
 func (r *eventReader) fillCallback(c *storage.Callback, packed layout.Event, sequence int64) error {
 	if packed.Kind == 0 {
+		if detail, ok := r.details[sequence]; ok {
+			*c = detail
+			return nil
+		}
 		detail, err := first(r.ctx, r.q, scanDetail, selectDetails+`sequence = ?`, sequence)
 		*c = detail.callback
 		return err

@@ -75,7 +75,7 @@ const (
 
 // eventStatements are what most reading of the log needs.
 var eventStatements = []string{logSegments, appSegments, pushSegments, listedSegments, selectApp, selectLoggedDispatches,
-	selectListedPages}
+	selectListedDetails, selectListedPages}
 
 type loggedSegment struct {
 	sequence, push, app, received int64

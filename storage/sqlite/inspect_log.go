@@ -42,6 +42,7 @@ type EventContent struct {
 	MsgID          int64     `json:"msg_id,string"`
 	App            string    `json:"app"`
 	Step           int       `json:"step"`
+	Variant        string    `json:"variant,omitempty"`
 	Dispatch       int64     `json:"dispatch"`
 	UpstreamID     string    `json:"upstream_id"`
 	Ordinal        uint32    `json:"ordinal"`
@@ -256,7 +257,7 @@ func (r *eventReader) appendEvents(page []EventContent, s inspectedSegment, afte
 		if damage == "" {
 			damage = appDamage
 		}
-		page = append(page, EventContent{Sequence: sequence, MsgID: e.PushID, App: app, Step: e.Step,
+		page = append(page, EventContent{Sequence: sequence, MsgID: e.PushID, App: app, Step: e.Step, Variant: e.Variant,
 			Dispatch: s.row.DispatchOf(packed).ID, UpstreamID: e.UpstreamID, Ordinal: packed.Ordinal, RegistrationID: e.RegistrationID,
 			Milestone: e.Milestone.String(), Status: e.Status, Time: e.Time, ReceiveTime: e.ReceiveTime, ErrorCode: e.ErrorCode,
 			ErrorMessage: e.ErrorMessage, Channel: e.Channel, LossSource: e.LossSource, Raw: string(e.Raw), Damage: damage})

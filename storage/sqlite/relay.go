@@ -16,11 +16,13 @@ import (
 // RelayHead implements storage.Relays.
 func (s *Store) RelayHead(ctx context.Context) (int64, error) {
 	return read(ctx, s, func(q querier) (int64, error) {
-		return first(ctx, q, value[int64], `SELECT sequence FROM relay_head`)
+		return first(ctx, q, value[int64], selectRelayHead)
 	})
 }
 
 const (
+	selectRelayHead = `SELECT sequence FROM relay_head`
+
 	endpointColumns = `app, id, uid, state, cursor, last_span, failures, failing_since, next_attempt, last_error_time,
 		last_success, attempts, failed, delivered, create_time, url, last_error`
 	selectEndpoints = `SELECT ` + endpointColumns + ` FROM relay_endpoint WHERE (app, id) > (?, ?) ORDER BY app, id LIMIT ?`
