@@ -86,7 +86,9 @@ func (w *trialWorld) load() {
 	w.l.target = max(w.l.target, w.head)
 }
 
-func (w *trialWorld) selects(sequence int64) bool { return w.filter == 0 || sequence%int64(w.filter) != 0 }
+func (w *trialWorld) selects(sequence int64) bool {
+	return w.filter == 0 || sequence%int64(w.filter) != 0
+}
 
 func (w *trialWorld) arrive(t *rapid.T) {
 	first := w.head + 1

@@ -86,21 +86,20 @@ func (p *page) number() int64 { return pageOf(p.last()) }
 // pageOf returns the number of the page that has a sequence.
 func pageOf(sequence int64) int64 { return (sequence - 1) / pageSize }
 
-// extended returns a version of the page with more entries, those of the events at the given places, and the stretch that these are.
-// It is called once at most for each version, by one goroutine: the new entries stand behind those of the page, in the same memory if
-// there is room, where its readers do not look.
-func (p *page) extended(events []storage.Event, places []int, pushes map[int64]*pushInfo, through int64) (next, stretch *page) {
+// extended returns a version of the page with more entries, and the stretch that these are. It is called once at most for each version,
+// by one goroutine: the new entries stand behind those of the page, in the same memory if there is room, where its readers do not look.
+func (p *page) extended(events []storage.Event, pushes map[int64]*pushInfo, through int64) (next, stretch *page) {
 	next, stretch = new(page), new(page)
 	*next = *p
 	next.through = through
-	next.entries = slices.Grow(p.entries, len(places))
-	texts := make([]text, len(places))
+	next.entries = slices.Grow(p.entries, len(events))
+	texts := make([]text, len(events))
 	urls := map[string][]int{}
 	counted := map[*pushInfo]bool{}
-	for i, at := range places {
-		push := pushes[events[at].PushID]
-		next.entries = append(next.entries, entry{Event: events[at], push: push.Push, text: &texts[i]})
-		next.weight += weightOf(&events[at])
+	for i := range events {
+		push := pushes[events[i].PushID]
+		next.entries = append(next.entries, entry{Event: events[i], push: push.Push, text: &texts[i]})
+		next.weight += weightOf(&events[i])
 		for _, id := range push.endpoints {
 			urls[id] = append(urls[id], i)
 		}
