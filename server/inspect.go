@@ -27,6 +27,10 @@ type (
 	SegmentContent = sqlite.SegmentContent
 	// EventContent is a line of an Inspector's events.
 	EventContent = sqlite.EventContent
+	// EndpointContent is a line of an Inspector's endpoints.
+	EndpointContent = sqlite.EndpointContent
+	// SpanContent is a line of an Inspector's spans.
+	SpanContent = sqlite.SpanContent
 )
 
 // OpenInspector opens the database that storage.dsn names, to be read beside a server or without one.

@@ -15,10 +15,12 @@ type Relays interface {
 	// zero key begins.
 	ListRelayEndpoints(ctx context.Context, after RelayEndpointKey, limit int) ([]RelayEndpoint, error)
 
-	// ListRelaySpans returns a page of spans in ascending order of app, endpoint and id.
+	// ListRelaySpans returns a page of spans in ascending order of app, endpoint and id. Kinds that are not asked for are read and
+	// passed over.
 	ListRelaySpans(ctx context.Context, q RelaySpanQuery) ([]RelaySpan, error)
 
-	// SaveRelay stores a change, all or nothing. A span of an endpoint that is not there gets ErrNotFound.
+	// SaveRelay stores a change, all or nothing: first it deletes, then it stores endpoints, then spans. A span of an endpoint that
+	// is not there then gets ErrNotFound. Callbacks wait meanwhile, some milliseconds for a thousand rows.
 	SaveRelay(ctx context.Context, change RelayChange) error
 }
 
@@ -117,10 +119,12 @@ type RelayChange struct {
 	// Head is the sequence up to which every event was looked at for the first time, so that the endpoints of all callback URLs
 	// that were named until there exist; 0 leaves it as it is.
 	Head int64
-	// Endpoints and Spans replace those of their keys, or are new.
+	// Endpoints and Spans replace those of their keys, or are new; of those with the same key the last counts. An endpoint that is
+	// replaced keeps its spans.
 	Endpoints []RelayEndpoint
 	Spans     []RelaySpan
-	// DoneSpans and GoneEndpoints are deleted, the latter with all their spans. Absent ones are left alone.
+	// DoneSpans and GoneEndpoints are deleted, the latter with all their spans. Absent ones are left alone. As deleting comes first,
+	// an endpoint that is among the Endpoints too is begun anew, without its spans.
 	DoneSpans     []RelaySpanKey
 	GoneEndpoints []RelayEndpointKey
 }

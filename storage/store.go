@@ -137,7 +137,8 @@ type Callbacks interface {
 	ListHeldCallbacks(ctx context.Context, q HeldQuery) ([]HeldCallback, error)
 
 	// ListEvents returns a page of events in ascending order of sequence. Once a call, whatever it asked for, has returned an event,
-	// no event with a lower sequence turns up: whoever goes on after the last event of a page misses none.
+	// no event with a lower sequence turns up: whoever goes on after the last event of a page misses none. What is behind Through, or
+	// the page's end, is not read.
 	ListEvents(ctx context.Context, q EventQuery) ([]Event, error)
 
 	// ListEventRuns returns which pushes the events after a sequence are of, in the order of the sequences, as ListEvents would see

@@ -48,7 +48,8 @@ place, and does not hide the rest.`,
 		}
 		return o.print(out, overview, func(w io.Writer) { showOverview(w, overview) })
 	})
-	cmd.AddCommand(newInspectPushCommand(o), newInspectSegmentsCommand(o), newInspectEventsCommand(o))
+	cmd.AddCommand(newInspectPushCommand(o), newInspectSegmentsCommand(o), newInspectEventsCommand(o),
+		newInspectRelayCommand(o))
 	return cmd
 }
 
@@ -127,6 +128,26 @@ func newInspectEventsCommand(o *inspectOptions) *cobra.Command {
 		}
 		q.RegistrationID = registrationID
 		return list(o, out, eventColumns, i.Events(ctx, q), showEvent)
+	})
+	return cmd
+}
+
+func newInspectRelayCommand(o *inspectOptions) *cobra.Command {
+	var spans bool
+	var limit uint
+	cmd := &cobra.Command{
+		Use:   "relay",
+		Short: "List the endpoints that get events, and how far they have come",
+		Args:  cobra.NoArgs,
+	}
+	cmd.Flags().BoolVar(&spans, "spans", false, "list their retries, replays and dead letters, too")
+	cmd.Flags().UintVar(&limit, "limit", 0, "how many to list at most; 0: all")
+	cmd.RunE = o.run(func(ctx context.Context, i *server.Inspector, out io.Writer, _ []string) error {
+		err := list(o, out, endpointColumns, i.Endpoints(ctx, clamp(limit)), showEndpoint)
+		if err != nil || !spans {
+			return err
+		}
+		return list(o, out, spanColumns, i.Spans(ctx, clamp(limit)), showSpan)
 	})
 	return cmd
 }

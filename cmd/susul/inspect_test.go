@@ -62,6 +62,13 @@ func smallDatabase(t *testing.T, path string) {
 		{UpstreamID: "m1", RegistrationID: "c", Status: "\x1b[2J", Time: at.Add(2 * time.Hour), Raw: []byte("{}")},
 	})
 	require.NoError(t, err)
+	key := storage.RelayEndpointKey{App: "demo", ID: "url-1"}
+	require.NoError(t, s.SaveRelay(t.Context(), storage.RelayChange{Head: 3, Endpoints: []storage.RelayEndpoint{
+		{RelayEndpointKey: key, URL: "https://example.com/hook", State: storage.RelayActive, Cursor: 2, LastSpan: 1, Failures: 1, FailingSince: at,
+			NextAttempt: at.Add(time.Minute), LastError: "503 \x1b[2J", LastErrorTime: at, Attempts: 4, Failed: 1, Delivered: 9, CreateTime: at},
+		{RelayEndpointKey: storage.RelayEndpointKey{App: "demo", ID: "sub-coupons"}, UID: "u1", State: storage.RelayPaused},
+	}, Spans: []storage.RelaySpan{{RelayEndpointKey: key, ID: 1, Kind: storage.SpanDead, PushID: 7, Next: 1, Last: 1, Events: 1, Failures: 3,
+		FailingSince: at, LastError: "timeout", CreateTime: at}}}))
 	require.NoError(t, s.Close())
 }
 
@@ -115,12 +122,18 @@ ORDINAL REGISTRATION ID FOLDED NOW
 		"segments": `SEQUENCE MSG_ID APP EVENTS ORDINALS FIRST LAST RECEIVED STEP/DISPATCH BYTES
 1 7 demo 3 0..2 2026-07-01T08:01:00Z 2026-07-01T10:00:00Z 2026-07-01T10:00:00Z 1/2,0/1 54`,
 		"events --push 7": `SEQUENCE MSG_ID APP STEP/DISPATCH UPSTREAM ID ORDINAL REGISTRATION ID MILESTONE STATUS TIME RECEIVED DETAILS
-1 7 demo 1/2 m1 0 1507bfd3f9e0a1b2c3d CLICKED click 2026-07-01T10:00:00Z 2026-07-01T10:00:00Z
+1 7 demo 1/2 m1 0 1507bfd3f9e0a1b2c3d CLICKED click 2026-07-01T10:00:00Z 2026-07-01T10:00:00Z variant=b
 2 7 demo 0/1 m0 1 b DISPLAYED displayed 2026-07-01T08:01:00Z 2026-07-01T10:00:00Z channel=FCM
-3 7 demo 1/2 m1 2 c UNKNOWN "\x1b[2J" 2026-07-01T10:00:00Z 2026-07-01T10:00:00Z raw={}`,
+3 7 demo 1/2 m1 2 c UNKNOWN "\x1b[2J" 2026-07-01T10:00:00Z 2026-07-01T10:00:00Z variant=b raw={}`,
 		"events --registration-id b --limit 0": `SEQUENCE MSG_ID APP STEP/DISPATCH UPSTREAM ID ORDINAL REGISTRATION ID MILESTONE STATUS TIME RECEIVED DETAILS
 2 7 demo 0/1 m0 1 b DISPLAYED displayed 2026-07-01T08:01:00Z 2026-07-01T10:00:00Z channel=FCM`,
 		"events --after 3": "SEQUENCE MSG_ID APP STEP/DISPATCH UPSTREAM ID ORDINAL REGISTRATION ID MILESTONE STATUS TIME RECEIVED DETAILS",
+		"relay --spans": `APP ENDPOINT STATE CURSOR ATTEMPTS FAILED DELIVERED LAST SUCCESS FAILURES SINCE NEXT ATTEMPT LAST ERROR AT URL UID CREATED
+demo sub-coupons PAUSED 0 0 0 0 - 0 - - - - - u1 -
+demo url-1 ACTIVE 2 4 1 9 - 1 2026-07-01T08:00:00Z 2026-07-01T08:01:00Z "503 \x1b[2J" 2026-07-01T08:00:00Z https://example.com/hook - 2026-07-01T08:00:00Z
+
+APP ENDPOINT SPAN KIND MSG_ID NEXT LAST FROM UNTIL EVENTS FAILURES SINCE NEXT ATTEMPT LAST ERROR CREATED
+demo url-1 1 DEAD 7 1 1 - - 1 3 2026-07-01T08:00:00Z - timeout 2026-07-01T08:00:00Z`,
 	} {
 		out, err := inspectOf(t, append(strings.Fields(args), "--dsn", path)...)
 		require.NoError(t, err)
@@ -129,7 +142,8 @@ ORDINAL REGISTRATION ID FOLDED NOW
 	overview, err := inspectOf(t, "--dsn", path)
 	require.NoError(t, err)
 	for _, line := range []string{"log sequences 1..3: 3 events in 1 segments", "fold through sequence 3; 0 events are not folded yet",
-		"pushes ACTIVE: 1", "recipients 3", "segment 1 "} {
+		"pushes ACTIVE: 1", "recipients 3", "segment 1 ",
+		"relay through sequence 3", "endpoints ACTIVE: 1", "spans DEAD: 1"} {
 		require.Contains(t, trimmed(overview), line)
 	}
 }
@@ -139,6 +153,7 @@ func TestInspectPrintsLinesOfJSON(t *testing.T) {
 	smallDatabase(t, path)
 	for args, lines := range map[string]int{
 		"": 1, "push 7": 1, "push 7 --recipients": 4, "push 7 --recipients --from 1 --limit 1": 2, "push 7 --dispatches": 3, "segments": 1, "events": 3,
+		"relay": 2, "relay --spans": 3, "relay --spans --limit 1": 2,
 	} {
 		out, err := inspectOf(t, append(strings.Fields(args), "--json", "--dsn", path)...)
 		require.NoError(t, err)
@@ -151,7 +166,7 @@ func TestInspectPrintsLinesOfJSON(t *testing.T) {
 	out, err := inspectOf(t, "events", "--json", "--limit", "1", "--dsn", path)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"sequence":1,"msg_id":"7","app":"demo","step":1,"dispatch":2,"upstream_id":"m1","ordinal":0,
-		"registration_id":"1507bfd3f9e0a1b2c3d","milestone":"CLICKED","status":"click","time":"2026-07-01T10:00:00Z",
+		"variant":"b","registration_id":"1507bfd3f9e0a1b2c3d","milestone":"CLICKED","status":"click","time":"2026-07-01T10:00:00Z",
 		"receive_time":"2026-07-01T10:00:00Z"}`, out)
 }
 

@@ -17,6 +17,10 @@ const (
 	recipientColumns = "\nORDINAL\tREGISTRATION ID\tFOLDED\tNOW"
 	segmentColumns   = "SEQUENCE\tMSG_ID\tAPP\tEVENTS\tORDINALS\tFIRST\tLAST\tRECEIVED\tSTEP/DISPATCH\tBYTES"
 	eventColumns     = "SEQUENCE\tMSG_ID\tAPP\tSTEP/DISPATCH\tUPSTREAM ID\tORDINAL\tREGISTRATION ID\tMILESTONE\tSTATUS\tTIME\tRECEIVED\tDETAILS"
+	endpointColumns  = "APP\tENDPOINT\tSTATE\tCURSOR\tATTEMPTS\tFAILED\tDELIVERED\tLAST SUCCESS\tFAILURES\tSINCE\t" +
+		"NEXT ATTEMPT\tLAST ERROR\tAT\tURL\tUID\tCREATED"
+	spanColumns      = "\nAPP\tENDPOINT\tSPAN\tKIND\tMSG_ID\tNEXT\tLAST\tFROM\tUNTIL\tEVENTS\tFAILURES\tSINCE\t" +
+		"NEXT ATTEMPT\tLAST ERROR\tCREATED"
 
 	// maxRuns is how many runs of ordinals a line shows.
 	maxRuns = 6
@@ -35,6 +39,13 @@ func showOverview(w io.Writer, o server.Overview) {
 	fmt.Fprintf(w, "devices\t%d set, %d invalid\n", o.Devices.Set, o.Devices.Invalid)
 	for _, h := range o.Held {
 		fmt.Fprintf(w, "held\t%s of %s: %d\n", h.Reason, plain(h.App), h.N)
+	}
+	fmt.Fprintf(w, "relay\tthrough sequence %d\n", o.Relay.Head)
+	for _, e := range o.Relay.Endpoints {
+		fmt.Fprintf(w, "endpoints\t%s: %d\n", e.State, e.N)
+	}
+	for _, s := range o.Relay.Spans {
+		fmt.Fprintf(w, "spans\t%s: %d\n", s.Kind, s.N)
 	}
 	fmt.Fprintf(w, "bytes\t%.1f per event, %.1f per recipient\n", o.Bytes.Event, o.Bytes.Recipient)
 	fmt.Fprintln(w, "\nTABLE\tROWS\tBYTES")
@@ -101,7 +112,7 @@ func showSegment(w io.Writer, s server.SegmentContent) {
 func showEvent(w io.Writer, e server.EventContent) {
 	var details []string
 	for _, detail := range []struct{ name, value string }{
-		{"error", e.ErrorMessage}, {"channel", e.Channel}, {"loss", e.LossSource}, {"raw", e.Raw},
+		{"variant", e.Variant}, {"error", e.ErrorMessage}, {"channel", e.Channel}, {"loss", e.LossSource}, {"raw", e.Raw},
 	} {
 		if detail.value != "" {
 			details = append(details, detail.name+"="+plain(detail.value))
@@ -113,6 +124,18 @@ func showEvent(w io.Writer, e server.EventContent) {
 	fmt.Fprintf(w, "%d\t%d\t%s\t%d/%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s%s\n", e.Sequence, e.MsgID, plain(e.App), e.Step, e.Dispatch,
 		plain(e.UpstreamID), e.Ordinal, plain(e.RegistrationID), plain(e.Milestone), plain(e.Status), stamp(e.Time),
 		stamp(e.ReceiveTime), strings.Join(details, " "), damage(e.Damage))
+}
+
+func showEndpoint(w io.Writer, e server.EndpointContent) {
+	fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", plain(e.App), plain(e.Endpoint), e.State,
+		e.Cursor, e.Attempts, e.Failed, e.Delivered, stamp(e.LastSuccess), e.Failures, stamp(e.FailingSince), stamp(e.NextAttempt),
+		plain(e.LastError), stamp(e.LastErrorTime), plain(e.URL), plain(e.UID), stamp(e.CreateTime))
+}
+
+func showSpan(w io.Writer, s server.SpanContent) {
+	fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%d\t%d\t%d\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\n", plain(s.App), plain(s.Endpoint), s.Span, s.Kind,
+		s.MsgID, s.Next, s.Last, stamp(s.StartTime), stamp(s.EndTime), s.Events, s.Failures, stamp(s.FailingSince), stamp(s.NextAttempt),
+		plain(s.LastError), stamp(s.CreateTime))
 }
 
 // plain is a text that others chose, on one line and without anything that a terminal would obey.

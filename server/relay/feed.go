@@ -22,8 +22,8 @@ type feedOptions struct {
 	appendRow rowAppender
 	// onEvents gets each new stretch of an app's log, which has no event that it got before: in order per app, by the feed's
 	// goroutine, before the head includes it and page returns it. When it fails it is called with the same stretch again, after a
-	// while; but storage.ErrFenced ends run. nil does nothing. A stretch without entries tells only that the app has new events:
-	// nobody has asked for the app's pages lately, and none of the pushes names a callback URL.
+	// while; but storage.ErrFenced ends run. nil does nothing. A stretch without entries tells only that the app has new events, and
+	// that none of their pushes names a callback URL: nobody has asked for the app's pages lately.
 	onEvents func(ctx context.Context, stretch *page) error
 
 	cacheBytes int64 // of pages, their rendered rows included; default 64 MiB
@@ -141,13 +141,20 @@ func (f *feed) step(ctx context.Context) (more bool, err error) {
 	}
 	last := runs[len(runs)-1].Last
 	runs = runs[:readable(runs, wanted)]
-	b := batch{head: runs[len(runs)-1].Last, read: map[string]int{}, passed: map[string]int64{}}
+	b := batch{head: runs[len(runs)-1].Last, read: map[string]int{}, passed: map[string]*page{}}
 	for _, run := range runs {
+		events := int(run.Last - run.First + 1)
 		if wanted[run.App] {
-			b.read[run.App] += int(run.Last - run.First + 1)
-		} else {
-			b.passed[run.App] = run.Last
+			b.read[run.App] += events
+			continue
 		}
+		p := b.passed[run.App]
+		if p == nil {
+			p = f.emptyPage(run.App, f.shelf.knownOf(run.App)+1)
+			b.passed[run.App] = p
+			b.stretches = append(b.stretches, p)
+		}
+		p.through, p.unread = run.Last, p.unread+events
 	}
 	if err := f.readBatch(ctx, &b, after); err != nil {
 		return false, err
@@ -183,16 +190,13 @@ func readable(runs []storage.EventRun, wanted map[string]bool) int {
 type batch struct {
 	head      int64
 	read      map[string]int   // how many events are read at most, by app
-	passed    map[string]int64 // the latest event of each of the other apps
+	passed    map[string]*page // stretches of the other apps
 	grown     []*page          // which nobody sees before they are published
 	stretches []*page          // what is new
 }
 
 // readBatch reads the events after a sequence.
 func (f *feed) readBatch(ctx context.Context, b *batch, after int64) error {
-	for app, latest := range b.passed {
-		b.stretches = append(b.stretches, &page{app: app, first: f.shelf.knownOf(app) + 1, through: latest})
-	}
 	for app, n := range b.read {
 		events, err := f.list(ctx, storage.EventQuery{App: app, After: after, Through: b.head, Limit: n})
 		if err != nil {

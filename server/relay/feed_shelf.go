@@ -111,8 +111,8 @@ func (s *shelf) publish(b *batch) {
 	defer s.mu.Unlock()
 	s.head = b.head
 	s.batches++
-	for app, latest := range b.passed {
-		s.announce(app, latest)
+	for app, p := range b.passed {
+		s.announce(app, p.through)
 	}
 	for _, p := range b.grown {
 		s.put(p)

@@ -26,6 +26,7 @@ type page struct {
 	first, through int64
 	entries        []entry          // ascending by Sequence
 	urls           map[string][]int // by endpoint id ("url-…"): ascending indexes of the entries whose push names a URL of that endpoint
+	unread         int              // of a stretch without entries, about how many events it has
 
 	appendRow rowAppender
 	weight    int64 // in bytes, without rendered rows
@@ -77,10 +78,15 @@ func (p *page) after(sequence int64) int {
 	return sort.Search(len(p.entries), func(i int) bool { return p.entries[i].Sequence > sequence })
 }
 
-// last returns the sequence of the last entry.
-func (p *page) last() int64 { return p.entries[len(p.entries)-1].Sequence }
+// last returns the sequence of the last event.
+func (p *page) last() int64 {
+	if len(p.entries) == 0 {
+		return p.through
+	}
+	return p.entries[len(p.entries)-1].Sequence
+}
 
-// number returns which page of its app it is. It has an entry.
+// number returns which page of its app it is.
 func (p *page) number() int64 { return pageOf(p.last()) }
 
 // pageOf returns the number of the page that has a sequence.

@@ -25,6 +25,9 @@ const (
 	watchPage = 500
 )
 
+// errEnded says that this Relay relays no more.
+var errEnded = fmt.Errorf("%w: events are not followed any more", storage.ErrUnavailable)
+
 // Watch calls tell with every event that the query selects, in order, those to come included, until the context ends or tell fails;
 // it returns the context's error or tell's. It waits for Run to begin, and returns storage.ErrUnavailable when Run has ended, or when
 // the store can't be read. An event must not be changed. through is the sequence up to which all was told; now and then, when there was
@@ -33,6 +36,8 @@ func (r *Relay) Watch(ctx context.Context, q WatchQuery, tell func(event *storag
 	w := watcher{WatchQuery: q, relay: r, tell: tell, position: q.After, told: q.After, toldAt: r.Clock.Now()}
 	select {
 	case <-r.feed.started:
+	case <-r.ended:
+		return errEnded
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -157,7 +162,7 @@ func (w *watcher) wait(ctx context.Context, changed <-chan struct{}) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-w.relay.feed.ended:
-		return fmt.Errorf("%w: events are not followed any more", storage.ErrUnavailable)
+		return errEnded
 	case <-changed:
 		return nil
 	case <-due:

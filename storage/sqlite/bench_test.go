@@ -230,3 +230,26 @@ func BenchmarkListEventRuns(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSaveRelay saves a thousand endpoints at a time, and a span of each.
+func BenchmarkSaveRelay(b *testing.B) {
+	s := fresh(b, Options{})
+	var change storage.RelayChange
+	for i := range 1000 {
+		key := storage.RelayEndpointKey{App: benchApp, ID: fmt.Sprintf("url-%016x", i)}
+		change.Endpoints = append(change.Endpoints, storage.RelayEndpoint{RelayEndpointKey: key, State: storage.RelayActive,
+			URL: "https://example.com/callbacks/of/engagelab", LastError: "503 Service Unavailable", LastErrorTime: time.Now(),
+			LastSuccess: time.Now(), CreateTime: time.Now()})
+		change.Spans = append(change.Spans, storage.RelaySpan{RelayEndpointKey: key, ID: 1, Kind: storage.SpanRetry, PushID: 1,
+			NextAttempt: time.Now(), CreateTime: time.Now(), LastError: "503 Service Unavailable"})
+	}
+	for b.Loop() {
+		change.Head++
+		for i := range change.Endpoints {
+			change.Endpoints[i].Cursor++
+			change.Spans[i].Next++
+		}
+		require.NoError(b, s.SaveRelay(b.Context(), change))
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*2000), "ns/row")
+}

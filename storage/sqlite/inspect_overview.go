@@ -25,6 +25,7 @@ type Overview struct {
 	Recipients int64         `json:"recipients"` // those kept
 	Devices    DeviceCount   `json:"devices"`
 	Held       []HeldRows    `json:"held"`
+	Relay      RelayOverview `json:"relay"`
 	Tables     []TableSize   `json:"tables"`
 	Bytes      AverageSizing `json:"bytes_per"`
 }
@@ -112,6 +113,9 @@ func (i *Inspector) Overview(ctx context.Context) (Overview, error) {
 		}
 		if o.Devices, err = first(ctx, q, scanDeviceCount, `SELECT (SELECT COUNT(*) FROM device),
 			(SELECT COUNT(*) FROM invalid_device WHERE revive_time IS NULL)`); err != nil {
+			return o, err
+		}
+		if o.Relay, err = relayOverview(ctx, q); err != nil {
 			return o, err
 		}
 		if o.FreeBytes, err = first(ctx, q, value[int64], `SELECT freelist_count * page_size

@@ -466,6 +466,15 @@ func (m *machine) checkEvents(rt *rapid.T) {
 	require.Equal(rt, all, keys(storage.EventQuery{}))
 	require.Equal(rt, all, keys(storage.EventQuery{App: benchApp}))
 	require.Equal(rt, all, slices.Sorted(slices.Values(append(keys(storage.EventQuery{PushID: 1}), keys(storage.EventQuery{PushID: 2})...))))
+	last, err := m.store.LastSequence(context.Background())
+	require.NoError(rt, err)
+	if last > 0 {
+		border := rapid.Int64Range(1, last).Draw(rt, "border")
+		before := keys(storage.EventQuery{App: benchApp, Through: border})
+		require.Equal(rt, before, keys(storage.EventQuery{Through: border}))
+		after := keys(storage.EventQuery{App: benchApp, After: border, Through: last})
+		require.Equal(rt, all, slices.Sorted(slices.Values(append(after, before...))))
+	}
 	var devices []string
 	for _, device := range modelDevices {
 		devices = append(devices, keys(storage.EventQuery{RegistrationID: benchID(device)})...)

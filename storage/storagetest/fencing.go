@@ -27,12 +27,16 @@ var fencingCases = []testCase{
 		w.ErrorIs(old.ConfirmWithdrawal(w.ctx, p.ID), storage.ErrFenced)
 		w.ErrorIs(old.PlanStep(w.ctx, w.plan(p.ID, 0, 0, 2)), storage.ErrFenced)
 		w.ErrorIs(old.CancelStep(w.ctx, p.ID, 1, storage.ReasonPolicyPaused), storage.ErrFenced)
+		endpoint := w.fullEndpoint("e")
+		w.ErrorIs(old.SaveRelay(w.ctx, storage.RelayChange{Head: 7, Endpoints: []storage.RelayEndpoint{endpoint}}), storage.ErrFenced)
 		w.ErrorIs(old.Ping(w.ctx), storage.ErrFenced)
 		w.ErrorIs(old.Lead(w.ctx, 8), storage.ErrFenced)
 
 		w.store = leader
 		w.Empty(w.events(storage.EventQuery{}))
+		w.Empty(w.relayed().endpoints)
 		w.Equal(storage.PushActive, w.pushState(p.ID))
+		w.saveRelay(storage.RelayChange{Endpoints: []storage.RelayEndpoint{endpoint}})
 		again := w.claimOne()
 		w.Equal(pending.ID, again.Push.ID, "the earlier leader's claim is free at once")
 		w.Equal(c.Dispatch.Attempt+1, again.Dispatch.Attempt)
@@ -43,6 +47,11 @@ var fencingCases = []testCase{
 		w.NoError(old.Lead(w.ctx, 10))
 		w.NoError(old.Ping(w.ctx))
 		w.ErrorIs(leader.Ping(w.ctx), storage.ErrFenced)
+		w.ErrorIs(leader.SaveRelay(w.ctx, storage.RelayChange{GoneEndpoints: []storage.RelayEndpointKey{endpoint.RelayEndpointKey}}),
+			storage.ErrFenced)
+		w.NoError(old.SaveRelay(w.ctx, storage.RelayChange{Head: 8}))
+		w.Equal(relayed{head: 8, spans: map[storage.RelaySpanKey]storage.RelaySpan{},
+			endpoints: map[storage.RelayEndpointKey]storage.RelayEndpoint{endpoint.RelayEndpointKey: endpoint}}, w.relayed())
 	}},
 	{"the same term again leaves claims alone", func(w *world) {
 		w.NoError(w.store.Lead(w.ctx, 1))

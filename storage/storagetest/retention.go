@@ -56,7 +56,14 @@ var retentionCases = []testCase{
 		w.NoError(err)
 		w.Empty(found)
 		w.Equal(before, w.report(old.ID))
-		w.Len(w.events(storage.EventQuery{}), 1)
+		left := w.events(storage.EventQuery{})
+		w.Len(left, 1)
+		for _, q := range []storage.EventQuery{{}, {App: app}, {PushID: young.ID}} {
+			q.After, q.Through = 7, left[0].Sequence-1
+			w.Empty(w.events(q), "it ends before all that is left")
+			q.Through++
+			w.Equal(left, w.events(q))
+		}
 		w.Len(w.recipients(young.ID), 2)
 
 		w.Equal(storage.CallbackSummary{Held: 1, New: 1},

@@ -48,6 +48,7 @@ func Run(t *testing.T, fresh Factory, traits Traits) {
 		{"Holds", holdCases},
 		{"LastMessages", lastMessageCases},
 		{"Measuring", measuringCases},
+		{"Relay", relayCases},
 		{"Fencing", fencingCases},
 		{"Lists", listCases},
 		{"Signals", signalCases(traits)},
