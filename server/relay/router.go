@@ -127,7 +127,7 @@ func (r *Relay) onEvents(_ context.Context, stretch *page) error {
 	if a == nil || stretch.through <= a.announced {
 		return nil
 	}
-	a.odometer.add(stretch.last(), len(stretch.entries))
+	a.odometer.add(stretch.last(), len(stretch.entries)+stretch.unread)
 	for _, e := range a.subs {
 		e.announce(stretch.first, stretch.through)
 	}
