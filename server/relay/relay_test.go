@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -243,4 +244,26 @@ func TestALagThatIsNotKnownIsNotTold(t *testing.T) {
 		shelf.mu.Unlock()
 		return r.relay.summaries(t.Context())[testApp].unknown
 	}, "a lag is told")
+}
+
+// Many endpoints may be dead, and for long: what waits for them stays in the log.
+func TestADeadEndpointKeepsLittleInMemory(t *testing.T) {
+	r := newRig(t)
+	var dead atomic.Bool
+	dead.Store(true)
+	r.receivers.answers = func(string, []int64) webhook.Result {
+		if dead.Load() {
+			return answer(429, time.Hour)
+		}
+		return answer(200, 0)
+	}
+	url := r.subscribe(subscription.Subscription{ID: "s"})
+	for range 20 {
+		r.store.commit(testApp, 1, 0, 500)
+	}
+	r.run()
+	r.eventually(func() bool { return r.health("sub-s").Failed >= 3 }, "it is not tried")
+	r.relay.all()[0].look(func(l *ledger) { r.LessOrEqual(l.lanes.queued, (2+urlConcurrency)*maxBatch) })
+	dead.Store(false)
+	r.eventually(func() bool { return r.receivers.has(url) == 10_000 }, "it does not get all")
 }
