@@ -253,7 +253,7 @@ func TestADeadEndpointKeepsLittleInMemory(t *testing.T) {
 	dead.Store(true)
 	r.receivers.answers = func(string, []int64) webhook.Result {
 		if dead.Load() {
-			return answer(429, time.Hour)
+			return answer(429, time.Minute)
 		}
 		return answer(200, 0)
 	}
