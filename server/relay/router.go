@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"susul.dev/susul/server/subscription"
@@ -210,10 +211,13 @@ func (r *Relay) subscribe(all []*subscription.Compiled) {
 			}
 		}
 	}
-	for key := range r.waiting { // of subscriptions that were deleted meanwhile
+	for key := range r.waiting { // of subscriptions that were deleted meanwhile, or will be mended
+		if r.Subscriptions != nil && r.Subscriptions.Broken(key.App, strings.TrimPrefix(key.ID, subPrefix)) {
+			continue
+		}
 		r.saver.forget(key)
+		delete(r.waiting, key)
 	}
-	clear(r.waiting)
 }
 
 // subscriber makes the endpoint of a subscription: as it was saved, if that was the same subscription's.
