@@ -275,7 +275,7 @@ func (r *rig) run() *rig {
 		_ = end()
 	}
 	<-r.relay.loaded
-	r.relay.subscribe(r.subs)
+	r.relay.subscribe(r.subs, nil)
 	return r
 }
 
@@ -289,7 +289,7 @@ func (r *rig) subscribe(s subscription.Subscription) string {
 	r.NoError(err)
 	r.subs = append(slices.DeleteFunc(slices.Clone(r.subs), func(c *subscription.Compiled) bool { return c.Subscription.ID == s.ID }), compiled)
 	if r.relay != nil {
-		r.relay.subscribe(r.subs)
+		r.relay.subscribe(r.subs, nil)
 	}
 	return s.URL
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"susul.dev/susul/server/replica"
 	"susul.dev/susul/server/subscription"
 	"susul.dev/susul/server/webhook"
 	"susul.dev/susul/storage"
@@ -35,6 +36,8 @@ type Poster interface {
 type Subscriptions interface {
 	// Snapshot returns the latest snapshot. It has been loaded before Run is called.
 	Snapshot() *subscription.Snapshot
+	// Status says which subscriptions are broken.
+	Status() replica.Status
 	// Wait returns a snapshot with a revision later than after, as soon as there is one, or the context's error.
 	Wait(ctx context.Context, after int64) (*subscription.Snapshot, error)
 }
@@ -152,7 +155,7 @@ func (r *Relay) start(ctx context.Context) error {
 		switch {
 		case err == nil:
 			if r.Subscriptions != nil {
-				r.subscribe(r.Subscriptions.Snapshot().All())
+				r.resubscribe()
 			}
 			close(r.loaded)
 			return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"susul.dev/susul/server/subscription"
@@ -165,19 +166,28 @@ func (r *Relay) follow(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	snapshot := r.Subscriptions.Snapshot()
 	for {
-		r.subscribe(snapshot.All())
-		next, err := r.Subscriptions.Wait(ctx, snapshot.Revision)
-		if err != nil {
+		revision := r.resubscribe()
+		if _, err := r.Subscriptions.Wait(ctx, revision); err != nil {
 			return nil // the context ended
 		}
-		snapshot = next
 	}
 }
 
-// subscribe makes, changes and removes endpoints so that they are those of the subscriptions.
-func (r *Relay) subscribe(all []*subscription.Compiled) {
+// resubscribe looks at the subscriptions as they are now.
+func (r *Relay) resubscribe() (revision int64) {
+	broken := map[string]bool{} // asked first: one that becomes so meanwhile is in the snapshot as it was
+	for _, name := range r.Subscriptions.Status().Broken {
+		broken[name] = true
+	}
+	snapshot := r.Subscriptions.Snapshot()
+	r.subscribe(snapshot.All(), broken)
+	return snapshot.Revision
+}
+
+// subscribe makes, changes and removes endpoints so that they are those of the subscriptions. Those of broken ones, by their names,
+// wait until these are mended.
+func (r *Relay) subscribe(all []*subscription.Compiled, broken map[string]bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	kept := map[*endpoint]bool{}
@@ -210,10 +220,12 @@ func (r *Relay) subscribe(all []*subscription.Compiled) {
 			}
 		}
 	}
-	for key := range r.waiting { // of subscriptions that were deleted meanwhile
-		r.saver.forget(key)
+	for key := range r.waiting {
+		if !broken["apps/"+key.App+"/subscriptions/"+strings.TrimPrefix(key.ID, subPrefix)] { // it was deleted
+			r.saver.forget(key)
+			delete(r.waiting, key)
+		}
 	}
-	clear(r.waiting)
 }
 
 // subscriber makes the endpoint of a subscription: as it was saved, if that was the same subscription's.
