@@ -110,7 +110,7 @@ func TestNothingIsLostWhateverFails(t *testing.T) {
 
 func TestDeadLettersAndReplays(t *testing.T) {
 	r := newRig(t)
-	r.maxAge = time.Hour
+	r.options = func(o *Options) { o.MaxAge = time.Hour }
 	var mu sync.Mutex
 	status := 500
 	r.receivers.answers = func(string, []int64) webhook.Result {
