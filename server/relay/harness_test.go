@@ -248,7 +248,6 @@ type rig struct {
 	fence     func() // another process leads
 	ended     chan error
 	options   func(o *Options)
-	broken    map[string]bool
 }
 
 const testApp = "app"
@@ -293,7 +292,7 @@ func (r *rig) run() *rig {
 		_ = end()
 	}
 	<-r.relay.loaded
-	r.relay.subscribe(r.subs, r.broken)
+	r.relay.subscribe(r.subs)
 	return r
 }
 
@@ -307,7 +306,7 @@ func (r *rig) subscribe(s subscription.Subscription) string {
 	r.NoError(err)
 	r.subs = append(slices.DeleteFunc(slices.Clone(r.subs), func(c *subscription.Compiled) bool { return c.Subscription.ID == s.ID }), compiled)
 	if r.relay != nil {
-		r.relay.subscribe(r.subs, nil)
+		r.relay.subscribe(r.subs)
 	}
 	return s.URL
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
-	"susul.dev/susul/server/replica"
 	"susul.dev/susul/server/subscription"
 	"susul.dev/susul/server/webhook"
 	"susul.dev/susul/storage"
@@ -36,10 +35,10 @@ type Poster interface {
 type Subscriptions interface {
 	// Snapshot returns the latest snapshot. It has been loaded before Run is called.
 	Snapshot() *subscription.Snapshot
-	// Status says which subscriptions are broken.
-	Status() replica.Status
 	// Wait returns a snapshot with a revision later than after, as soon as there is one, or the context's error.
 	Wait(ctx context.Context, after int64) (*subscription.Snapshot, error)
+	// Broken reports whether a subscription is kept of which the latest version can't be read. It may be in no snapshot.
+	Broken(app, id string) bool
 }
 
 // App is what the relay needs of an app: how what is posted to its pushes' callback URLs is signed.
@@ -155,7 +154,7 @@ func (r *Relay) start(ctx context.Context) error {
 		switch {
 		case err == nil:
 			if r.Subscriptions != nil {
-				r.resubscribe()
+				r.subscribe(r.Subscriptions.Snapshot().All())
 			}
 			close(r.loaded)
 			return nil

@@ -127,7 +127,7 @@ func (r *Relay) onEvents(_ context.Context, stretch *page) error {
 	if a == nil || stretch.through <= a.announced {
 		return nil
 	}
-	a.odometer.add(stretch.last(), len(stretch.entries))
+	a.odometer.add(stretch.last(), len(stretch.entries)+stretch.unread)
 	for _, e := range a.subs {
 		e.announce(stretch.first, stretch.through)
 	}
@@ -166,28 +166,20 @@ func (r *Relay) follow(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
+	snapshot := r.Subscriptions.Snapshot()
 	for {
-		revision := r.resubscribe()
-		if _, err := r.Subscriptions.Wait(ctx, revision); err != nil {
+		r.subscribe(snapshot.All())
+		next, err := r.Subscriptions.Wait(ctx, snapshot.Revision)
+		if err != nil {
 			return nil // the context ended
 		}
+		snapshot = next
 	}
 }
 
-// resubscribe looks at the subscriptions as they are now.
-func (r *Relay) resubscribe() (revision int64) {
-	broken := map[string]bool{} // asked first: one that becomes so meanwhile is in the snapshot as it was
-	for _, name := range r.Subscriptions.Status().Broken {
-		broken[name] = true
-	}
-	snapshot := r.Subscriptions.Snapshot()
-	r.subscribe(snapshot.All(), broken)
-	return snapshot.Revision
-}
-
-// subscribe makes, changes and removes endpoints so that they are those of the subscriptions. Those of broken ones, by their names,
+// subscribe makes, changes and removes endpoints so that they are those of the subscriptions. Those of broken ones
 // wait until these are mended.
-func (r *Relay) subscribe(all []*subscription.Compiled, broken map[string]bool) {
+func (r *Relay) subscribe(all []*subscription.Compiled) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	kept := map[*endpoint]bool{}
@@ -220,11 +212,12 @@ func (r *Relay) subscribe(all []*subscription.Compiled, broken map[string]bool) 
 			}
 		}
 	}
-	for key := range r.waiting {
-		if !broken["apps/"+key.App+"/subscriptions/"+strings.TrimPrefix(key.ID, subPrefix)] { // it was deleted
-			r.saver.forget(key)
-			delete(r.waiting, key)
+	for key := range r.waiting { // of subscriptions that were deleted meanwhile, or will be mended
+		if r.Subscriptions != nil && r.Subscriptions.Broken(key.App, strings.TrimPrefix(key.ID, subPrefix)) {
+			continue
 		}
+		r.saver.forget(key)
+		delete(r.waiting, key)
 	}
 }
 

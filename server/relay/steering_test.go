@@ -68,7 +68,7 @@ func TestSubscriptionsChange(t *testing.T) {
 	r.eventually(func() bool { return r.health("sub-s").Delivered == 1 }, "it has what the other had")
 
 	r.subs = nil
-	r.relay.subscribe(nil, nil)
+	r.relay.subscribe(nil)
 	_, err = r.relay.Endpoint(t.Context(), testApp, "sub-s")
 	r.ErrorIs(err, storage.ErrNotFound)
 	r.stop()
@@ -90,30 +90,6 @@ func TestFilterChangesUnderWay(t *testing.T) {
 	r.NoError(err)
 	r.eventually(func() bool { return r.health("sub-s").LagEvents == 0 }, "it does not go on")
 	r.Equal([]int{1, 1}, []int{r.receivers.has(url), r.receivers.took(url, 7)})
-}
-
-// A subscription that can't be read keeps its endpoint until it is mended.
-func TestBrokenSubscriptionsKeepTheirPlace(t *testing.T) {
-	r := newRig(t)
-	url := r.subscribe(subscription.Subscription{ID: "s"})
-	mended := r.subs
-	r.run()
-	r.store.commit(testApp, 1, 0, 2)
-	r.eventually(func() bool { return r.receivers.has(url) == 2 }, "nothing comes")
-	r.stop()
-
-	r.subs, r.broken = nil, map[string]bool{"apps/app/subscriptions/s": true}
-	r.run()
-	r.store.commit(testApp, 1, 0, 1)
-	r.relay.subscribe(mended, nil)
-	r.eventually(func() bool { return r.receivers.has(url) == 3 }, "it does not go on")
-	r.Equal(1, r.receivers.took(url, 2))
-	r.stop()
-
-	r.subs, r.broken = nil, nil // it was deleted
-	r.run()
-	r.stop()
-	r.Empty(r.store.endpoints)
 }
 
 func TestGoneUntilResumed(t *testing.T) {
