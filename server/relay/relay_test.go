@@ -112,7 +112,7 @@ func TestNothingIsLostWhateverFails(t *testing.T) {
 
 func TestDeadLettersAndReplays(t *testing.T) {
 	r := newRig(t)
-	r.maxAge = time.Hour
+	r.options = func(o *Options) { o.MaxAge = time.Hour }
 	var mu sync.Mutex
 	status := 500
 	r.receivers.answers = func(string, []int64) webhook.Result {
@@ -188,7 +188,8 @@ func TestASubscriptionThatCantBeReadGoesOnWhereItWas(t *testing.T) {
 	r.stop()
 
 	subs, waiting := r.subs, make(chan struct{})
-	r.subs, r.subscriptions = nil, brokenSubscriptions{"broken", waiting}
+	r.subs = nil
+	r.options = func(o *Options) { o.Subscriptions = brokenSubscriptions{"broken", waiting} }
 	r.run()
 	<-waiting
 	r.NoError(r.relay.saver.flush(t.Context()))
