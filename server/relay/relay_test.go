@@ -206,7 +206,7 @@ func TestASubscriptionThatCantBeReadGoesOnWhereItWas(t *testing.T) {
 // The store forgets dead letters in time. So must the endpoint, which is never idle as long as it has some.
 func TestDeadLettersThatTheStoreForgotAreNotCounted(t *testing.T) {
 	r := newRig(t)
-	r.maxAge = 30 * time.Second
+	r.options = func(o *Options) { o.MaxAge = 30 * time.Second }
 	r.receivers.answers = func(string, []int64) webhook.Result { return answer(500, 0) }
 	r.subscribe(subscription.Subscription{ID: "s"})
 	r.run()
