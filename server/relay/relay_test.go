@@ -112,7 +112,7 @@ func TestNothingIsLostWhateverFails(t *testing.T) {
 
 func TestDeadLettersAndReplays(t *testing.T) {
 	r := newRig(t)
-	r.maxAge = time.Hour
+	r.options = func(o *Options) { o.MaxAge = time.Hour }
 	var mu sync.Mutex
 	status := 500
 	r.receivers.answers = func(string, []int64) webhook.Result {
@@ -188,7 +188,8 @@ func TestASubscriptionThatCantBeReadGoesOnWhereItWas(t *testing.T) {
 	r.stop()
 
 	subs, waiting := r.subs, make(chan struct{})
-	r.subs, r.subscriptions = nil, brokenSubscriptions{"broken", waiting}
+	r.subs = nil
+	r.options = func(o *Options) { o.Subscriptions = brokenSubscriptions{"broken", waiting} }
 	r.run()
 	<-waiting
 	r.NoError(r.relay.saver.flush(t.Context()))
@@ -205,7 +206,7 @@ func TestASubscriptionThatCantBeReadGoesOnWhereItWas(t *testing.T) {
 // The store forgets dead letters in time. So must the endpoint, which is never idle as long as it has some.
 func TestDeadLettersThatTheStoreForgotAreNotCounted(t *testing.T) {
 	r := newRig(t)
-	r.maxAge = 30 * time.Second
+	r.options = func(o *Options) { o.MaxAge = 30 * time.Second }
 	r.receivers.answers = func(string, []int64) webhook.Result { return answer(500, 0) }
 	r.subscribe(subscription.Subscription{ID: "s"})
 	r.run()
