@@ -28,7 +28,8 @@
 //	  │                     one durable transaction for all that has arrived; only then EngageLab gets its 200
 //	  ├──► relay/feed.go             reads the log once for all, and gives new events, with their pushes, to
 //	  │      ├──► relay/endpoint.go  each callback URL and subscription, by a cursor of its own: what its filter selects
-//	  │      │      │                (subscription/filter.go) becomes requests, in order per push, with retries, until it is delivered or a dead letter
+//	  │      │      │                (subscription/filter.go) becomes requests, in order per push, with retries, until it is
+//	  │      │      │                delivered or a dead letter
 //	  │      │      ▼
 //	  │      │    webhook/client.go ──► the business     the document, its signatures, and no address that is not allowed
 //	  │      └──► relay/watch.go     api/callback_service.go: WatchEvents streams
