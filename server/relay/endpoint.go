@@ -142,6 +142,9 @@ func (e *endpoint) configure(sub *subscription.Compiled) {
 		is := &sub.Subscription
 		e.sub = sub
 		l.setTerms(e.relay.termsOf(sub), now)
+		if was.Filter != is.Filter {
+			l.refilter()
+		}
 		if was.URL == is.URL && sameSecrets(was.Secrets, is.Secrets) {
 			return
 		}

@@ -53,9 +53,23 @@ func (s *selector) of(event *storage.Event, push *subscription.Push) []string {
 // add appends an event's items.
 func (s *selector) add(items []item, event *storage.Event, push *subscription.Push) []item {
 	for _, url := range s.of(event, push) {
-		items = append(items, item{sequence: event.Sequence, push: event.PushID, url: url, size: rowSize(push)})
+		items = append(items, item{
+			sequence: event.Sequence, push: event.PushID, url: url, size: rowSize(push), filter: s.filter(),
+		})
 	}
 	return items
+}
+
+func (s *selector) filter() *subscription.Filter {
+	if s.sub == nil {
+		return nil
+	}
+	return s.sub.Filter
+}
+
+// still reports whether an event that was selected, by another filter perhaps, is so now.
+func (s *selector) still(it *item, e *entry) bool {
+	return it.filter == s.filter() || len(s.of(&e.Event, e.push)) > 0
 }
 
 // rowSize estimates the bytes of a row without rendering it.
@@ -68,7 +82,7 @@ func rowSize(push *subscription.Push) int {
 func (e *endpoint) read(ctx context.Context) error {
 	var position int64
 	var room int
-	e.look(func(l *ledger) { position, room = l.position, l.limits.queued-l.lanes.queued })
+	e.look(func(l *ledger) { position, room = l.position, l.ahead()-l.lanes.queued })
 	feed := e.relay.feed
 	changed, head := feed.changed(e.app), feed.head()
 	p, err := feed.page(ctx, e.app, position)

@@ -63,9 +63,10 @@ func (e *endpoint) send(q *request) {
 	e.record(q, request, result, o, next)
 }
 
-// rows returns a request's rows. What is not stored any more has none.
+// rows returns a request's rows. What is not stored any more has none, nor has what the filter does not select any more.
 func (e *endpoint) rows(q *request) ([][]byte, error) {
 	rows := make([][]byte, 0, len(q.items))
+	selector, forgotten := e.selector(), 0
 	var p *page
 	for i := range q.items {
 		it := &q.items[i]
@@ -78,15 +79,29 @@ func (e *endpoint) rows(q *request) ([][]byte, error) {
 			if p, err = e.relay.feed.page(e.relay.tasks.reading, e.app, it.sequence-1); err != nil {
 				return nil, err
 			}
-			if p == nil {
-				continue
-			}
 		}
-		if at := p.after(it.sequence - 1); at < len(p.entries) && p.entries[at].Sequence == it.sequence {
+		at, found := p.find(it.sequence)
+		switch {
+		case !found:
+			forgotten++
+		case selector.still(it, &p.entries[at]):
 			rows = append(rows, p.row(at))
 		}
 	}
+	if forgotten > 0 {
+		e.log.Warn("events were forgotten before they were delivered: storage.retention is too short for them", "events", forgotten,
+			"after", q.items[0].sequence-1)
+	}
 	return rows, nil
+}
+
+// find returns the index of an entry; a nil page has none.
+func (p *page) find(sequence int64) (i int, found bool) {
+	if p == nil {
+		return 0, false
+	}
+	i = p.after(sequence - 1)
+	return i, i < len(p.entries) && p.entries[i].Sequence == sequence
 }
 
 // request puts together what is posted.

@@ -124,6 +124,18 @@ func (s memoryStore) SaveRelay(_ context.Context, change storage.RelayChange) er
 	return nil
 }
 
+// forgetLetter deletes a dead letter, as time does.
+func (s memoryStore) forgetLetter() {
+	s.memoryRelays.mu.Lock()
+	defer s.memoryRelays.mu.Unlock()
+	for key, span := range s.spans {
+		if span.Kind == storage.SpanDead {
+			delete(s.spans, key)
+			return
+		}
+	}
+}
+
 // errAnswer makes a result of a status.
 func answer(status int, retryAfter time.Duration) webhook.Result {
 	r := webhook.Result{Status: status, RetryAfter: retryAfter}
@@ -221,6 +233,13 @@ func (r *receivers) has(url string) int {
 	return len(r.taken[url])
 }
 
+// took returns how often a URL took an event.
+func (r *receivers) took(url string, event int64) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.taken[url][event]
+}
+
 func (r *receivers) postsTo(url string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -238,9 +257,9 @@ type rig struct {
 	relay     *Relay
 	stop      func() // as the server does
 	kill      func() // as a SIGKILL does: nothing is saved any more
-	maxAge    time.Duration
-
-	subscriptions Subscriptions // that the relay has beside subs
+	fence     func() // another process leads
+	ended     chan error
+	options   func(o *Options)
 }
 
 const testApp = "app"
@@ -257,12 +276,17 @@ func newRig(t *testing.T) *rig {
 func (r *rig) run() *rig {
 	store := r.store
 	store.fenced = &fence{}
-	r.relay = New(Options{
+	o := Options{
 		Store: store, Apps: map[string]App{testApp: {Username: "u", Secrets: []string{"s"}}}, Poster: r.receivers, Clock: r.clock,
-		MaxAge: r.maxAge, Logger: slog.New(slog.DiscardHandler), Subscriptions: r.subscriptions,
-	})
+		Logger: slog.New(slog.DiscardHandler),
+	}
+	if r.options != nil {
+		r.options(&o)
+	}
+	r.relay = New(o)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
+	r.ended = ended
 	go func() { ended <- r.relay.Run(ctx) }()
 	end := func() error {
 		cancel()
@@ -270,10 +294,13 @@ func (r *rig) run() *rig {
 		return <-ended
 	}
 	r.stop = func() { r.NoError(end()) }
-	r.kill = func() {
+	r.fence = func() {
 		store.fenced.mu.Lock()
 		store.fenced.up = true
 		store.fenced.mu.Unlock()
+	}
+	r.kill = func() {
+		r.fence()
 		_ = end()
 	}
 	<-r.relay.loaded

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"susul.dev/susul/server/subscription"
 )
 
 // What a request has at most, and when it has less.
@@ -24,6 +26,8 @@ type item struct {
 	url      string // of a callback_url's, in full; empty for a subscription's
 	size     int    // of the row in bytes, about
 	row      []byte // nil: its page has it
+	// filter is what selected it.
+	filter *subscription.Filter
 }
 
 // lane has the events of one push, in order, that wait to be posted. It is in one request at a time, and so they stay in order.

@@ -211,6 +211,19 @@ func (l *ledger) admit(items []item, through int64, now time.Time) {
 	l.position, l.changed = max(l.position, through), true
 }
 
+// refilter has what is not delivered selected anew. While requests are under way, it is only asked again whether what was selected
+// still is.
+func (l *ledger) refilter() {
+	if l.flying[fresh] == 0 {
+		l.rewind()
+	}
+	for _, s := range l.spans {
+		if !s.flying {
+			s.slice = nil
+		}
+	}
+}
+
 // pending reports whether an event is yet to be posted for the first time, as far as the endpoint knows.
 func (l *ledger) pending(push, sequence int64) bool {
 	if sequence > l.position && l.position < l.target {

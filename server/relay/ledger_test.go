@@ -423,6 +423,7 @@ func (w *trialWorld) changeFilter(t *rapid.T) {
 	for _, e := range w.events {
 		e.wanted = e.wanted && w.selects(e.sequence)
 	}
+	w.l.refilter()
 }
 
 func (w *trialWorld) replay(t *rapid.T) {

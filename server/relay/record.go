@@ -2,6 +2,7 @@ package relay
 
 import (
 	"net/url"
+	"strings"
 	"time"
 
 	"susul.dev/susul/server/webhook"
@@ -29,6 +30,9 @@ func (e *endpoint) record(q *request, request webhook.Request, result webhook.Re
 		"kind", q.kind.String(), "webhook_id", request.ID, "events", len(q.items), "first_event", q.items[0].sequence,
 		"last_event", q.items[len(q.items)-1].sequence, "attempt", q.attempt, "http_status", result.Status, "duration", result.Duration,
 		"outcome", o.result(),
+	}
+	if id, ok := strings.CutPrefix(e.id, subPrefix); ok {
+		attrs = append(attrs, "subscription", id)
 	}
 	if target, err := url.Parse(request.URL); err == nil {
 		attrs = append(attrs, "host", target.Host, "path", target.EscapedPath())

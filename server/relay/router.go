@@ -177,7 +177,8 @@ func (r *Relay) follow(ctx context.Context) error {
 	}
 }
 
-// subscribe makes, changes and removes endpoints so that they are those of the subscriptions.
+// subscribe makes, changes and removes endpoints so that they are those of the subscriptions. Those of broken ones
+// wait until these are mended.
 func (r *Relay) subscribe(all []*subscription.Compiled) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

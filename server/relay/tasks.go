@@ -19,10 +19,11 @@ type tasks struct {
 	running sync.WaitGroup
 	endRead context.CancelFunc
 	endPost context.CancelFunc
+	grace   time.Duration
 }
 
 func newTasks() *tasks {
-	t := &tasks{}
+	t := &tasks{grace: stopGrace}
 	t.reading, t.endRead = context.WithCancel(context.Background())
 	t.posting, t.endPost = context.WithCancel(context.Background())
 	return t
@@ -48,7 +49,7 @@ func (t *tasks) stop(breakOff bool) {
 	if breakOff {
 		t.endPost()
 	} else {
-		late := time.AfterFunc(stopGrace, t.endPost) //nolint:forbidigo // requests take real time
+		late := time.AfterFunc(t.grace, t.endPost) //nolint:forbidigo // requests take real time
 		defer late.Stop()
 	}
 	t.running.Wait()
