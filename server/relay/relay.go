@@ -47,8 +47,8 @@ type App struct {
 	Secrets  []string // the newest first; none: not signed
 }
 
-// defaultMaxAge is how long an event is tried if nothing else is said.
-const defaultMaxAge = 72 * time.Hour
+// DefaultMaxAge is how long an event is tried if nothing else is said.
+const DefaultMaxAge = 72 * time.Hour
 
 // Errors that callers branch on, besides those of storage.
 var (
@@ -70,7 +70,7 @@ type Options struct {
 	Clock         clockwork.Clock
 	// RealClock is the time of the world outside, in which requests are signed; nil for the machine's.
 	RealClock clockwork.Clock
-	// MaxAge is how long an event is tried before it is a dead letter, in the clock's time. Default 72 h.
+	// MaxAge is how long an event is tried before it is a dead letter, in the clock's time. Default DefaultMaxAge.
 	MaxAge time.Duration
 	Logger *slog.Logger
 	// Registerer takes the metrics; nil keeps none. Relays that follow each other may have the same.
@@ -98,7 +98,7 @@ type Relay struct {
 // New returns a Relay that is not running yet.
 func New(o Options) *Relay {
 	if o.MaxAge <= 0 {
-		o.MaxAge = defaultMaxAge
+		o.MaxAge = DefaultMaxAge
 	}
 	if o.RealClock == nil {
 		o.RealClock = clockwork.NewRealClock()
