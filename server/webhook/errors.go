@@ -17,7 +17,7 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// Kind says at what a post failed, in a word for metrics and logs.
+// Kind says at what a post failed.
 type Kind string
 
 // The kinds.
