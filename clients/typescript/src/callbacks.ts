@@ -158,8 +158,8 @@ function requireRecent(name: string, timestamp: string, now: number): void {
 }
 
 /**
- * X-CALLBACK-ID has room for one signature. While the secret is being changed that is the newer one's, which the receiver may not know
- * yet; webhook-signature, which covers the body too, then has that of both, and is enough.
+ * X-CALLBACK-ID has room for one signature. While the secret is being changed that may be by the one that the receiver does not know;
+ * webhook-signature, which covers the body too, then has that of both, and is enough.
  */
 function requireCallbackId(callbackId: CallbackId, options: VerifyOptions, changing: boolean): void {
   const { timestamp, nonce, username, signature } = callbackId;
