@@ -8,7 +8,7 @@ export type CallbackHeaders = Headers | Readonly<Record<string, string | readonl
 
 /** What a callback is verified by. */
 export interface VerifyOptions {
-  /** The user name that callbacks are signed with: a subscription's `username`, or the app's `callback.username`. */
+  /** The user name that callbacks are signed with: a subscription's `username`, or the app's in the server's configuration. */
   username: string;
   /** The secrets that are good: one, or two while it is being changed. */
   secrets: readonly string[];
