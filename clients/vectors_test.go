@@ -164,7 +164,9 @@ func taken(t *testing.T) (all []*vector) {
 		c.body = `{"type":"push.events","timestamp":"2026-09-21T15:33:18.5Z","data":` + strings.TrimSpace(vectorBody) + `}`
 	})
 	add("by the second of the secrets that are known", nil, olderSecret, vectorSecret)
-	changing := func(c *callback) { c.callbackSecret, c.webhookSecrets = olderSecret, []string{vectorSecret, olderSecret} }
+	changing := func(c *callback) {
+		c.callbackSecret, c.webhookSecrets = olderSecret, []string{vectorSecret, olderSecret}
+	}
 	add("by two secrets, both known", changing, vectorSecret, olderSecret)
 	add("by two secrets, the newer known", changing)
 	add("by two secrets, the older known", changing, olderSecret)
