@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import grpc
@@ -68,6 +69,18 @@ def test_whatever_ends_a_stream_it_goes_on_after_the_last_answer(connect: Opened
     assert hanging.over.wait(10)
     asked = [(r.parent, r.filter, r.msg_id, r.resume_token) for r in server.requests["WatchEvents"]]
     assert asked == [("apps/demo", "true", "7", token) for token in ("", "2", "4", "4")]
+
+
+def test_a_stream_that_only_begins_is_no_success(connect: Opened, server: FakeServer) -> None:
+    server.on("WatchEvents", answers(0), answers(0), answers(0), answers(0), Hanging(1))
+
+    async def test() -> None:
+        async with connect() as client:
+            began = time.monotonic()
+            assert await take(client.watch(), 5) == [0, 0, 0, 0, 1]
+            assert time.monotonic() - began >= 0.05 + 0.1 + 0.2 + 0.4
+
+    run(test())
 
 
 def test_it_begins_where_it_is_told_to(connect: Opened, server: FakeServer) -> None:

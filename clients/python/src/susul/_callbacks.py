@@ -189,8 +189,7 @@ def _rows(body: bytes) -> list[CallbackRow]:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise CallbackError(CallbackFault.MALFORMED_BODY, "the body is no JSON") from error
-    document = _member(document, "data", document)
-    rows = _member(document, "rows", None)
+    rows = _member(document, "rows", _member(_member(document, "data", {}), "rows", None))
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise CallbackError(CallbackFault.MALFORMED_BODY, "the body has no rows")
     return [_row(row) for row in rows]

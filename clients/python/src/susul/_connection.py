@@ -18,8 +18,6 @@ OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
     ("grpc.http2.max_pings_without_data", 0),  # a watch may be silent for long
     ("grpc.max_receive_message_length", 64 << 20),
-    # Calls are repeated by this package, which knows which may be, and heeds what the server says about it.
-    ("grpc.enable_retries", 0),
 )
 
 

@@ -60,8 +60,11 @@ class EventWatch(Iterator[WatchEventsResponse]):
                 self._call = self._caller.open(self._method, self._request)
                 if self._closed.is_set():  # meanwhile
                     self._call.cancel()
+                first = True
                 for answer in self._call:
-                    backoff.reset()
+                    if not first:  # the first one comes even from a server that is about to go
+                        backoff.reset()
+                    first = False
                     self._request.resume_token = answer.resume_token
                     yield answer
             except grpc.RpcError as error:
@@ -112,8 +115,11 @@ class AsyncEventWatch(AsyncIterator[WatchEventsResponse]):
             failure: SusulError | None = None
             try:
                 self._call = self._caller.open(self._method, self._request)
+                first = True
                 async for answer in self._call:
-                    backoff.reset()
+                    if not first:
+                        backoff.reset()
+                    first = False
                     self._request.resume_token = answer.resume_token
                     yield answer
             except asyncio.CancelledError:
