@@ -26,7 +26,12 @@
 //	  ▼
 //	storage RecordCallbacks upstream id → (push, step), registration_id → recipient; new bits become events and counts, in
 //	  │                     one durable transaction for all that has arrived; only then EngageLab gets its 200
-//	  ├──► api/callback_service.go   WatchEvents streams wake
+//	  ├──► relay/feed.go             reads the log once for all, and gives new events, with their pushes, to
+//	  │      ├──► relay/endpoint.go  each callback URL and subscription, by a cursor of its own: what its filter selects becomes
+//	  │      │      │                requests, in order per push, with retries, until it is delivered or a dead letter
+//	  │      │      ▼
+//	  │      │    webhook/client.go ──► the business     the document, its signatures, and no address that is not allowed
+//	  │      └──► relay/watch.go     api/callback_service.go: WatchEvents streams
 //	  ▼
 //	schedule/loop.go        a step is due: the leader
 //	  │

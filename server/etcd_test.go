@@ -17,7 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"susul.dev/susul/server/policy"
-	"susul.dev/susul/server/policy/etcdtest"
+	"susul.dev/susul/server/replica/etcdtest"
 	"susul.dev/susul/server/schedule"
 	"susul.dev/susul/storage"
 )

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"susul.dev/susul/server/replica"
 )
 
 // pingTimeout bounds the store's part of a readiness check, in real time.
@@ -38,11 +40,14 @@ type readiness struct {
 	// PolicyRevision is the revision of all resend policies that this node has applied.
 	PolicyRevision int64    `json:"policy_revision"`
 	BrokenPolicies []string `json:"broken_policies,omitempty"`
-	Faults         []string `json:"faults,omitempty"`
+	// SubscriptionRevision is the same of subscriptions.
+	SubscriptionRevision int64    `json:"subscription_revision"`
+	BrokenSubscriptions  []string `json:"broken_subscriptions,omitempty"`
+	Faults               []string `json:"faults,omitempty"`
 }
 
-// serveReadiness says 200 if this node takes calls: it leads, its store takes writes, and its policies are loaded. Policies that are
-// cut off from etcd go on serving as they were; that is told, and does not make the node unready.
+// serveReadiness says 200 if this node takes calls: it leads, its store takes writes, and its policies and subscriptions are
+// loaded. Those that are cut off from etcd go on serving as they were; that is told, and does not make the node unready.
 func (s *Server) serveReadiness(w http.ResponseWriter, r *http.Request) {
 	answer := s.node.readiness(r.Context())
 	w.Header().Set("Content-Type", "application/json")
@@ -57,10 +62,12 @@ func (n *node) readiness(ctx context.Context) readiness {
 	if policies := n.policies.Load(); policies != nil {
 		status := policies.Status()
 		answer.PolicyRevision, answer.BrokenPolicies = status.AppliedRevision, status.Broken
-		if !status.Connected {
-			answer.Faults = append(answer.Faults, fmt.Sprintf("etcd: disconnected since %s; resend policies serve as they were",
-				status.Since.UTC().Format(time.RFC3339)))
-		}
+		answer.follows("resend policies", status)
+	}
+	if subscriptions := n.subscriptions.Load(); subscriptions != nil {
+		status := subscriptions.Status()
+		answer.SubscriptionRevision, answer.BrokenSubscriptions = status.AppliedRevision, status.Broken
+		answer.follows("subscriptions", status)
 	}
 	active := n.active.Load()
 	if active == nil {
@@ -80,4 +87,12 @@ func (n *node) readiness(ctx context.Context) readiness {
 	}
 	answer.Ready = true
 	return answer
+}
+
+// follows tells of what does not follow etcd.
+func (r *readiness) follows(what string, status replica.Status) {
+	if !status.Connected {
+		r.Faults = append(r.Faults, fmt.Sprintf("etcd: disconnected since %s; %s serve as they were",
+			status.Since.UTC().Format(time.RFC3339), what))
+	}
 }

@@ -136,7 +136,8 @@ type Callbacks interface {
 	// is no longer among them; one that turns out to name no recipient stays, with the other reason.
 	ListHeldCallbacks(ctx context.Context, q HeldQuery) ([]HeldCallback, error)
 
-	// ListEvents returns a page of events in ascending order of sequence.
+	// ListEvents returns a page of events in ascending order of sequence. Once a call, whatever it asked for, has returned an event,
+	// no event with a lower sequence turns up: whoever goes on after the last event of a page misses none.
 	ListEvents(ctx context.Context, q EventQuery) ([]Event, error)
 
 	// LastSequence returns the sequence of the latest event, 0 if there is none.

@@ -14,7 +14,7 @@ import (
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/engagelab"
-	"susul.dev/susul/server/policy/etcdtest"
+	"susul.dev/susul/server/replica/etcdtest"
 )
 
 // leaseTTL is how long a leader that vanished is waited for.

@@ -18,7 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
-	"susul.dev/susul/server/policy/etcdtest"
+	"susul.dev/susul/server/replica/etcdtest"
 )
 
 const (

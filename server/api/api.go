@@ -12,6 +12,7 @@ import (
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/policy"
+	"susul.dev/susul/server/relay"
 	"susul.dev/susul/server/subscription"
 )
 
@@ -23,6 +24,7 @@ type Backend struct {
 	Delivery      *delivery.Service
 	Policies      *policy.Store
 	Subscriptions *subscription.Store
+	Relay         *relay.Relay
 }
 
 // App is what the API knows of an app.
@@ -110,6 +112,7 @@ func (a *API) NewGRPCServer(options ...grpc.ServerOption) (*grpc.Server, error) 
 	susulv1.RegisterCallbackServiceServer(server, callbackService{API: a})
 	susulv1.RegisterDeviceServiceServer(server, deviceService{API: a})
 	susulv1.RegisterResendPolicyServiceServer(server, resendPolicyService{API: a})
+	susulv1.RegisterRelayServiceServer(server, relayService{API: a})
 	reflection.Register(server)
 	return server, nil
 }

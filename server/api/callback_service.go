@@ -213,6 +213,7 @@ func eventToProto(event storage.Event) *susulv1.Event {
 		Milestone:   milestoneToProto(event.Milestone),
 		ReceiveTime: timestamppb.New(event.ReceiveTime),
 		Callback:    callbackToProto(event.Callback),
+		Variant:     event.Variant,
 	}
 }
 

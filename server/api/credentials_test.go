@@ -30,6 +30,7 @@ func invalid(fields ...string) want {
 // everyCall returns one sound request for each unary RPC that is about an app, and for each that is about policies.
 func everyCall() (ofApp, ofPolicies []proto.Message) {
 	policy := &susulv1.ResendPolicy{Name: "resendPolicies/nobody"}
+	subscribed, endpoint := app+"/subscriptions/nobody", app+"/relayEndpoints/url-0123456789abcdef"
 	return []proto.Message{
 			&susulv1.CreatePushRequest{Parent: app, Push: pushTo("", "a")},
 			&susulv1.ValidatePushRequest{Parent: app, Push: pushTo("", "a")},
@@ -51,6 +52,22 @@ func everyCall() (ofApp, ofPolicies []proto.Message) {
 			&susulv1.DeleteDeviceRequest{Name: app + "/devices/a"},
 			&susulv1.ListInvalidDevicesRequest{Parent: app},
 			&susulv1.ReviveDevicesRequest{Parent: app, RegistrationIds: []string{"a"}},
+			&susulv1.CreateSubscriptionRequest{Parent: app, SubscriptionId: "nobody", Subscription: subscription()},
+			&susulv1.GetSubscriptionRequest{Name: subscribed},
+			&susulv1.ListSubscriptionsRequest{Parent: app},
+			&susulv1.UpdateSubscriptionRequest{Subscription: &susulv1.Subscription{Name: subscribed}},
+			&susulv1.RotateSubscriptionSecretRequest{Name: subscribed},
+			&susulv1.DeleteSubscriptionRequest{Name: subscribed},
+			&susulv1.GetRelayEndpointRequest{Name: endpoint},
+			&susulv1.ListRelayEndpointsRequest{Parent: app},
+			&susulv1.PauseRelayEndpointRequest{Name: endpoint},
+			&susulv1.ResumeRelayEndpointRequest{Name: endpoint},
+			&susulv1.TestRelayEndpointRequest{Name: endpoint},
+			&susulv1.ListDeadLettersRequest{Parent: endpoint},
+			&susulv1.DeleteDeadLetterRequest{Name: endpoint + "/deadLetters/1"},
+			&susulv1.ReplayEventsRequest{Parent: endpoint, EventId: "1"},
+			&susulv1.ListReplaysRequest{Parent: endpoint},
+			&susulv1.CancelReplayRequest{Name: endpoint + "/replays/1"},
 		}, []proto.Message{
 			&susulv1.CreateResendPolicyRequest{ResendPolicyId: "nobody", ResendPolicy: policy},
 			&susulv1.GetResendPolicyRequest{Name: policy.GetName()},
@@ -115,7 +132,7 @@ func (w world) TestCredentials(t *testing.T) {
 		w.refuses(t, asAdmin, &susulv1.ListPushesRequest{Parent: "apps/nobody"}, missing)
 	})
 	t.Run("health and reflection need none", func(t *testing.T) {
-		for _, service := range []string{"", "susul.v1.PushService", "susul.v1.CallbackService", "susul.v1.ResendPolicyService"} {
+		for _, service := range []string{"", "susul.v1.PushService", "susul.v1.CallbackService", "susul.v1.ResendPolicyService", "susul.v1.RelayService"} {
 			health, err := healthv1.NewHealthClient(w.Conn).Check(t.Context(), &healthv1.HealthCheckRequest{Service: service})
 			require.NoError(t, err, service)
 			require.Equal(t, healthv1.HealthCheckResponse_SERVING, health.GetStatus(), service)
@@ -131,7 +148,7 @@ func (w world) TestCredentials(t *testing.T) {
 		for _, service := range resp.GetListServicesResponse().GetService() {
 			names = append(names, service.GetName())
 		}
-		for _, name := range []string{"PushService", "CallbackService", "ResendPolicyService"} {
+		for _, name := range []string{"PushService", "CallbackService", "ResendPolicyService", "RelayService"} {
 			require.Contains(t, names, "susul.v1."+name)
 		}
 		require.NoError(t, stream.CloseSend())

@@ -22,6 +22,8 @@ import (
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/server/policy"
+	"susul.dev/susul/server/relay"
+	"susul.dev/susul/server/subscription"
 	"susul.dev/susul/storage"
 )
 
@@ -92,7 +94,11 @@ func invalidFields(violations []*errdetails.BadRequest_FieldViolation) *Fault {
 			violations = violations[:i]
 			break
 		}
-		texts = append(texts, violation.GetField()+": "+violation.GetDescription())
+		text := violation.GetDescription()
+		if violation.GetField() != "" { // else the request as a whole is wrong
+			text = violation.GetField() + ": " + text
+		}
+		texts = append(texts, text)
 	}
 	return &Fault{
 		Code: codes.InvalidArgument, Reason: susulv1.ErrorReason_ERROR_REASON_INVALID_REQUEST,
@@ -129,6 +135,10 @@ var sentinels = []struct {
 		"there are too many pushes or recipients to answer this: narrow it, by time or by max_pushes"},
 	{delivery.ErrEngageLabUnavailable, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_ENGAGELAB_UNAVAILABLE, true,
 		"EngageLab can't be reached or takes no more requests now: try again"},
+	{relay.ErrTooManyEndpoints, codes.FailedPrecondition, susulv1.ErrorReason_ERROR_REASON_TOO_LARGE, false,
+		"the app's pushes have named as many callback URLs as may be in use at once: use those again, or a subscription"},
+	{relay.ErrTooManyReplays, codes.FailedPrecondition, susulv1.ErrorReason_ERROR_REASON_TOO_LARGE, false,
+		"the endpoint has as many replays as it may have at once: wait until some are done, or cancel them"},
 	{storage.ErrNotFound, codes.NotFound, susulv1.ErrorReason_ERROR_REASON_NOT_FOUND, false, "no such resource"},
 	{storage.ErrRequestIDReused, codes.AlreadyExists, susulv1.ErrorReason_ERROR_REASON_REQUEST_ID_REUSED, false,
 		"request_id was used for a push with other content: give each push its own"},
@@ -151,6 +161,15 @@ var sentinels = []struct {
 		"there are as many resend policies as there may be: delete some"},
 	{policy.ErrUnavailable, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_ETCD_UNAVAILABLE, true,
 		"etcd can't be reached, so that resend policies can't be changed now: try again"},
+	{subscription.ErrNotFound, codes.NotFound, susulv1.ErrorReason_ERROR_REASON_NOT_FOUND, false, "no such subscription"},
+	{subscription.ErrExists, codes.AlreadyExists, susulv1.ErrorReason_ERROR_REASON_ALREADY_EXISTS, false,
+		"a subscription of this name exists"},
+	{subscription.ErrConflict, codes.Aborted, susulv1.ErrorReason_ERROR_REASON_ETAG_MISMATCH, false,
+		"the subscription has changed: read it again, then repeat the change"},
+	{subscription.ErrTooMany, codes.ResourceExhausted, susulv1.ErrorReason_ERROR_REASON_OVERLOADED, false,
+		"the app has as many subscriptions as it may have: delete some"},
+	{subscription.ErrUnavailable, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_ETCD_UNAVAILABLE, true,
+		"etcd can't be reached, so that subscriptions can't be changed now: try again"},
 	{context.Canceled, codes.Canceled, susulv1.ErrorReason_ERROR_REASON_UNSPECIFIED, false, "the call was cancelled"},
 	{context.DeadlineExceeded, codes.DeadlineExceeded, susulv1.ErrorReason_ERROR_REASON_UNSPECIFIED, false,
 		"the call took longer than its deadline"},
@@ -165,6 +184,7 @@ func faultOf(err error) *Fault {
 		refused  *delivery.RefusedError
 		document *engagelab.InvalidDocument
 		badRules *policy.InvalidError
+		badSub   *subscription.InvalidError
 	)
 	switch {
 	case errors.As(err, &fault):
@@ -177,6 +197,8 @@ func faultOf(err error) *Fault {
 		return invalidFields(documentViolations(document))
 	case errors.As(err, &badRules):
 		return invalidFields(policyViolations(badRules))
+	case errors.As(err, &badSub):
+		return invalidFields(subscriptionViolations(badSub))
 	case errors.Is(err, delivery.ErrUnknownPolicy):
 		return invalid("push.resend_policy", "there is no such resend policy for this app")
 	}

@@ -19,6 +19,8 @@ import (
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/server/policy"
+	"susul.dev/susul/server/relay"
+	"susul.dev/susul/server/subscription"
 	"susul.dev/susul/storage"
 )
 
@@ -45,6 +47,13 @@ func TestEachErrorHasItsCodeAndKeepsItsCause(t *testing.T) {
 		"stale etag":            {policy.ErrConflict, codes.Aborted, 409, "ETAG_MISMATCH", false},
 		"too many policies":     {policy.ErrTooMany, codes.ResourceExhausted, 429, "OVERLOADED", false},
 		"etcd unavailable":      {policy.ErrUnavailable, codes.Unavailable, 503, "ETCD_UNAVAILABLE", true},
+		"no subscription":       {subscription.ErrNotFound, codes.NotFound, 404, "NOT_FOUND", false},
+		"subscription exists":   {subscription.ErrExists, codes.AlreadyExists, 409, "ALREADY_EXISTS", false},
+		"its stale etag":        {subscription.ErrConflict, codes.Aborted, 409, "ETAG_MISMATCH", false},
+		"too many of them":      {subscription.ErrTooMany, codes.ResourceExhausted, 429, "OVERLOADED", false},
+		"its etcd unavailable":  {subscription.ErrUnavailable, codes.Unavailable, 503, "ETCD_UNAVAILABLE", true},
+		"too many endpoints":    {relay.ErrTooManyEndpoints, codes.FailedPrecondition, 400, "TOO_LARGE", false},
+		"too many replays":      {relay.ErrTooManyReplays, codes.FailedPrecondition, 400, "TOO_LARGE", false},
 		"cancelled":             {context.Canceled, codes.Canceled, 499, "", false},
 		"out of time":           {context.DeadlineExceeded, codes.DeadlineExceeded, 504, "", false},
 		"foreseen by nobody":    {errors.New("oh"), codes.Internal, 500, "INTERNAL", false},
@@ -97,6 +106,9 @@ func TestFaultsThatCarryMore(t *testing.T) {
 	rules := faultOf(&policy.InvalidError{Violations: []policy.Violation{{Field: "id"}, {Field: "steps"}}})
 	require.Equal(t, "resend_policy_id", rules.Violations[0].GetField())
 	require.Equal(t, "resend_policy.steps", rules.Violations[1].GetField())
+	filters := faultOf(&subscription.InvalidError{Violations: []subscription.Violation{{Field: "filter"}}})
+	require.Equal(t, "subscription.filter", filters.Violations[0].GetField())
+	require.Equal(t, "give one of them", invalid("", "give one of them").Message, "no field is at fault alone")
 }
 
 // A status travels in HTTP/2 headers, of which many clients take 8 KiB at most.

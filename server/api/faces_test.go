@@ -76,6 +76,7 @@ func allMethods() []protoreflect.MethodDescriptor {
 		susulv1.File_susul_v1_callback_service_proto,
 		susulv1.File_susul_v1_device_service_proto,
 		susulv1.File_susul_v1_resend_policy_service_proto,
+		susulv1.File_susul_v1_relay_service_proto,
 	} {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()

@@ -42,6 +42,7 @@ func (a *API) NewHTTPHandler(ctx context.Context, conn *grpc.ClientConn) (http.H
 		susulv1.RegisterCallbackServiceHandler,
 		susulv1.RegisterDeviceServiceHandler,
 		susulv1.RegisterResendPolicyServiceHandler,
+		susulv1.RegisterRelayServiceHandler,
 	} {
 		if err := register(ctx, gateway, conn); err != nil {
 			return nil, fmt.Errorf("register gateway: %w", err)

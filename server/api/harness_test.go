@@ -123,6 +123,8 @@ func answer(status int, body string) http.HandlerFunc {
 type world struct {
 	faces
 	engageLab *engageLab
+	// secrets are those that calls have told.
+	secrets *[]string
 }
 
 // journal is a log that many may write.
@@ -147,7 +149,7 @@ func (j *journal) String() string {
 // Susul's own, or leave a secret in the log.
 func TestFaces(t *testing.T) {
 	log := &journal{}
-	w := world{engageLab: newEngageLab(t)}
+	w := world{engageLab: newEngageLab(t), secrets: &[]string{}}
 	w.faces = faces{servertest.Start(t, servertest.Options{
 		Log: slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Configure: func(cfg *config.Config) {
@@ -155,6 +157,7 @@ func TestFaces(t *testing.T) {
 			wrong.AppKey, wrong.MasterSecret, wrong.Callback = wrongApp, config.NewSecret(wrongSecret), config.Callback{}
 			cfg.Apps[1].BaseURL = w.engageLab.URL
 			cfg.Apps = append(cfg.Apps, wrong)
+			cfg.Relay.AllowPrivateNetworks = true
 			cfg.Groups = []config.Group{{GroupKey: group, MasterSecret: config.NewSecret(groupSecret), BaseURL: w.engageLab.URL}}
 		},
 	})}
@@ -165,6 +168,9 @@ func TestFaces(t *testing.T) {
 			servertest.Secret, servertest.OtherSecret, servertest.AdminToken, servertest.CallbackSecret, wrongSecret, groupSecret,
 			strings.TrimPrefix(asApp, "Basic "), strings.TrimPrefix(asOther, "Basic "),
 		} {
+			require.NotContains(t, log.String(), secret)
+		}
+		for _, secret := range *w.secrets {
 			require.NotContains(t, log.String(), secret)
 		}
 	}()
@@ -226,6 +232,15 @@ func TestFaces(t *testing.T) {
 		{"invalid full policies", world.TestInvalidFullPolicies},
 		{"follow-up switch", world.TestFollowUpSwitch},
 		{"documented policies", world.TestDocumentedPolicies},
+		{"subscriptions", world.TestSubscriptions},
+		{"list subscriptions", world.TestListSubscriptions},
+		{"update subscription", world.TestUpdateSubscription},
+		{"invalid subscriptions", world.TestInvalidSubscriptions},
+		{"subscription secrets", world.TestSubscriptionSecrets},
+		{"relay endpoints", world.TestRelayEndpoints},
+		{"subscribed endpoint", world.TestSubscribedEndpoint},
+		{"replays", world.TestReplays},
+		{"documented relay", world.TestDocumentedRelay},
 		{"v4 withdrawal", world.TestV4Withdrawal},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(w, t) })
@@ -370,4 +385,15 @@ func requireV4Error(t testing.TB, resp servertest.Response, status, code int) st
 	require.Equal(t, code, body.Error.Code, resp.Body)
 	require.NotEmpty(t, body.Error.Message)
 	return body.Error.Message
+}
+
+// jsonList returns a list of strings in a JSON object.
+func jsonList(t testing.TB, text, name string) []string {
+	t.Helper()
+	var members map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal([]byte(text), &members), text)
+	var list []string
+	require.NoError(t, json.Unmarshal(members[name], &list), text)
+	require.NotEmpty(t, list)
+	return list
 }

@@ -68,8 +68,11 @@ func (a *API) unaryErrors(ctx context.Context, req any, info *grpc.UnaryServerIn
 
 // nameMissing names what a call asked for and does not exist, where the error itself did not know.
 func nameMissing(fault *Fault, req any) *Fault {
-	if update, ok := req.(*susulv1.UpdateResendPolicyRequest); ok {
+	switch update := req.(type) {
+	case *susulv1.UpdateResendPolicyRequest:
 		req = update.GetResendPolicy()
+	case *susulv1.UpdateSubscriptionRequest:
+		req = update.GetSubscription()
 	}
 	if fault.Code != codes.NotFound || fault.Metadata != nil {
 		return fault

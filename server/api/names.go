@@ -20,6 +20,11 @@ const (
 	devicePattern    = "apps/{app}/devices/{device}"
 	switchPattern    = "apps/{app}/followUpSwitch"
 
+	subscriptionPattern = "apps/{app}/subscriptions/{subscription}"
+	endpointPattern     = "apps/{app}/relayEndpoints/{endpoint}"
+	deadLetterPattern   = endpointPattern + "/deadLetters/{dead_letter}"
+	replayPattern       = endpointPattern + "/replays/{replay}"
+
 	policyPrefix        = "resendPolicies/"
 	policyPattern       = policyPrefix + "{policy}"
 	policyReportPattern = policyPattern + "/report"
@@ -39,6 +44,14 @@ func recipientName(app string, id int64, registrationID string) string {
 func deviceName(app, registrationID string) string {
 	return resourcename.Sprint(devicePattern, app, registrationID)
 }
+
+func subscriptionName(app, id string) string {
+	return resourcename.Sprint(subscriptionPattern, app, id)
+}
+func endpointName(app, id string) string { return resourcename.Sprint(endpointPattern, app, id) }
+
+// subscriptionEndpoint returns the id of a subscription's relay endpoint.
+func subscriptionEndpoint(id string) string { return "sub-" + id }
 
 func msgID(id int64) string { return strconv.FormatInt(id, 10) }
 

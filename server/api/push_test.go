@@ -73,6 +73,7 @@ func (w world) TestInvalidPushes(t *testing.T) {
 		"many callback URLs": {func(p *susulv1.Push) { p.CallbackUrls = addresses(11, 40) }, []string{"push.callback_urls"}},
 		"no URL":             {func(p *susulv1.Push) { p.CallbackUrls = []string{"here"} }, []string{"push.callback_urls[0]"}},
 		"file URL":           {func(p *susulv1.Push) { p.CallbackUrls = []string{"file:///etc/passwd"} }, []string{"callback_url[0]"}},
+		"user in URL":        {func(p *susulv1.Push) { p.CallbackUrls = []string{"https://user:word@example.com/"} }, []string{"callback_url[0]"}},
 		"unknown platform":   {func(p *susulv1.Push) { p.Platforms = []susulv1.Platform{7} }, []string{"push.platforms[0]"}},
 		"same platforms":     {func(p *susulv1.Push) { p.Platforms = []susulv1.Platform{1, 1} }, []string{"push.platforms"}},
 		"life too long":      {options(&susulv1.PushOptions{TimeToLive: durationpb.New(1296001 * time.Second)}), []string{"push.options.time_to_live"}},

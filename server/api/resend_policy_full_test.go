@@ -16,7 +16,7 @@ import (
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/config"
 	"susul.dev/susul/server/policy"
-	"susul.dev/susul/server/policy/etcdtest"
+	"susul.dev/susul/server/replica/etcdtest"
 	"susul.dev/susul/server/servertest"
 )
 

@@ -264,7 +264,7 @@ func parseEtag(field, etag string) (int64, error) {
 	}
 	revision, err := strconv.ParseInt(etag, 10, 64)
 	if err != nil || revision <= 0 {
-		return 0, invalid(field, "is not an etag that Susul gave: read the resend policy again")
+		return 0, invalid(field, "is not an etag that Susul gave: read the resource again")
 	}
 	return revision, nil
 }

@@ -18,8 +18,8 @@ import (
 // memory for each, and a list of a million ids can hold a million.
 const largeRequest = 64 << 10
 
-// validator checks requests against the rules in the protos, and policies against what no rule can say: that their
-// templates and expressions are sound. All that is wrong is told at once.
+// validator checks requests against the rules in the protos, and policies and subscriptions against what no rule can say: that
+// their templates and expressions are sound. All that is wrong is told at once.
 type validator struct {
 	rules protovalidate.Validator
 	api   *API
@@ -74,6 +74,18 @@ func (a *API) otherFaults(req any) []*errdetails.BadRequest_FieldViolation {
 		if _, err := a.policyDraft(req.GetResendPolicyId(), req.GetResendPolicy()); errors.As(err, &fault) {
 			return fault.Violations
 		}
+	case *susulv1.CreateSubscriptionRequest:
+		if req.Subscription == nil {
+			return nil
+		}
+		var fault *Fault
+		// Of its name the rules tell all.
+		if _, err := subscriptionDraft("app", "id", req.GetSubscription()); errors.As(err, &fault) {
+			return fault.Violations
+		}
+	case *susulv1.ReplayEventsRequest:
+		_, violations := selectionOf(req)
+		return violations
 	case devicesRequest:
 		_, violations := devicesFromProto(req)
 		return violations
@@ -109,7 +121,8 @@ func withOthers(violations, others []*errdetails.BadRequest_FieldViolation) []*e
 	rules := violations
 	for _, found := range others {
 		told := slices.ContainsFunc(rules, func(v *errdetails.BadRequest_FieldViolation) bool {
-			return v.GetField() == found.GetField() || strings.HasPrefix(found.GetField(), v.GetField()+".")
+			inside, within := strings.CutPrefix(found.GetField(), v.GetField())
+			return within && (inside == "" || inside[0] == '.' || inside[0] == '[')
 		})
 		if !told {
 			violations = append(violations, found)

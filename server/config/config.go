@@ -6,6 +6,7 @@
 package config
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"path/filepath"
@@ -49,7 +50,7 @@ type Config struct {
 	Groups []Group `koanf:"groups"`
 	// Callbacks says how EngageLab's reports are understood.
 	Callbacks Callbacks `koanf:"callbacks"`
-	// Relay limits where events may be forwarded to.
+	// Relay says how events are forwarded.
 	Relay Relay `koanf:"relay"`
 	// Clock is the server's time.
 	Clock Clock `koanf:"clock"`
@@ -127,6 +128,8 @@ type App struct {
 	DeleteInvalidDevices bool `koanf:"delete_invalid_devices"`
 	// Callback says what EngageLab's callbacks must prove. Empty: nothing.
 	Callback Callback `koanf:"callback"`
+	// Relay says how what is posted to the callback URLs of the app's pushes is signed.
+	Relay AppRelay `koanf:"relay"`
 }
 
 // Group is one of EngageLab's groups of apps.
@@ -155,6 +158,15 @@ func (c Callback) Open() bool {
 	return c.Secret.Empty() && c.Authorization.Empty() && len(c.Networks) == 0
 }
 
+// AppRelay says how what is posted to the callback URLs of an app's pushes is signed. Subscriptions have secrets of their own.
+type AppRelay struct {
+	// Username is the name in X-CALLBACK-ID. Default: the callback's, or else susul.
+	Username string `koanf:"username"`
+	// Secrets are one or two, the newest first. Default: the callback's, so that a receiver that checks EngageLab's signatures
+	// goes on working. None: nothing is signed.
+	Secrets []Secret `koanf:"secrets"`
+}
+
 // Callbacks says how EngageLab's reports are checked, and what its words mean.
 type Callbacks struct {
 	// MaxAge is how old a signature may be, in real time; 0 for any age and any time ahead. Default 2h: EngageLab
@@ -178,10 +190,14 @@ type Callbacks struct {
 	DeadTokens map[string]string `koanf:"dead_tokens"`
 }
 
-// Relay limits where events may be forwarded to.
+// Relay says how events are forwarded to callback URLs and subscriptions.
 type Relay struct {
-	// AllowPrivateNetworks lets callback URLs point to loopback and private addresses. Default false.
+	// AllowPrivateNetworks lets events go to loopback and private addresses. Default false.
 	AllowPrivateNetworks bool `koanf:"allow_private_networks"`
+	// MaxAge is how long an event is tried before it is a dead letter, in the clock's time; above 0. Default 72h.
+	MaxAge time.Duration `koanf:"max_age"`
+	// Timeout is how long a receiver may take to answer, in real time; above 0. Default 15s.
+	Timeout time.Duration `koanf:"timeout"`
 }
 
 // Clock is the server's time.
@@ -211,5 +227,18 @@ func (c *Config) complete() {
 	}
 	if c.Advertise == "" {
 		c.Advertise = c.GRPC.Listen
+	}
+	for i := range c.Apps {
+		c.Apps[i].complete()
+	}
+}
+
+// complete has posts signed as EngageLab signs, where nothing else is said.
+func (a *App) complete() {
+	if len(a.Relay.Secrets) == 0 && !a.Callback.Secret.Empty() {
+		a.Relay.Secrets = []Secret{a.Callback.Secret}
+	}
+	if a.Relay.Username == "" && len(a.Relay.Secrets) > 0 {
+		a.Relay.Username = cmp.Or(a.Callback.Username, defaultUsername)
 	}
 }

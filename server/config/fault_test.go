@@ -34,6 +34,8 @@ func TestEveryFaultIsReported(t *testing.T) {
 	const needsNetwork = "must be a network, such as 203.0.113.0/24, or an address"
 	const needsCount = "must be a whole number from 0 to 100000000"
 	const needsReason = "must be a word of up to 64 capitals, digits and underscores, such as UNREGISTERED, or empty"
+	const needsSecret = "must be 16 to 256 ASCII characters without spaces"
+	const needsKey = "begins with whsec_ and so must go on with the base64 of 24 to 64 bytes"
 	const needsApp = "must be a list of apps, each a map with app_key and master_secret, in YAML or JSON"
 	cases := map[string]struct {
 		yaml    string
@@ -137,7 +139,32 @@ func TestEveryFaultIsReported(t *testing.T) {
 			"apps[0].callback.networks[1] (susul.yaml): " + needsText,
 			"apps[0].callback.networks[0] (susul.yaml): " + needsNetwork,
 			"apps[0].callback.authorization (susul.yaml): has characters that an HTTP header cannot carry; use ASCII without spaces around it",
-			"apps[0].callback.username (susul.yaml): must have no semicolon, and no spaces around it"}},
+			"apps[0].callback.username (susul.yaml): must have no semicolon or control characters, and no spaces around it"}},
+		"app's callback of two lines": {"apps: [{app_key: k, master_secret: s, callback: {username: \"a\\nb\", secret: x}}]", nil, nil, []string{
+			"apps[0].callback.username (susul.yaml): must have no semicolon or control characters, and no spaces around it"}},
+		"app's odd relay": {"apps: [{app_key: k, master_secret: s, relay: {username: 'a b', secrets: [hunter2, 'whsec_hunter2hunter2!!']}}]", nil, nil, []string{
+			"apps[0].relay.username (susul.yaml): must be up to 64 letters, digits, dots, hyphens or underscores",
+			"apps[0].relay.secrets[0] (susul.yaml): " + needsSecret,
+			"apps[0].relay.secrets[1] (susul.yaml): " + needsKey}},
+		"app's short key": {"apps: [{app_key: k, master_secret: s, relay: {secrets: [whsec_aHVudGVyMmh1bnRlcjI=, " +
+			"whsec_" + strings.Repeat("aHVu", 22) + "]}}]", nil, nil, []string{
+			"apps[0].relay.secrets[0] (susul.yaml): " + needsKey,
+			"apps[0].relay.secrets[1] (susul.yaml): " + needsKey}},
+		"app's long relay": {"apps: [{app_key: k, master_secret: s, relay: {username: " + strings.Repeat("u", 65) +
+			", secrets: ['hunter2 hunter2 hunter2', " + strings.Repeat("hunter2", 40) + "]}}]", nil, nil, []string{
+			"apps[0].relay.username (susul.yaml): must be up to 64 letters, digits, dots, hyphens or underscores",
+			"apps[0].relay.secrets[0] (susul.yaml): " + needsSecret,
+			"apps[0].relay.secrets[1] (susul.yaml): " + needsSecret}},
+		"app's secrets": {"apps: [{app_key: k, master_secret: s, relay: {secrets: [hunter2-hunter2-hunter2, hunter2-hunter2-hunter2]}}, " +
+			"{app_key: l, master_secret: s, relay: {secrets: [a, b, c]}}, {app_key: m, master_secret: s, relay: {username: u, secrets: 5}}]", nil, nil, []string{
+			"apps[2].relay.secrets (susul.yaml): must be a list of texts",
+			"apps[0].relay.secrets[1] (susul.yaml): is the same as apps[0].relay.secrets[0]; keep one of the two",
+			"apps[1].relay.secrets (susul.yaml): are more than 2; the newest and the one before are enough"}},
+		"app's name without a secret": {"apps: [{app_key: k, master_secret: s, relay: {username: u}}]", nil, nil, []string{
+			"apps[0].relay.secrets (susul.yaml): are missing, but apps[0].relay.username (susul.yaml) is set; set both or neither"}},
+		"relay's times": {"relay: {max_age: 0s}", []string{"SUSUL_RELAY_TIMEOUT=-1s"}, nil, []string{
+			"relay.max_age (susul.yaml): must be above 0",
+			"relay.timeout (SUSUL_RELAY_TIMEOUT): must be above 0"}},
 		"app's open callback": {"apps: [{app_key: k, master_secret: s, callback: {networks: {a: b}}}]", nil, nil, []string{
 			"apps[0].callback.networks (susul.yaml): must be a list of networks, such as 203.0.113.0/24, or addresses"}},
 		"proxies": {"", nil, []string{"--http.trusted_proxies=10.1.0.0/8,example.com", "--http.trusted_proxies=::ffff:1.2.3.4"}, []string{
@@ -218,7 +245,7 @@ func TestSecretsShowThemselvesOnlyWhenAsked(t *testing.T) {
 
 	var log strings.Builder
 	hidden := struct{ token Secret }{secret}
-	app := App{AppKey: "k", MasterSecret: secret, Callback: Callback{Secret: secret}}
+	app := App{AppKey: "k", MasterSecret: secret, Callback: Callback{Secret: secret}, Relay: AppRelay{Secrets: []Secret{secret}}}
 	for _, h := range []slog.Handler{slog.NewTextHandler(&log, nil), slog.NewJSONHandler(&log, nil)} {
 		slog.New(h).Info("m", "secret", secret, "app", app, "hidden", hidden)
 	}

@@ -86,7 +86,10 @@ func (k key) env() string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(k.name, ".", "_"))
 }
 
-const defaultBaseURL = "https://pushapi-sgp.engagelab.com"
+const (
+	defaultBaseURL  = "https://pushapi-sgp.engagelab.com"
+	defaultUsername = "susul" // in the signature of what is posted
+)
 
 // keys returns the table. Rows under "apps[]." and "groups[]." are the keys of one of them.
 func keys() []key {
@@ -117,6 +120,10 @@ func keys() []key {
 		{appPrefix + "callback.secret", text, "", "key of the signature of EngageLab's callbacks; needs callback.username"},
 		{appPrefix + "callback.authorization", text, "", "value that the Authorization header of EngageLab's callbacks must have"},
 		{appPrefix + "callback.networks", networks, "", "networks that EngageLab's callbacks may come from; empty: any"},
+		{appPrefix + "relay.username", text, "", "name in the signature of what is posted to callback URLs of the app's pushes; " +
+			"empty: callback.username, or else " + defaultUsername},
+		{appPrefix + "relay.secrets", list, "", "one or two secrets to sign with what is posted to callback URLs of the app's pushes, " +
+			"the newest first; empty: callback.secret"},
 		{"groups", groups, "", "EngageLab's groups of apps, for pushes to all apps of a group"},
 		{groupPrefix + "group_key", text, "", "EngageLab's name for the group, without group- before it"},
 		{groupPrefix + "master_secret", text, "", "the password that goes with group_key"},
@@ -133,6 +140,8 @@ func keys() []key {
 		{"callbacks.dead_tokens", reasons, "", "reasons for which a device's token is dead, by the statuses and error codes of " +
 			"failures, over the built-in table"},
 		{"relay.allow_private_networks", truth, "false", "let events go to loopback and private addresses"},
+		{"relay.max_age", duration, "72h", "how long an event is tried before it is a dead letter"},
+		{"relay.timeout", duration, "15s", "how long a receiver of events may take to answer"},
 		{"clock.speed", number, "1", "seconds that pass in one real second"},
 		{"log.level", level, "info", "least level that is logged: debug, info, warn or error"},
 		{"log.format", text, FormatJSON, "json or text"},

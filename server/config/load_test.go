@@ -45,6 +45,7 @@ func minimal() Config {
 			Retention: 90 * 24 * time.Hour},
 		Apps:      []App{anApp()},
 		Callbacks: Callbacks{MaxAge: 2 * time.Hour, MaxAhead: 5 * time.Minute, Nonces: 1_000_000, HeldRows: 1_000_000, ExternalPushes: 10_000},
+		Relay:     Relay{MaxAge: 72 * time.Hour, Timeout: 15 * time.Second},
 		Clock:     Clock{Speed: 1},
 		Log:       Log{Level: slog.LevelInfo, Format: FormatJSON},
 		Shutdown:  Shutdown{Timeout: 20 * time.Second},
@@ -95,6 +96,8 @@ func TestLoadReadsEveryKeyFromEverySource(t *testing.T) {
 		{"relay.allow_private_networks", "relay: {allow_private_networks: true}", "true", func(c *Config) {
 			c.Relay.AllowPrivateNetworks = true
 		}},
+		{"relay.max_age", "relay: {max_age: 5m}", "5m", func(c *Config) { c.Relay.MaxAge = 5 * time.Minute }},
+		{"relay.timeout", "relay: {timeout: 3s}", "3s", func(c *Config) { c.Relay.Timeout = 3 * time.Second }},
 		{"clock.speed", "clock: {speed: 60}", "60", func(c *Config) { c.Clock.Speed = 60 }},
 		{"log.level", "log: {level: warn}", "warn", func(c *Config) { c.Log.Level = slog.LevelWarn }},
 		{"log.format", "log: {format: text}", "text", func(c *Config) { c.Log.Format = FormatText }},
@@ -141,6 +144,9 @@ func normal(c Config) Config {
 		if len(app.Callback.Networks) == 0 {
 			c.Apps[i].Callback.Networks = nil
 		}
+		if len(app.Relay.Secrets) == 0 {
+			c.Apps[i].Relay.Secrets = nil
+		}
 	}
 	return c
 }
@@ -150,8 +156,10 @@ func TestLoadReadsWhatIsMoreThanAScalar(t *testing.T) {
 	full.BaseURL, full.RequestsPerSecond = "http://127.0.0.1:7099", 2.5
 	full.Callback = Callback{Username: "u", Secret: NewSecret("c"), Authorization: NewSecret("Basic x=="),
 		Networks: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("198.51.100.7/32")}}
+	full.Relay = AppRelay{Username: "v", Secrets: []Secret{NewSecret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"), NewSecret("the-old,the-old!")}}
 	const fullYAML = `[{app_key: k, master_secret: s, base_url: "http://127.0.0.1:7099", requests_per_second: 2.5,
-  callback: {username: u, secret: c, authorization: "Basic x==", networks: [203.0.113.0/24, 198.51.100.7]}}]`
+  callback: {username: u, secret: c, authorization: "Basic x==", networks: [203.0.113.0/24, 198.51.100.7]},
+  relay: {username: v, secrets: [whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw, "the-old,the-old!"]}}]`
 	withApp := func(c *Config) { c.Apps = []App{full} }
 	cases := map[string]struct {
 		yaml          string
@@ -193,6 +201,31 @@ func TestLoadReadsWhatIsMoreThanAScalar(t *testing.T) {
 			got, err := Load(sources(t, tc.yaml, tc.environ, tc.args))
 			require.NoError(t, err)
 			require.Equal(t, want, normal(got))
+		})
+	}
+}
+
+func TestPostsAreSignedAsEngageLabsCallbacksAreIfNothingElseIsSaid(t *testing.T) {
+	const secret, other = "0123456789abcdef", "fedcba9876543210"
+	for name, tc := range map[string]struct {
+		app  string
+		want AppRelay
+	}{
+		"nothing":             {"", AppRelay{}},
+		"only networks":       {"callback: {networks: [10.0.0.0/8]}", AppRelay{}},
+		"only authorization":  {"callback: {authorization: x}", AppRelay{}},
+		"EngageLab's":         {"callback: {username: e, secret: x}", AppRelay{"e", []Secret{NewSecret("x")}}},
+		"own secret":          {"relay: {secrets: [" + secret + "]}", AppRelay{"susul", []Secret{NewSecret(secret)}}},
+		"own name and secret": {"relay: {username: o, secrets: [" + secret + "]}", AppRelay{"o", []Secret{NewSecret(secret)}}},
+		"own secrets, EngageLab's name": {"callback: {username: e, secret: x}, relay: {secrets: [" + secret + ", " + other + "]}",
+			AppRelay{"e", []Secret{NewSecret(secret), NewSecret(other)}}},
+		"own name, EngageLab's secret": {"callback: {username: e, secret: x}, relay: {username: o}",
+			AppRelay{"o", []Secret{NewSecret("x")}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Load(sources(t, "apps: [{app_key: k, master_secret: s, "+tc.app+"}]", nil, nil))
+			require.NoError(t, err)
+			require.Equal(t, tc.want, normal(got).Apps[0].Relay)
 		})
 	}
 }
@@ -286,6 +319,7 @@ func TestTheExampleIsCompleteAndLoads(t *testing.T) {
 	want.Admin.Tokens = []Secret{NewSecret("replace-this-token-by-your-own")}
 	want.Apps[0].AppKey, want.Apps[0].MasterSecret = "your-app-key", NewSecret("your-master-secret")
 	want.Apps[0].Callback = Callback{Username: "susul", Secret: NewSecret("your-callback-secret")}
+	want.Apps[0].Relay = AppRelay{Username: "susul", Secrets: []Secret{NewSecret("your-callback-secret")}}
 	want.Groups = []Group{{GroupKey: "your-group-key", MasterSecret: NewSecret("your-groups-master-secret"), BaseURL: defaultBaseURL}}
 	want.Callbacks.Statuses = map[string]storage.Milestone{"opened": storage.Clicked}
 	want.Callbacks.DeadTokens = map[string]string{"uninstalled": "UNINSTALLED"}

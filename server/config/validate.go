@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/subtle"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"math"
@@ -11,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"susul.dev/susul/storage"
@@ -49,6 +52,8 @@ func (l *loader) validate(c Config) {
 	l.require(c.Callbacks.MaxAge >= 0, "callbacks.max_age", "must be 0s or more")
 	l.require(c.Callbacks.MaxAhead >= 0, "callbacks.max_ahead", "must be 0s or more")
 	l.validateDeadTokens(c.Callbacks)
+	l.require(c.Relay.MaxAge > 0, "relay.max_age", "must be above 0")
+	l.require(c.Relay.Timeout > 0, "relay.timeout", "must be above 0")
 	l.require(positive(c.Clock.Speed), "clock.speed", "must be above 0")
 	l.require(c.Log.Format == FormatJSON || c.Log.Format == FormatText, "log.format", "must be json or text")
 	l.require(c.Shutdown.Timeout > 0, "shutdown.timeout", "must be above 0")
@@ -128,6 +133,7 @@ func (l *loader) validateApps(served []App) {
 		l.together(at.key("callback.username"), app.Callback.Username != "",
 			at.key("callback.secret"), !app.Callback.Secret.Empty())
 		l.validateHeaders(at.key("callback"), app.Callback)
+		l.validateAppRelay(at.key("relay"), app)
 	}
 }
 
@@ -138,8 +144,54 @@ func (l *loader) validateHeaders(at place, c Callback) {
 		strings.TrimSpace(authorization) != authorization {
 		l.faults.add(at.key("authorization"), "has characters that an HTTP header cannot carry; use ASCII without spaces around it")
 	}
-	if strings.TrimSpace(c.Username) != c.Username || strings.Contains(c.Username, ";") {
-		l.faults.add(at.key("username"), "must have no semicolon, and no spaces around it")
+	if strings.TrimSpace(c.Username) != c.Username || strings.ContainsFunc(c.Username, endsName) {
+		l.faults.add(at.key("username"), "must have no semicolon or control characters, and no spaces around it")
+	}
+}
+
+// endsName reports what a name in a signature can't have in it.
+func endsName(r rune) bool { return r == ';' || unicode.IsControl(r) }
+
+// The same rules hold for the secrets and names of subscriptions.
+const (
+	maxSecrets = 2  // that are live at once while one takes the place of another
+	minKey     = 24 // bytes of a key in base64, as Standard Webhooks has it
+	maxKey     = 64
+)
+
+var (
+	validUsername = regexp.MustCompile(`^[A-Za-z0-9_.-]{0,64}$`)
+	validSecret   = regexp.MustCompile(`^[!-~]{16,256}$`)
+)
+
+func (l *loader) validateAppRelay(at place, app App) {
+	username, secrets := at.key("username"), at.key("secrets")
+	if !validUsername.MatchString(app.Relay.Username) {
+		l.faults.add(username, "must be up to 64 letters, digits, dots, hyphens or underscores")
+	}
+	if app.Relay.Username != "" && len(app.Relay.Secrets) == 0 && app.Callback.Secret.Empty() {
+		l.faults.add(secrets, "are missing, but %s is set; set both or neither", username)
+	}
+	if len(app.Relay.Secrets) > maxSecrets {
+		l.faults.add(secrets, "are more than %d; the newest and the one before are enough", maxSecrets)
+		return
+	}
+	for i, secret := range app.Relay.Secrets {
+		l.validateSecret(secrets.index(i), secret.Reveal())
+		if i > 0 && subtle.ConstantTimeCompare([]byte(secret.Reveal()), []byte(app.Relay.Secrets[0].Reveal())) == 1 {
+			l.faults.add(secrets.index(i), "is the same as %s; keep one of the two", secrets.index(0).path)
+		}
+	}
+}
+
+func (l *loader) validateSecret(at place, secret string) {
+	encoded, isBase64 := strings.CutPrefix(secret, "whsec_")
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	switch {
+	case !validSecret.MatchString(secret):
+		l.faults.add(at, "must be 16 to 256 ASCII characters without spaces")
+	case isBase64 && (err != nil || len(key) < minKey || len(key) > maxKey):
+		l.faults.add(at, "begins with whsec_ and so must go on with the base64 of %d to %d bytes", minKey, maxKey)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"susul.dev/susul/server/policy"
-	"susul.dev/susul/server/policy/etcdtest"
+	"susul.dev/susul/server/replica/etcdtest"
 	"susul.dev/susul/storage"
 )
 

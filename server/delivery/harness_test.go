@@ -18,7 +18,7 @@ import (
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/server/policy"
-	"susul.dev/susul/server/policy/etcdtest"
+	"susul.dev/susul/server/replica/etcdtest"
 	"susul.dev/susul/storage"
 	"susul.dev/susul/storage/sqlite"
 )

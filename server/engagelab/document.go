@@ -57,8 +57,14 @@ func (d Document) Members() map[string]any { return d.members }
 // RequestID returns request_id, empty if there is none.
 func (d Document) RequestID() string { return stringAt(d.members, "request_id") }
 
+// From returns from, the name of the business that sends; empty if there is none.
+func (d Document) From() string { return stringAt(d.members, "from") }
+
 // CustomArgs returns custom_args as decoded JSON: an object, a string, or nil.
 func (d Document) CustomArgs() any { return d.members["custom_args"] }
+
+// RawCustomArgs returns custom_args as it was written; nil if there is none. It is not to be changed.
+func (d Document) RawCustomArgs() json.RawMessage { return d.raw["custom_args"] }
 
 // PlanID returns the push plan that the push belongs to.
 func (d Document) PlanID() string { return stringAt(d.options(), "plan_id") }

@@ -289,6 +289,7 @@ func TestDocumentFaults(t *testing.T) {
 		"long request_id":       {`{"to":"all","request_id":"` + strings.Repeat("x", 257) + `",` + body + `}`, []string{"request_id"}},
 		"callback without host": {`{"to":"all","callback_url":["file:///etc/passwd"],` + body + `}`, []string{"callback_url[0]"}},
 		"callback with user":    {`{"to":"all","callback_url":"http://u:p@host/",` + body + `}`, []string{"callback_url[0]"}},
+		"callback to a port":    {`{"to":"all","callback_url":"http://:80/",` + body + `}`, []string{"callback_url[0]"}},
 		"everything at once": {
 			`{"to":7,"from":1,"callback_url":3,"body":{}}`,
 			[]string{"from", "to", "callback_url", "body"},

@@ -168,7 +168,7 @@ func urlFault(text string) string {
 	}
 	parsed, err := url.Parse(text)
 	switch {
-	case err != nil || parsed.Host == "" || (parsed.Scheme != "http" && parsed.Scheme != "https"):
+	case err != nil || parsed.Hostname() == "" || (parsed.Scheme != "http" && parsed.Scheme != "https"):
 		return "must be an http or https URL"
 	case parsed.User != nil:
 		return "must not hold a user name or password"

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 
+	"susul.dev/susul/server/expression"
 	"susul.dev/susul/storage"
 )
 
@@ -14,7 +15,7 @@ type Compiled struct {
 	Steps []*CompiledStep
 
 	spec  []byte
-	match *match
+	match *expression.Expression // nil matches nothing
 }
 
 // Spec is the policy's encoding, to be pinned to a push.
@@ -29,12 +30,12 @@ func (c *Compiled) Matches(a Attributes) (bool, error) {
 	if c.match == nil {
 		return false, nil
 	}
-	return c.match.eval(a)
+	return c.match.Holds(a.variables())
 }
 
 // CompiledStep is a step's condition and contents. It is immutable.
 type CompiledStep struct {
-	condition  *condition // nil is true for everybody
+	condition  *expression.Expression // nil is true for everybody
 	variants   []*CompiledVariant
 	usesDevice bool
 }
@@ -48,7 +49,7 @@ func (s *CompiledStep) Holds(subject Subject) (bool, error) {
 	if s.condition == nil {
 		return true, nil
 	}
-	return s.condition.eval(subject)
+	return s.condition.Holds(subjectVariables(subject))
 }
 
 // UsesDevice reports whether the only_if or any content refers to more of a device than its registration id.
@@ -96,8 +97,8 @@ func Compile(p Policy) (*Compiled, error) {
 	var f faults
 	f.head(p)
 	c := &Compiled{Policy: p}
-	if p.Match != "" && f.text("match", p.Match, maxCEL) {
-		m, err := compileMatch(p.Match)
+	if p.Match != "" && f.text("match", p.Match, expression.MaxSize) {
+		m, err := matchEnvironment.Compile(p.Match)
 		if err != nil {
 			f.add("match", "%s", err)
 		}
@@ -124,12 +125,12 @@ func Compile(p Policy) (*Compiled, error) {
 // compileStep compiles what is in a step. The result is of use only if no faults were found.
 func compileStep(s Step, field string, f *faults) *CompiledStep {
 	step := &CompiledStep{}
-	if s.OnlyIf != "" && f.text(field+".only_if", s.OnlyIf, maxCEL) {
-		condition, err := compileCondition(s.OnlyIf)
+	if s.OnlyIf != "" && f.text(field+".only_if", s.OnlyIf, expression.MaxSize) {
+		condition, err := conditionEnvironment.Compile(s.OnlyIf)
 		if err != nil {
 			f.add(field+".only_if", "%s", err)
 		} else {
-			step.condition, step.usesDevice = condition, condition.usesDevice
+			step.condition, step.usesDevice = condition, condition.Asks("device.")
 		}
 	}
 	if len(s.Variants) == 0 {

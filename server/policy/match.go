@@ -1,10 +1,9 @@
 package policy
 
 import (
-	"fmt"
-	"sync"
-
 	"cel.dev/cel-go/cel"
+
+	"susul.dev/susul/server/expression"
 )
 
 // Attributes are what a match can ask about a push. In CEL they are app, plan_id, request_id (strings), custom_args (an
@@ -19,42 +18,20 @@ type Attributes struct {
 	External   bool // not made through Susul
 }
 
-// maxCELCost bounds an evaluation, in CEL's cost units: roughly, a unit is one step of it.
-const maxCELCost = 100_000
+// matchEnvironment is what matches see.
+var matchEnvironment = expression.NewEnvironment(
+	cel.Variable("app", cel.StringType),
+	cel.Variable("plan_id", cel.StringType),
+	cel.Variable("request_id", cel.StringType),
+	cel.Variable("custom_args", cel.DynType),
+	cel.Variable("platform", cel.ListType(cel.StringType)),
+	cel.Variable("extras", cel.MapType(cel.StringType, cel.DynType)),
+	cel.Variable("external", cel.BoolType),
+)
 
-type match struct {
-	program cel.Program
-}
-
-// matchEnv is built once, because it costs milliseconds. It is immutable.
-var matchEnv = sync.OnceValues(func() (*cel.Env, error) {
-	return cel.NewEnv(
-		cel.Variable("app", cel.StringType),
-		cel.Variable("plan_id", cel.StringType),
-		cel.Variable("request_id", cel.StringType),
-		cel.Variable("custom_args", cel.DynType),
-		cel.Variable("platform", cel.ListType(cel.StringType)),
-		cel.Variable("extras", cel.MapType(cel.StringType, cel.DynType)),
-		cel.Variable("external", cel.BoolType),
-		cel.ParserExpressionSizeLimit(maxCEL),
-		cel.ParserRecursionLimit(100),
-	)
-})
-
-func compileMatch(source string) (*match, error) {
-	env, err := matchEnv()
-	if err != nil {
-		return nil, fmt.Errorf("prepare CEL: %w", err)
-	}
-	program, _, err := compileCEL(env, source)
-	if err != nil {
-		return nil, err
-	}
-	return &match{program}, nil
-}
-
-func (m *match) eval(a Attributes) (bool, error) {
-	return evalCEL(m.program, map[string]any{
+// variables are the attributes as CEL sees them.
+func (a Attributes) variables() map[string]any {
+	return map[string]any{
 		"app":         a.App,
 		"plan_id":     a.PlanID,
 		"request_id":  a.RequestID,
@@ -62,5 +39,5 @@ func (m *match) eval(a Attributes) (bool, error) {
 		"platform":    a.Platform,
 		"extras":      a.Extras,
 		"external":    a.External,
-	})
+	}
 }

@@ -1,20 +1,22 @@
 package policy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
-	"sync"
-	"sync/atomic"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jonboulle/clockwork"
 	"github.com/prometheus/client_golang/prometheus"
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"susul.dev/susul/server/replica"
 )
 
 // root is below which everything is in etcd, also what is not ours: each key is taken or left.
@@ -25,13 +27,6 @@ const Prefix = root + "policies/"
 
 // MaxPolicies bounds the number of policies. Creations at the same time may go over it by as many as they are.
 const MaxPolicies = 10_000
-
-const (
-	// opTimeout bounds each call to etcd, in real time.
-	opTimeout = 3 * time.Second
-	// maxAttempts bounds the compare-and-set loop of an update that accepts any revision.
-	maxAttempts = 32
-)
 
 // Errors that callers branch on with errors.Is. An invalid policy gets an *InvalidError.
 var (
@@ -56,82 +51,99 @@ type Options struct {
 
 // Store writes policies and switches to etcd and keeps a snapshot of them, which Run maintains.
 type Store struct {
-	client  *clientv3.Client
+	replica *replica.Replica[entry, Snapshot]
 	clock   clockwork.Clock
-	logger  *slog.Logger
-	metrics *metrics
+}
 
-	snapshot atomic.Pointer[Snapshot]
-	loaded   chan struct{} // closed after the first load
-
-	mu      sync.Mutex
-	changed chan struct{} // closed and replaced with every new snapshot
-	broken  map[string]error
-	applied int64 // the latest revision that etcd has confirmed; ≥ the snapshot's
-	status  Status
+// entry is what a key of ours holds: a policy or a switch.
+type entry struct {
+	policy *Compiled // nil for a switch
+	kill   Switch
 }
 
 // New returns a store whose snapshot is empty until Run has loaded one.
 func New(o Options) *Store {
-	s := &Store{
-		client:  o.Client,
-		clock:   o.Clock,
-		logger:  o.Logger,
-		metrics: newMetrics(o.Registerer),
-		loaded:  make(chan struct{}),
-		changed: make(chan struct{}),
-		status:  Status{Since: o.Clock.Now()},
+	return &Store{
+		clock: o.Clock,
+		replica: replica.New(replica.Options[entry, Snapshot]{
+			Client: o.Client,
+			Prefix: root,
+			Name:   nameOf,
+			Decode: decodeEntry,
+			Build:  buildSnapshot,
+			Size:   func(s *Snapshot) int { return len(s.list) },
+			Errors: replica.Errors{
+				Exists: ErrExists, NotFound: ErrNotFound, Conflict: ErrConflict, Unavailable: ErrUnavailable,
+			},
+			Clock:   o.Clock,
+			Logger:  o.Logger,
+			Metrics: replica.NewMetrics(o.Registerer, "policy", "policies"),
+		}),
 	}
-	s.snapshot.Store(newSnapshot(0, nil, nil))
-	return s
 }
+
+// nameOf returns a policy's ID, and "apps/{app}/followUpSwitch" for a switch. Whatever else is in etcd is not ours.
+func nameOf(key string) (name string, ours bool) {
+	if id, ok := strings.CutPrefix(key, Prefix); ok {
+		return id, true
+	}
+	_, ours = switchOf(key)
+	return strings.TrimPrefix(key, root), ours
+}
+
+// decodeEntry reads what a key holds; last is its last good version, if any.
+func decodeEntry(kv *mvccpb.KeyValue, last entry) (entry, error) {
+	key := string(kv.Key)
+	if app, ok := switchOf(key); ok {
+		kill, err := decodeSwitch(app, kv.Value)
+		return entry{kill: kill}, err
+	}
+	if last.policy != nil && last.policy.Policy.Revision == kv.ModRevision && bytes.Equal(last.policy.spec, kv.Value) {
+		return last, nil
+	}
+	p, err := Decode(kv.Value, kv.ModRevision)
+	if err != nil {
+		return entry{}, err
+	}
+	if id, _ := nameOf(key); p.ID != id {
+		return entry{}, fmt.Errorf("policy %q is stored under another id", p.ID)
+	}
+	c, err := Compile(p)
+	return entry{policy: c}, err
+}
+
+// buildSnapshot sorts what is in etcd into policies and switches.
+func buildSnapshot(revision int64, entries map[string]entry) *Snapshot {
+	byID, switches := make(map[string]*Compiled, len(entries)), make(map[string]Switch)
+	for _, e := range entries {
+		if e.policy != nil {
+			byID[e.policy.Policy.ID] = e.policy
+		} else {
+			switches[e.kill.App] = e.kill
+		}
+	}
+	return newSnapshot(revision, byID, switches)
+}
+
+// Run loads the policies and switches and then follows their changes until the context ends; it returns nil then. Whatever goes
+// wrong with etcd shows in Status and is tried again.
+func (s *Store) Run(ctx context.Context) error { return s.replica.Run(ctx) }
 
 // Snapshot returns the latest snapshot, never nil.
-func (s *Store) Snapshot() *Snapshot { return s.snapshot.Load() }
+func (s *Store) Snapshot() *Snapshot { return s.replica.Snapshot() }
 
 // Loaded is closed when the first snapshot has been loaded.
-func (s *Store) Loaded() <-chan struct{} { return s.loaded }
+func (s *Store) Loaded() <-chan struct{} { return s.replica.Loaded() }
 
-// Status is how well the snapshot follows etcd.
-type Status struct {
-	// AppliedRevision is the etcd revision up to which the snapshot is known to be complete.
-	AppliedRevision int64
-	// Connected says that etcd answers the watch. Without it the snapshot may be old.
-	Connected bool
-	// Since is when Connected last changed.
-	Since time.Time
-	// LastError is why the watch last ended; nil while connected.
-	LastError error
-	// Broken are the IDs of policies whose latest version in etcd does not compile, and switches that can't be read, as
-	// "apps/{app}/followUpSwitch", sorted. Their last good version, if this node saw one, goes on serving.
-	Broken []string
-}
+// Status is how well the snapshot follows etcd. Broken are IDs of policies, and of switches "apps/{app}/followUpSwitch".
+type Status = replica.Status
 
 // Status returns how well the snapshot follows etcd now.
-func (s *Store) Status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	status := s.status
-	status.AppliedRevision = s.applied
-	status.Broken = slices.Sorted(maps.Keys(s.broken))
-	return status
-}
+func (s *Store) Status() Status { return s.replica.Status() }
 
 // Wait returns a snapshot with a revision later than after, as soon as there is one, or the context's error.
 func (s *Store) Wait(ctx context.Context, after int64) (*Snapshot, error) {
-	for {
-		s.mu.Lock()
-		snapshot, changed := s.snapshot.Load(), s.changed
-		s.mu.Unlock()
-		if snapshot.Revision > after {
-			return snapshot, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
+	return s.replica.Wait(ctx, after)
 }
 
 // Create stores a new policy with a new UID. It returns an *InvalidError, ErrExists, ErrTooMany or ErrUnavailable. Like
@@ -144,23 +156,16 @@ func (s *Store) Create(ctx context.Context, p Policy) (Policy, error) {
 	if err != nil {
 		return Policy{}, err
 	}
-	count, err := call(ctx, func(ctx context.Context) (*clientv3.GetResponse, error) {
-		return s.client.Get(ctx, Prefix, clientv3.WithPrefix(), clientv3.WithCountOnly())
-	})
+	count, err := s.replica.Count(ctx, Prefix)
 	if err != nil {
 		return Policy{}, err
 	}
-	if count.Count >= MaxPolicies {
+	if count >= MaxPolicies {
 		return Policy{}, ErrTooMany
 	}
-	written, err := s.write(ctx, p.ID, 0, clientv3.OpPut(Prefix+p.ID, string(spec)))
-	switch {
-	case err != nil:
+	if p.Revision, err = s.replica.Create(ctx, Prefix+p.ID, spec); err != nil {
 		return Policy{}, err
-	case !written.Succeeded:
-		return Policy{}, fmt.Errorf("%w: %s", ErrExists, p.ID)
 	}
-	p.Revision = written.Header.GetRevision()
 	return p, nil
 }
 
@@ -168,112 +173,32 @@ func (s *Store) Create(ctx context.Context, p Policy) (Policy, error) {
 // the policy is at that revision; with 0 it takes any, and calls mutate again when another writer was faster. ID, UID
 // and CreateTime stay; a step that had paused itself, and is paused no more, is measured anew from now on. It returns
 // mutate's error, an *InvalidError, ErrNotFound, ErrConflict or ErrUnavailable.
-func (s *Store) Update(ctx context.Context, revision int64, id string, mutate func(Policy) (Policy, error)) (Policy, error) {
-	for range maxAttempts {
-		current, err := s.read(ctx, id)
+func (s *Store) Update(ctx context.Context, revision int64, id string, mutate func(Policy) (Policy, error)) (p Policy, err error) {
+	written, err := s.replica.Update(ctx, Prefix+id, revision, func(kv *mvccpb.KeyValue) ([]byte, error) {
+		current, err := Decode(kv.Value, kv.ModRevision)
 		if err != nil {
-			return Policy{}, err
-		}
-		if revision != 0 && current.Revision != revision {
-			break
+			return nil, err
 		}
 		before := slices.Clone(current.Steps) // mutate may change its own
-		p, err := mutate(current)
-		if err != nil {
-			return Policy{}, err
+		if p, err = mutate(current); err != nil {
+			return nil, err
 		}
 		p.ID, p.UID, p.CreateTime = current.ID, current.UID, current.CreateTime
 		p.UpdateTime = s.now()
 		p.Steps = resume(p.Steps, before, p.UpdateTime)
-		spec, err := checked(p)
-		if err != nil {
-			return Policy{}, err
-		}
-		written, err := s.write(ctx, id, current.Revision, clientv3.OpPut(Prefix+id, string(spec)))
-		if err != nil {
-			return Policy{}, err
-		}
-		if written.Succeeded {
-			p.Revision = written.Header.GetRevision()
-			return p, nil
-		}
+		return checked(p)
+	})
+	if err != nil {
+		return Policy{}, err
 	}
-	return Policy{}, fmt.Errorf("%w: %s", ErrConflict, id)
+	p.Revision = written
+	return p, nil
 }
 
 // Delete removes a policy. With a revision, it returns ErrConflict unless the policy is at that revision; 0 takes any.
 // It returns ErrNotFound, ErrConflict or ErrUnavailable.
 func (s *Store) Delete(ctx context.Context, id string, revision int64) error {
-	for range maxAttempts {
-		current, err := s.keyRevision(ctx, id)
-		if err != nil {
-			return err
-		}
-		if revision != 0 && current != revision {
-			break
-		}
-		written, err := s.write(ctx, id, current, clientv3.OpDelete(Prefix+id))
-		if err != nil {
-			return err
-		}
-		if written.Succeeded {
-			return nil
-		}
-	}
-	return fmt.Errorf("%w: %s", ErrConflict, id)
-}
-
-// write does op if the policy's key is at the revision, 0 meaning absent, and waits until the snapshot has it.
-func (s *Store) write(ctx context.Context, id string, revision int64, op clientv3.Op) (*clientv3.TxnResponse, error) {
-	written, err := call(ctx, func(ctx context.Context) (*clientv3.TxnResponse, error) {
-		return s.client.Txn(ctx).
-			If(clientv3.Compare(clientv3.ModRevision(Prefix+id), "=", revision)).
-			Then(op).
-			Commit()
-	})
-	if err != nil || !written.Succeeded {
-		return written, err
-	}
-	s.await(ctx, Prefix+id, written.Header.GetRevision())
-	return written, nil
-}
-
-// await returns when the snapshot has what was written, or can't get it in time.
-func (s *Store) await(ctx context.Context, key string, revision int64) {
-	ctx, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	if _, err := s.Wait(ctx, revision-1); err != nil {
-		// The write is done; an error would say otherwise.
-		s.logger.WarnContext(ctx, "a change is written, but this node has not seen it yet", "key", key, "error", err)
-	}
-}
-
-// read returns the policy as etcd has it.
-func (s *Store) read(ctx context.Context, id string) (Policy, error) {
-	got, err := call(ctx, func(ctx context.Context) (*clientv3.GetResponse, error) {
-		return s.client.Get(ctx, Prefix+id)
-	})
-	if err != nil {
-		return Policy{}, err
-	}
-	if len(got.Kvs) == 0 {
-		return Policy{}, fmt.Errorf("%w: %s", ErrNotFound, id)
-	}
-	return Decode(got.Kvs[0].Value, got.Kvs[0].ModRevision)
-}
-
-// keyRevision returns the revision of the policy's key. Unlike read it does not mind a policy that can't be decoded.
-func (s *Store) keyRevision(ctx context.Context, id string) (int64, error) {
-	got, err := call(ctx, func(ctx context.Context) (*clientv3.GetResponse, error) {
-		return s.client.Get(ctx, Prefix+id, clientv3.WithKeysOnly())
-	})
-	if err != nil {
-		return 0, err
-	}
-	if len(got.Kvs) == 0 {
-		return 0, fmt.Errorf("%w: %s", ErrNotFound, id)
-	}
-	return got.Kvs[0].ModRevision, nil
+	return s.replica.Delete(ctx, Prefix+id, revision)
 }
 
 func (s *Store) now() time.Time { return s.clock.Now().UTC().Truncate(time.Millisecond) }
@@ -285,19 +210,4 @@ func checked(p Policy) ([]byte, error) {
 		return nil, err
 	}
 	return c.Spec(), nil
-}
-
-// call bounds a call to etcd. Whatever etcd fails with is ErrUnavailable: our requests themselves are sound.
-func call[T any](ctx context.Context, do func(context.Context) (T, error)) (T, error) {
-	bounded, cancel := context.WithTimeout(ctx, opTimeout)
-	defer cancel()
-	result, err := do(bounded)
-	switch {
-	case err == nil:
-		return result, nil
-	case ctx.Err() != nil:
-		return result, ctx.Err()
-	default:
-		return result, fmt.Errorf("%w: %w", ErrUnavailable, err)
-	}
 }

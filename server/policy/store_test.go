@@ -17,7 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"susul.dev/susul/server/policy"
-	"susul.dev/susul/server/policy/etcdtest"
+	"susul.dev/susul/server/replica/etcdtest"
 )
 
 // patience bounds what must happen soon, on a machine that may be busy.
@@ -223,35 +223,6 @@ func TestChangeIsLiveOnEveryNodeWithinASecond(t *testing.T) {
 	two.waitFor(t, func(s *policy.Snapshot) bool { c, ok := s.Get(created.ID); return ok && c.Policy.Paused })
 	require.Less(t, time.Since(began), time.Second)
 	t.Logf("a change was live on the other node after %s", time.Since(began))
-}
-
-func TestWaitEndsWithItsContext(t *testing.T) {
-	n := newNode(t, etcdtest.Start(t))
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err := n.Wait(ctx, n.Snapshot().Revision)
-	require.ErrorIs(t, err, context.Canceled)
-	s, err := n.Wait(ctx, n.Snapshot().Revision-1)
-	require.NoError(t, err, "what is there needs no waiting")
-	require.Same(t, n.Snapshot(), s)
-}
-
-func TestLoadOverManyPages(t *testing.T) {
-	etcd := etcdtest.Start(t)
-	client := etcd.Client()
-	p := news()
-	const count = 450
-	for i := range count {
-		p.ID = fmt.Sprintf("p%d", i)
-		spec, err := p.Encode()
-		require.NoError(t, err)
-		_, err = client.Put(t.Context(), policy.Prefix+p.ID, string(spec))
-		require.NoError(t, err)
-	}
-	_, err := client.Put(t.Context(), "/susul/policieszzz", "not ours")
-	require.NoError(t, err)
-	n := newNode(t, etcd)
-	require.Len(t, n.Snapshot().List(), count)
 }
 
 func TestBrokenPolicyKeepsItsLastGoodVersion(t *testing.T) {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 // The kill switches are in etcd beside the policies; the app's key stands between the two.
@@ -55,13 +53,9 @@ func (s *Store) SetSwitch(ctx context.Context, w Switch) (Switch, error) {
 	if err != nil {
 		return Switch{}, fmt.Errorf("encode switch: %w", err)
 	}
-	written, err := call(ctx, func(ctx context.Context) (*clientv3.PutResponse, error) {
-		return s.client.Put(ctx, SwitchKey(w.App), string(value))
-	})
-	if err != nil {
+	if err := s.replica.Set(ctx, SwitchKey(w.App), value); err != nil {
 		return Switch{}, err
 	}
-	s.await(ctx, SwitchKey(w.App), written.Header.GetRevision())
 	return w, nil
 }
 

@@ -8,7 +8,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"susul.dev/susul/server/policy"
-	"susul.dev/susul/server/policy/etcdtest"
+	"susul.dev/susul/server/replica/etcdtest"
 )
 
 func stopped(app string) func(*policy.Snapshot) bool {
@@ -112,14 +112,14 @@ func TestKeysOfOthersAreNotSeen(t *testing.T) {
 func TestSwitchWithoutEtcd(t *testing.T) {
 	t.Parallel()
 	etcd := etcdtest.Start(t)
-	gate := newGate(t, etcd.Address())
+	gate := etcdtest.NewGate(t, etcd.Address())
 	writer := newNode(t, etcd)
-	n := startNode(t, etcdtest.Dial(t, gate.address))
+	n := startNode(t, etcdtest.Dial(t, gate.Address()))
 	_, err := writer.SetSwitch(t.Context(), policy.Switch{App: "app1", Stopped: true})
 	require.NoError(t, err)
 	n.waitFor(t, stopped("app1"))
 
-	gate.close()
+	gate.Close()
 	require.Eventually(t, func() bool { return !n.connected() }, patience, 10*time.Millisecond)
 	_, err = n.SetSwitch(t.Context(), policy.Switch{App: "app1"})
 	require.ErrorIs(t, err, policy.ErrUnavailable)
@@ -131,7 +131,7 @@ func TestSwitchWithoutEtcd(t *testing.T) {
 	_, err = writer.client.Compact(t.Context(), writer.Snapshot().Revision, clientv3.WithCompactPhysical())
 	require.NoError(t, err)
 
-	gate.open()
+	gate.Open(etcd.Address())
 	s := n.waitFor(t, stopped("app2"))
 	require.False(t, s.FollowUpsStopped("app1"), "the deletion was missed, but the reload shows it")
 }

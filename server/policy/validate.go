@@ -22,7 +22,6 @@ const (
 	maxTitle       = 1 << 10
 	maxAlert       = 4 << 10
 	maxOverlay     = 16 << 10
-	maxCEL         = 4 << 10
 	maxDisplayName = 200
 	maxDescription = 2000
 	maxApp         = 128

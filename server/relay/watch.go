@@ -2,6 +2,8 @@ package relay
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"susul.dev/susul/server/subscription"
 	"susul.dev/susul/storage"
@@ -15,8 +17,150 @@ type WatchQuery struct {
 	Filter *subscription.Filter
 }
 
-// Watch calls tell with every event that the query selects, in order, those to come included, until the context ends or tell fails.
-// through is the sequence up to which all was told; now and then, when there was no event for a while, event is nil.
+const (
+	// watchProgress is how long a watcher is not told how far it came, in the clock's time, while there is nothing to tell.
+	watchProgress = 5 * time.Second
+
+	// watchPage is how many events of one push are read at once.
+	watchPage = 500
+)
+
+// Watch calls tell with every event that the query selects, in order, those to come included, until the context ends or tell fails;
+// it returns the context's error or tell's. It waits for Run to begin, and returns storage.ErrUnavailable when Run has ended, or when
+// the store can't be read. An event must not be changed. through is the sequence up to which all was told; now and then, when there was
+// nothing to tell for a while, event is nil.
 func (r *Relay) Watch(ctx context.Context, q WatchQuery, tell func(event *storage.Event, through int64) error) error {
+	w := watcher{WatchQuery: q, relay: r, tell: tell, position: q.After, told: q.After, toldAt: r.Clock.Now()}
+	select {
+	case <-r.feed.started:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if q.PushID != 0 {
+		if err := w.catchUp(ctx); err != nil {
+			return err
+		}
+	}
+	return w.follow(ctx)
+}
+
+// watcher is a call of Watch.
+type watcher struct {
+	WatchQuery
+	relay    *Relay
+	tell     func(*storage.Event, int64) error
+	position int64 // all up to it was looked at
+	told     int64 // all up to it was told
+	toldAt   time.Time
+}
+
+// catchUp reads the events that one push has so far: most pages may have none.
+func (w *watcher) catchUp(ctx context.Context) error {
+	feed := w.relay.feed
+	head := feed.head()
+	for w.position < head {
+		events, err := feed.store.ListEvents(ctx, storage.EventQuery{
+			App: w.App, PushID: w.PushID, After: w.position, Through: head, Limit: watchPage,
+		})
+		if err != nil {
+			return fmt.Errorf("read events of %s, push %d, after %d: %w", w.App, w.PushID, w.position, err)
+		}
+		push, err := feed.push(ctx, w.App, w.PushID)
+		if err != nil {
+			return err
+		}
+		for i := range events {
+			if events[i].Sequence > head {
+				break
+			}
+			if err := w.look(&entry{Event: events[i], push: push}); err != nil {
+				return err
+			}
+		}
+		if len(events) < watchPage {
+			w.position = head
+		}
+	}
 	return nil
+}
+
+// follow goes through the app's pages.
+func (w *watcher) follow(ctx context.Context) error {
+	feed := w.relay.feed
+	for ctx.Err() == nil {
+		changed, head := feed.changed(w.App), feed.head()
+		p, err := feed.page(ctx, w.App, w.position)
+		if err != nil {
+			return err
+		}
+		if p != nil {
+			if err := w.lookThrough(ctx, p); err != nil {
+				return err
+			}
+			continue
+		}
+		w.position = max(w.position, head)
+		if err := w.wait(ctx, changed); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (w *watcher) lookThrough(ctx context.Context, p *page) error {
+	for i := p.after(w.position); i < len(p.entries); i++ {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := w.look(&p.entries[i]); err != nil {
+			return err
+		}
+	}
+	w.position = max(w.position, p.through)
+	return w.progress()
+}
+
+// look tells an event if it is selected.
+func (w *watcher) look(e *entry) error {
+	w.position = e.Sequence
+	if w.PushID != 0 && e.PushID != w.PushID {
+		return nil
+	}
+	if selected, err := w.Filter.Matches(&e.Event, e.push); err != nil || !selected {
+		return nil //nolint:nilerr // a filter that can't be evaluated for an event does not select it
+	}
+	return w.say(&e.Event)
+}
+
+func (w *watcher) say(e *storage.Event) error {
+	w.told, w.toldAt = w.position, w.relay.Clock.Now()
+	return w.tell(e, w.position)
+}
+
+// progress tells how far the watcher came, if it is time to.
+func (w *watcher) progress() error {
+	if w.position > w.told && w.relay.Clock.Since(w.toldAt) >= watchProgress {
+		return w.say(nil)
+	}
+	return nil
+}
+
+// wait waits for new events, or until it is time to tell how far the watcher came.
+func (w *watcher) wait(ctx context.Context, changed <-chan struct{}) error {
+	var due <-chan time.Time
+	if w.position > w.told {
+		timer := w.relay.Clock.NewTimer(watchProgress - w.relay.Clock.Since(w.toldAt))
+		defer timer.Stop()
+		due = timer.Chan()
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.relay.feed.ended:
+		return fmt.Errorf("%w: events are not followed any more", storage.ErrUnavailable)
+	case <-changed:
+		return nil
+	case <-due:
+		return w.progress()
+	}
 }

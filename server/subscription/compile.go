@@ -1,7 +1,5 @@
 package subscription
 
-import "time"
-
 // Compiled is a subscription that is ready to select events. It is immutable; callers must not change what they reach through it.
 type Compiled struct {
 	Subscription Subscription
@@ -9,10 +7,12 @@ type Compiled struct {
 }
 
 // Compile prepares a subscription. Its error is an *InvalidError that lists every fault.
-func Compile(s Subscription) (*Compiled, error) { return &Compiled{Subscription: s}, nil }
-
-// Live returns the secrets that are good at a time, the newest first.
-func (s Subscription) Live(now time.Time) []string { return nil }
-
-// NewSecret makes up a secret: "whsec_" and the base64 of 32 random bytes.
-func NewSecret() string { return "" }
+func Compile(s Subscription) (*Compiled, error) {
+	var f faults
+	f.all(s)
+	filter := f.filter(s.Filter)
+	if len(f) > 0 {
+		return nil, &InvalidError{Violations: f}
+	}
+	return &Compiled{Subscription: s, Filter: filter}, nil
+}

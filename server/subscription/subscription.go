@@ -40,13 +40,6 @@ const (
 	StandardWebhooks Format = "STANDARD_WEBHOOKS"
 )
 
-// Secret signs what is posted. It must not be logged.
-type Secret struct {
-	Key string `json:"key"`
-	// ExpireTime is when it ends; zero for never.
-	ExpireTime time.Time `json:"expire_time,omitzero"`
-}
-
 // The defaults of what a subscription leaves open.
 const (
 	DefaultUsername    = "susul"

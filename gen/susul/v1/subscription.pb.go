@@ -114,7 +114,7 @@ type Subscription struct {
 	Username string `protobuf:"bytes,9,opt,name=username,proto3" json:"username,omitempty"`
 	// Input only. What requests are signed with, the newest first: one or two, each of 16 to 256 visible characters. One that begins
 	// with `whsec_` is, for Standard Webhooks, the base64 of the key; of any other its bytes are the key. While there are two,
-	// `webhook-signature` has a signature by each; `X-CALLBACK-ID`, which has room for one, is by the first. Default: one is made
+	// `webhook-signature` has a signature by each; `X-CALLBACK-ID`, which has room for one, is by the older. Default: one is made
 	// up. Answers have secrets only where they were made up: those of CreateSubscription and RotateSubscriptionSecret.
 	Secrets []string `protobuf:"bytes,10,rep,name=secrets,proto3" json:"secrets,omitempty"`
 	// Nothing is posted. Events wait, as long as the server's `storage.retention`, and are posted in order when it is resumed.
@@ -279,7 +279,7 @@ var File_susul_v1_subscription_proto protoreflect.FileDescriptor
 
 const file_susul_v1_subscription_proto_rawDesc = "" +
 	"\n" +
-	"\x1bsusul/v1/subscription.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcd\x06\n" +
+	"\x1bsusul/v1/subscription.proto\x12\bsusul.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcb\x06\n" +
 	"\fSubscription\x12k\n" +
 	"\x04name\x18\x01 \x01(\tBW\xe2A\x01\b\xbaHPrN2L^(apps/[A-Za-z0-9_.-]{1,64}/subscriptions/[a-z]([a-z0-9-]{0,61}[a-z0-9])?)?$R\x04name\x12\x16\n" +
 	"\x03uid\x18\x02 \x01(\tB\x04\xe2A\x01\x03R\x03uid\x12\x1b\n" +
@@ -294,8 +294,8 @@ const file_susul_v1_subscription_proto_rawDesc = "" +
 	"\asecrets\x18\n" +
 	" \x03(\tB#\xe2A\x01\x04\xbaH\x1c\x92\x01\x19\x10\x02\x18\x01\"\x13r\x112\x0f^[!-~]{16,256}$R\asecrets\x12\x16\n" +
 	"\x06paused\x18\v \x01(\bR\x06paused\x122\n" +
-	"\x0fmax_concurrency\x18\f \x01(\x05B\t\xbaH\x06\x1a\x04\x18 (\x00R\x0emaxConcurrency\x12I\n" +
-	"\x13requests_per_second\x18\r \x01(\x01B\x19\xbaH\x16\x12\x14@\x01\x19\x00\x00\x00\x00\x00j\xf8@)\x00\x00\x00\x00\x00\x00\x00\x00R\x11requestsPerSecond\x12+\n" +
+	"\x0fmax_concurrency\x18\f \x01(\x05B\t\xbaH\x06\x1a\x04\x18 (\x00R\x0emaxConcurrency\x12G\n" +
+	"\x13requests_per_second\x18\r \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00j\xf8@)\x00\x00\x00\x00\x00\x00\x00\x00R\x11requestsPerSecond\x12+\n" +
 	"\x0erelay_endpoint\x18\x0e \x01(\tB\x04\xe2A\x01\x03R\rrelayEndpoint\x12A\n" +
 	"\vcreate_time\x18\x0f \x01(\v2\x1a.google.protobuf.TimestampB\x04\xe2A\x01\x03R\n" +
 	"createTime\x12A\n" +
