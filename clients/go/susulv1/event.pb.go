@@ -196,7 +196,8 @@ func (x *Callback) GetLossSource() string {
 	return ""
 }
 
-// Event is a callback that was applied to a push. Each event is counted once, however often it was reported.
+// Event is a callback that was applied to a push. Each event is counted once, however often it was reported. docs/relay.md tells
+// how events are posted to the business.
 type Event struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The event's place in the order of storage; unique, growing, with gaps. What is posted to the business has it as

@@ -183,7 +183,8 @@ type Push struct {
 	// Input only. Members of EngageLab's push object that this message has no field for; laid over it as a JSON merge patch.
 	// Numbers here have the precision of a double.
 	Additional *structpb.Struct `protobuf:"bytes,12,opt,name=additional,proto3" json:"additional,omitempty"`
-	// The business's own addresses that want this push's events.
+	// The business's own addresses that want this push's events: http or https URLs without user name and password. docs/relay.md
+	// tells what is posted there. Those that differ only in their query are one relay endpoint.
 	CallbackUrls []string `protobuf:"bytes,13,rep,name=callback_urls,json=callbackUrls,proto3" json:"callback_urls,omitempty"`
 	// The resend policy, `resendPolicies/{id}`. Empty: the first one, by priority, whose `match` is true, if any.
 	// When read: the policy that the push has.

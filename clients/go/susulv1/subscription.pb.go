@@ -112,7 +112,7 @@ type Subscription struct {
 	Username string `protobuf:"bytes,9,opt,name=username,proto3" json:"username,omitempty"`
 	// Input only. What requests are signed with, the newest first: one or two, each of 16 to 256 visible characters. One that begins
 	// with `whsec_` is, for Standard Webhooks, the base64 of the key; of any other its bytes are the key. While there are two,
-	// `webhook-signature` has a signature by each; `X-CALLBACK-ID`, which has room for one, is by the first. Default: one is made
+	// `webhook-signature` has a signature by each; `X-CALLBACK-ID`, which has room for one, is by the older. Default: one is made
 	// up. Answers have secrets only where they were made up: those of CreateSubscription and RotateSubscriptionSecret.
 	Secrets []string `protobuf:"bytes,10,rep,name=secrets,proto3" json:"secrets,omitempty"`
 	// Nothing is posted. Events wait, as long as the server's `storage.retention`, and are posted in order when it is resumed.

@@ -108,7 +108,9 @@ Global___Callback: _TypeAlias = Callback  # noqa: Y015
 
 @_typing.final
 class Event(_message.Message):
-    """Event is a callback that was applied to a push. Each event is counted once, however often it was reported."""
+    """Event is a callback that was applied to a push. Each event is counted once, however often it was reported. docs/relay.md tells
+    how events are posted to the business.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -183,7 +183,9 @@ class Push(_message.Message):
 
     @_builtins.property
     def callback_urls(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The business's own addresses that want this push's events."""
+        """The business's own addresses that want this push's events: http or https URLs without user name and password. docs/relay.md
+        tells what is posted there. Those that differ only in their query are one relay endpoint.
+        """
 
     @_builtins.property
     def refusal(self) -> Global___Refusal:

@@ -92,7 +92,7 @@ class RelayEndpoint(_message.Message):
     state: Global___RelayEndpointState.ValueType
     """How it is."""
     lag_events: _builtins.int
-    """How many of the app's events are stored that it has not got to yet, up to 100,000. Not all of them need be for it."""
+    """How many of the app's events are stored from the oldest on that it is yet to get, up to 100,000. Not all of them need be for it."""
     attempt_count: _builtins.int
     """Requests since it exists."""
     failed_attempt_count: _builtins.int
@@ -113,7 +113,7 @@ class RelayEndpoint(_message.Message):
     """Replays that are not done yet."""
     @_builtins.property
     def lag_duration(self) -> _duration_pb2.Duration:
-        """How long the oldest of these has been stored."""
+        """How long the oldest has been stored."""
 
     @_builtins.property
     def failing_since(self) -> _timestamp_pb2.Timestamp:
