@@ -164,10 +164,12 @@ func taken(t *testing.T) (all []*vector) {
 		c.body = `{"type":"push.events","timestamp":"2026-09-21T15:33:18.5Z","data":` + strings.TrimSpace(vectorBody) + `}`
 	})
 	add("by the second of the secrets that are known", nil, olderSecret, vectorSecret)
-	add("by two secrets, both known", func(c *callback) { c.webhookSecrets = []string{vectorSecret, olderSecret} },
-		vectorSecret, olderSecret)
-	add("by two secrets, the newer known", func(c *callback) { c.webhookSecrets = []string{vectorSecret, olderSecret} })
-	add("by two secrets, the older known", func(c *callback) { c.webhookSecrets = []string{vectorSecret, olderSecret} }, olderSecret)
+	changing := func(c *callback) {
+		c.callbackSecret, c.webhookSecrets = olderSecret, []string{vectorSecret, olderSecret}
+	}
+	add("by two secrets, both known", changing, vectorSecret, olderSecret)
+	add("by two secrets, the newer known", changing)
+	add("by two secrets, the older known", changing, olderSecret)
 	add("by a key in base64", func(c *callback) { c.callbackSecret, c.webhookSecrets = keySecret, []string{keySecret} }, keySecret)
 	add("as old as may be", func(c *callback) { c.callbackTime, c.hookTime = vectorNow-300, vectorNow-300 })
 	add("as far ahead as may be", func(c *callback) { c.callbackTime, c.hookTime = vectorNow+300, vectorNow+300 })

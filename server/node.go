@@ -23,8 +23,10 @@ import (
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/server/policy"
+	"susul.dev/susul/server/relay"
 	"susul.dev/susul/server/schedule"
 	"susul.dev/susul/server/subscription"
+	"susul.dev/susul/server/webhook"
 	"susul.dev/susul/storage"
 	"susul.dev/susul/storage/sqlite"
 )
@@ -58,6 +60,7 @@ type node struct {
 	election      atomic.Pointer[schedule.Election]
 	policies      atomic.Pointer[policy.Store]
 	subscriptions atomic.Pointer[subscription.Store]
+	poster        *webhook.Client // of events
 	active        atomic.Pointer[leadership]
 }
 
@@ -89,6 +92,9 @@ func newNode(s *Server) *node {
 		groups:  groups,
 		clients: clients,
 		lock:    flock.New(filepath.Join(s.config.DataDir, "lock")),
+		poster: webhook.NewClient(webhook.Options{
+			AllowPrivateNetworks: s.config.Relay.AllowPrivateNetworks, Timeout: s.config.Relay.Timeout,
+		}),
 		leading: make(chan struct{}),
 	}
 }
@@ -126,6 +132,7 @@ func (n *node) run(ctx context.Context) (err error) {
 		for _, client := range n.clients {
 			client.Close()
 		}
+		n.poster.Close()
 	}()
 	if err := os.MkdirAll(cfg.DataDir, 0o750); err != nil {
 		return fmt.Errorf("data_dir: %w", err)
@@ -214,8 +221,9 @@ func (n *node) lead(ctx context.Context, term int64, backend api.Backend, locked
 			n.server.log.Error("the store did not close cleanly", "error", err)
 		}
 	}()
-	service := n.newService(store, backend.Policies)
-	backend.Delivery = service
+	events := n.newRelay(store, backend.Subscriptions)
+	service := n.newService(store, backend.Policies, events)
+	backend.Delivery, backend.Relay = service, events
 	n.active.Store(&leadership{backend: backend, store: store, term: term})
 	n.server.setServing(healthv1.HealthCheckResponse_SERVING)
 	n.elected.Do(func() { close(n.leading) })
@@ -226,6 +234,7 @@ func (n *node) lead(ctx context.Context, term int64, backend api.Backend, locked
 	}()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return service.Run(ctx) })
+	group.Go(func() error { return events.Run(ctx) })
 	group.Go(func() error {
 		return schedule.Loop{Planner: service, Clock: n.server.clock, Logger: n.server.log}.Run(ctx)
 	})
@@ -252,7 +261,23 @@ func (n *node) openStore(ctx context.Context, term int64) (storage.Store, error)
 	return store, nil
 }
 
-func (n *node) newService(store storage.Store, policies *policy.Store) *delivery.Service {
+func (n *node) newRelay(store storage.Store, subscriptions *subscription.Store) *relay.Relay {
+	cfg := n.server.config
+	apps := make(map[string]relay.App, len(cfg.Apps))
+	for _, app := range cfg.Apps {
+		signing := relay.App{Username: app.Relay.Username}
+		for _, secret := range app.Relay.Secrets {
+			signing.Secrets = append(signing.Secrets, secret.Reveal())
+		}
+		apps[app.AppKey] = signing
+	}
+	return relay.New(relay.Options{
+		Store: store, Apps: apps, Poster: n.poster, Subscriptions: subscriptions, Clock: n.server.clock,
+		MaxAge: cfg.Relay.MaxAge, Logger: n.server.log, Registerer: n.server.registry,
+	})
+}
+
+func (n *node) newService(store storage.Store, policies *policy.Store, urls delivery.CallbackURLs) *delivery.Service {
 	cfg := n.server.config
 	groups := make(map[string]delivery.GroupSender, len(n.groups))
 	for key, client := range n.groups {
@@ -268,8 +293,8 @@ func (n *node) newService(store storage.Store, policies *policy.Store) *delivery
 	return delivery.New(delivery.Options{
 		Store: store, Policies: policies, Apps: apps, Groups: groups, Clock: n.server.clock, Logger: n.server.log,
 		Metrics: n.metrics, Statuses: cfg.Callbacks.Statuses, DeadTokens: cfg.Callbacks.DeadTokens, Retention: cfg.Storage.Retention,
-		ExternalPushes: externalPushes(cfg),
-		ClaimLease:     time.Duration(float64(claimLease) * max(cfg.Clock.Speed, 1)),
+		ExternalPushes: externalPushes(cfg), CallbackURLs: urls,
+		ClaimLease: time.Duration(float64(claimLease) * max(cfg.Clock.Speed, 1)),
 	})
 }
 

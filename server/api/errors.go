@@ -22,6 +22,7 @@ import (
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/server/policy"
+	"susul.dev/susul/server/relay"
 	"susul.dev/susul/server/subscription"
 	"susul.dev/susul/storage"
 )
@@ -134,6 +135,10 @@ var sentinels = []struct {
 		"there are too many pushes or recipients to answer this: narrow it, by time or by max_pushes"},
 	{delivery.ErrEngageLabUnavailable, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_ENGAGELAB_UNAVAILABLE, true,
 		"EngageLab can't be reached or takes no more requests now: try again"},
+	{relay.ErrTooManyEndpoints, codes.FailedPrecondition, susulv1.ErrorReason_ERROR_REASON_TOO_LARGE, false,
+		"the app's pushes have named as many callback URLs as may be in use at once: use those again, or a subscription"},
+	{relay.ErrTooManyReplays, codes.FailedPrecondition, susulv1.ErrorReason_ERROR_REASON_TOO_LARGE, false,
+		"the endpoint has as many replays as it may have at once: wait until some are done, or cancel them"},
 	{storage.ErrNotFound, codes.NotFound, susulv1.ErrorReason_ERROR_REASON_NOT_FOUND, false, "no such resource"},
 	{storage.ErrRequestIDReused, codes.AlreadyExists, susulv1.ErrorReason_ERROR_REASON_REQUEST_ID_REUSED, false,
 		"request_id was used for a push with other content: give each push its own"},

@@ -19,6 +19,7 @@ import (
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/server/policy"
+	"susul.dev/susul/server/relay"
 	"susul.dev/susul/server/subscription"
 	"susul.dev/susul/storage"
 )
@@ -51,6 +52,8 @@ func TestEachErrorHasItsCodeAndKeepsItsCause(t *testing.T) {
 		"its stale etag":        {subscription.ErrConflict, codes.Aborted, 409, "ETAG_MISMATCH", false},
 		"too many of them":      {subscription.ErrTooMany, codes.ResourceExhausted, 429, "OVERLOADED", false},
 		"its etcd unavailable":  {subscription.ErrUnavailable, codes.Unavailable, 503, "ETCD_UNAVAILABLE", true},
+		"too many endpoints":    {relay.ErrTooManyEndpoints, codes.FailedPrecondition, 400, "TOO_LARGE", false},
+		"too many replays":      {relay.ErrTooManyReplays, codes.FailedPrecondition, 400, "TOO_LARGE", false},
 		"cancelled":             {context.Canceled, codes.Canceled, 499, "", false},
 		"out of time":           {context.DeadlineExceeded, codes.DeadlineExceeded, 504, "", false},
 		"foreseen by nobody":    {errors.New("oh"), codes.Internal, 500, "INTERNAL", false},

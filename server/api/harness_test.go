@@ -157,6 +157,7 @@ func TestFaces(t *testing.T) {
 			wrong.AppKey, wrong.MasterSecret, wrong.Callback = wrongApp, config.NewSecret(wrongSecret), config.Callback{}
 			cfg.Apps[1].BaseURL = w.engageLab.URL
 			cfg.Apps = append(cfg.Apps, wrong)
+			cfg.Relay.AllowPrivateNetworks = true
 			cfg.Groups = []config.Group{{GroupKey: group, MasterSecret: config.NewSecret(groupSecret), BaseURL: w.engageLab.URL}}
 		},
 	})}
@@ -236,6 +237,9 @@ func TestFaces(t *testing.T) {
 		{"update subscription", world.TestUpdateSubscription},
 		{"invalid subscriptions", world.TestInvalidSubscriptions},
 		{"subscription secrets", world.TestSubscriptionSecrets},
+		{"relay endpoints", world.TestRelayEndpoints},
+		{"subscribed endpoint", world.TestSubscribedEndpoint},
+		{"replays", world.TestReplays},
 		{"documented relay", world.TestDocumentedRelay},
 		{"v4 withdrawal", world.TestV4Withdrawal},
 	} {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc"
@@ -22,6 +23,8 @@ import (
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/servertest"
 	subscriptions "susul.dev/susul/server/subscription"
+	"susul.dev/susul/server/webhook"
+	"susul.dev/susul/storage"
 )
 
 // Blocks and rows of the page; never written to.
@@ -70,6 +73,39 @@ func (w world) TestDocumentedRelay(t *testing.T) {
 	}
 }
 
+// What the page shows as a request is what is posted.
+func TestDocumentedEvents(t *testing.T) {
+	page, err := os.ReadFile("../../docs/relay.md")
+	require.NoError(t, err)
+	block := regexp.MustCompile("(?s)```json\n(.*?)```").FindSubmatch(page)
+	require.NotNil(t, block)
+	push := &subscriptions.Push{
+		ID: 1841375214016397312, App: "demo", From: "shop", CustomArgsAs: []byte(`{"kind":"promotion","coupon":"SUSUL10"}`),
+	}
+	var rows [][]byte
+	for _, event := range []storage.Event{
+		{Sequence: 48213, PushID: push.ID, Step: 1, Variant: "urgency", Callback: storage.Callback{
+			UpstreamID: "1666165485030094861", RegistrationID: "1507bfd3f9e0a1b2c3d", Milestone: storage.Clicked, Status: "clicked",
+			Time: time.Unix(1764118653, 0), Channel: "FCM",
+		}},
+		{Sequence: 48214, PushID: push.ID, Callback: storage.Callback{
+			UpstreamID: "1666165485030094522", RegistrationID: "170976fa8a6f5b0d1e2", Milestone: storage.Failed, Status: "target_invalid",
+			Time: time.Unix(1764118654, 0), Channel: "vivo", ErrorCode: 4102, ErrorMessage: "NotRegistered", LossSource: "vivo",
+		}},
+	} {
+		rows = append(rows, webhook.AppendRow(nil, &event, push))
+	}
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	posted := webhook.Document(subscriptions.EngageLab, rows, now)
+	require.JSONEq(t, string(block[1]), string(posted))
+
+	wrapped := string(webhook.Document(subscriptions.StandardWebhooks, rows, now))
+	head, data, found := strings.Cut(wrapped, string(posted))
+	require.True(t, found, wrapped)
+	require.Equal(t, "}", data)
+	require.Contains(t, string(page), "`"+head+"{…}}`")
+}
+
 // unindented lets blocks in lists begin where others do.
 func unindented(page string) string { return strings.ReplaceAll(page, "\n   ", "\n") }
 
@@ -109,7 +145,7 @@ func (w world) follow(t *testing.T, command []string) {
 	} else {
 		got = w.grpcurl(t, options, words)
 	}
-	if regexp.MustCompile(`/url-|/deadLetters/|"msg_id"`).MatchString(strings.Join(command, " ")) && got.Reason == "NOT_FOUND" {
+	if regexp.MustCompile(`/url-|/deadLetters/|"msg_id"|"start_time"`).MatchString(strings.Join(command, " ")) && got.Reason == "NOT_FOUND" {
 		return
 	}
 	require.Zero(t, got)

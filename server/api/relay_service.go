@@ -254,14 +254,10 @@ func (e endpoint) missing(ctx context.Context, err error, req *susulv1.ReplayEve
 	if _, err := e.relay.Endpoint(ctx, e.app, e.id); err != nil {
 		return named(err, req.GetParent())
 	}
-	switch {
-	case req.GetDeadLetter() != "":
+	if req.GetDeadLetter() != "" {
 		return notFound(req.GetDeadLetter())
-	case req.GetEventId() != "":
-		return notFound(appName(e.app) + "/events/" + req.GetEventId())
-	case req.GetMsgId() != "":
-		return notFound(appName(e.app) + "/pushes/" + req.GetMsgId())
-	default:
-		return err
 	}
+	fault := notFound(appName(e.app) + "/events")
+	fault.Message = "no event that is stored is selected"
+	return fault
 }

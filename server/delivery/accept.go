@@ -58,6 +58,11 @@ func (s *Service) CreatePush(ctx context.Context, req PushRequest) (storage.Push
 	if err != nil {
 		return storage.Push{}, err
 	}
+	if urls := draft.Push.CallbackURLs; len(urls) > 0 && s.CallbackURLs != nil {
+		if err := s.CallbackURLs.Accepts(req.App, urls); err != nil {
+			return storage.Push{}, err
+		}
+	}
 	// What is being stored is stored, also for a caller who has gone: somebody must then tell the dispatcher.
 	storing := context.WithoutCancel(ctx)
 	if err := s.leaveOutInvalid(storing, &draft); err != nil {

@@ -58,21 +58,30 @@ func (a App) quota() float64 {
 	return a.RequestsPerSecond
 }
 
+// CallbackURLs decides about the URLs that pushes want their events posted to.
+type CallbackURLs interface {
+	// Accepts returns an error if a push of the app may not name them.
+	Accepts(app string, urls []string) error
+}
+
 // GroupSender is what delivery needs of a group's EngageLab client.
 type GroupSender interface {
 	GroupPush(ctx context.Context, document []byte) (map[string]json.RawMessage, error)
 }
 
-// Options are what a Service needs. All but Groups, Statuses, DeadTokens and the bounds are required.
+// Options are what a Service needs. All but Groups, CallbackURLs, Statuses, DeadTokens and the bounds
+// are required.
 type Options struct {
 	Store    storage.Store
 	Policies Policies
 	Apps     map[string]App // by app key
 	// Groups push to all apps of a group at once; by group key. May be nil.
-	Groups  map[string]GroupSender
-	Clock   clockwork.Clock
-	Logger  *slog.Logger
-	Metrics *Metrics
+	Groups map[string]GroupSender
+	// CallbackURLs may be nil: pushes may name any.
+	CallbackURLs CallbackURLs
+	Clock        clockwork.Clock
+	Logger       *slog.Logger
+	Metrics      *Metrics
 	// Statuses adds to, and overrides, the known names of EngageLab's statuses.
 	Statuses map[string]storage.Milestone
 	// DeadTokens adds to, and overrides, the statuses and error codes of failures by which a device's token is known to be dead:

@@ -77,18 +77,19 @@ func (l *ledger) rewind() {
 	l.lanes = newLanes()
 }
 
-// buried notes what a slice found.
-func (l *ledger) buried(b *burial, g grave, now time.Time) {
+// buried notes what a slice found, and returns how many events became dead letters.
+func (l *ledger) buried(b *burial, g grave, now time.Time) (died int64) {
 	s := b.span
 	switch {
 	case s == nil:
 		if b.before.Equal(l.buryLog) && b.after == l.position {
-			l.buriedLog(b, g, now)
+			died = l.buriedLog(b, g, now)
 		}
 	case s.dropped || !b.before.Equal(s.bury): // it was called off
 	case s.Kind == storage.SpanReplay:
-		l.buriedReplay(s, g, now)
+		died = l.buriedReplay(s, g, now)
 	default:
+		died = events(g.items)
 		s.dead = l.letter(s.dead, s.beyond == b.after, s.PushID, g.items, s.Failures, s.FailingSince, s.LastError, now)
 		s.Next, s.beyond = g.through+1, g.through
 		l.save(&s.RelaySpan)
@@ -97,10 +98,11 @@ func (l *ledger) buried(b *burial, g grave, now time.Time) {
 			l.settled(s)
 		}
 	}
+	return died
 }
 
 // buriedLog buries events of the log, but those that are their retries' to bury.
-func (l *ledger) buriedLog(b *burial, g grave, now time.Time) {
+func (l *ledger) buriedLog(b *burial, g grave, now time.Time) (died int64) {
 	var items []item
 	for _, it := range g.items {
 		if s := l.parked[it.push]; s != nil {
@@ -114,6 +116,7 @@ func (l *ledger) buriedLog(b *burial, g grave, now time.Time) {
 	if !g.more {
 		l.buryLog = time.Time{}
 	}
+	return events(items)
 }
 
 // letter makes a dead letter of events, or adds them to the one before if that ended where these begin.
@@ -151,17 +154,17 @@ func events(items []item) (n int64) {
 }
 
 // buriedReplay turns a replay into a dead letter once all its events are counted.
-func (l *ledger) buriedReplay(s *span, g grave, now time.Time) {
+func (l *ledger) buriedReplay(s *span, g grave, now time.Time) (died int64) {
 	s.passed = g.through
 	if s.count += events(g.items); g.more {
-		return
+		return 0
 	}
 	s.bury, s.dropped = time.Time{}, true
 	delete(l.spans, s.ID)
 	l.replays--
 	if s.count == 0 { // they were forgotten
 		l.records[s.ID] = nil
-		return
+		return 0
 	}
 	s.Kind, s.Events, s.CreateTime, s.NextAttempt = storage.SpanDead, s.count, now, time.Time{}
 	if s.FailingSince.IsZero() {
@@ -169,6 +172,7 @@ func (l *ledger) buriedReplay(s *span, g grave, now time.Time) {
 	}
 	l.letters++
 	l.save(&s.RelaySpan)
+	return s.count
 }
 
 // forget takes a dead letter out that somebody deleted, or had replayed.
@@ -182,4 +186,12 @@ func (l *ledger) forget(id int64) {
 			s.dead = nil
 		}
 	}
+}
+
+// latest returns a dead letter as it is now: one that was saved may have grown.
+func (l *ledger) latest(letter storage.RelaySpan) storage.RelaySpan {
+	if grown := l.records[letter.ID]; grown != nil {
+		return *grown
+	}
+	return letter
 }

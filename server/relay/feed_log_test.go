@@ -97,7 +97,7 @@ func (l *memoryLog) PushOf(_ context.Context, id int64) (storage.Push, error) {
 	if !ok {
 		return storage.Push{}, storage.ErrNotFound
 	}
-	return storage.Push{ID: id, App: "app", CallbackURLs: urls}, nil
+	return storage.Push{ID: id, App: "app", Document: []byte(`{}`), CallbackURLs: urls}, nil
 }
 
 func (l *memoryLog) SubscribeEvents() (<-chan struct{}, func()) { return l.signal, func() {} }

@@ -25,6 +25,7 @@ type feedModel struct {
 	fails bool               // onEvents
 	taken map[string][]int64 // what onEvents got
 	reads []*reader
+	slow  []*page // that were read, but are not cached yet
 }
 
 // reader goes through an app's log as an endpoint does.
@@ -38,7 +39,7 @@ type reader struct {
 var feedApps = []string{"a", "b", "c"}
 
 func (m *feedModel) restart(from int64) {
-	m.from, m.taken = from, map[string][]int64{}
+	m.from, m.taken, m.slow = from, map[string][]int64{}, nil
 	m.feed = quietFeed(m.log, m.cache)
 	m.feed.onEvents = func(_ context.Context, stretch *page) error {
 		if m.fails {
@@ -134,7 +135,9 @@ func (m *feedModel) checkShelf() {
 			require.True(m.t, i == 0 || pages[i-1].number() < p.number())
 			require.Equal(m.t, pageOf(p.entries[0].Sequence), p.number(), "aligned")
 			require.Equal(m.t, s, p.account.at)
-			bytes += p.account.bytes
+			require.Equal(m.t, p.weight, p.account.weight)
+			m.checkClaim(p)
+			bytes += p.account.weight + p.account.rows
 			kept, ok := s.recent.Peek(p.key())
 			require.True(m.t, ok && kept == p)
 		}
@@ -144,61 +147,130 @@ func (m *feedModel) checkShelf() {
 	require.True(m.t, cached <= 1 || bytes <= s.limit)
 }
 
+// checkClaim checks that a page has all of its stretch.
+func (m *feedModel) checkClaim(p *page) {
+	want := m.log.of(p.app, p.first-1, p.through)
+	same := len(want) == len(p.entries)
+	for i := 0; same && i < len(want); i++ {
+		same = want[i] == p.entries[i].Sequence
+	}
+	require.True(m.t, same, "%s, %d…%d has %d entries, not %d", p.app, p.first, p.through, len(p.entries), len(want))
+}
+
+// load reads a page that is not cached yet, as a reader does who is overtaken then.
+func (m *feedModel) load(rt *rapid.T) {
+	key := pageKey{feedApps[0], pageOf(max(m.feed.head()-rapid.Int64Range(0, 3*pageSize).Draw(rt, "back"), 1))}
+	m.log.fail = 0
+	p, err := m.feed.load(context.Background(), key)
+	require.NoError(rt, err)
+	m.checkClaim(p)
+	if len(p.entries) > 0 {
+		m.slow = append(m.slow, p)
+	}
+}
+
+// arrive has a page that was read cached, and said to have nothing before it.
+func (m *feedModel) arrive(rt *rapid.T) {
+	if len(m.slow) == 0 {
+		rt.Skip("nobody waits")
+	}
+	i := rapid.IntRange(0, len(m.slow)-1).Draw(rt, "read")
+	p := m.slow[i]
+	m.slow = slices.Delete(m.slow, i, i+1)
+	got := p
+	if rapid.Bool().Draw(rt, "cached") {
+		got = m.feed.shelf.add(p)
+	}
+	m.checkClaim(got)
+	require.True(rt, got.first <= p.entries[0].Sequence && p.last() <= got.through)
+	before := m.log.of(p.app, 0, p.entries[0].Sequence-1)
+	after := int64(0)
+	if len(before) > 0 {
+		after = before[len(before)-1]
+	}
+	got = m.feed.shelf.widen(p, after)
+	m.checkClaim(got)
+	require.True(rt, got.first <= after+1 && p.last() <= got.through)
+}
+
+// logShape is what the model's log looks like.
+type logShape struct {
+	apps  []string
+	gaps  []int64 // of unused sequences
+	sizes []int   // of runs of events
+	steps int     // of readers and commits, at most, in one action
+	times int     // of the usual number of checks
+}
+
 func TestFeedAgreesWithItsLog(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		m := &feedModel{t: rt, log: newMemoryLog()}
-		m.cache = rapid.SampledFrom([]int64{1, 100_000, 1_000_000, 64 << 20}).Draw(rt, "cache")
-		for push := range int64(5) { // push 0 is not there
-			for i := range push {
-				m.log.urls[push] = append(m.log.urls[push], fmt.Sprintf("https://example.com/%d?push=%d", i%2, push))
+	for name, shape := range map[string]logShape{
+		"far apart": {
+			apps: feedApps, gaps: []int64{0, 0, 0, 1, 100, pageSize, 5 * pageSize, 100 * pageSize},
+			sizes: []int{1, 1, 1, 3, 3, 3, 50, 50, 300, pageSize + 1}, steps: 5, times: 1,
+		},
+		"close together": {apps: feedApps[:1], gaps: []int64{0, 0, 0, 0, 0, 0, 0, 0, 0, pageSize}, sizes: []int{1, 2}, steps: 1, times: 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for range shape.times {
+				rapid.Check(t, func(rt *rapid.T) { checkFeed(rt, shape) })
 			}
-		}
-		m.restart(0)
-		rt.Repeat(map[string]func(*rapid.T){
-			"": func(rt *rapid.T) { m.t = rt; m.check() },
-			"commit": func(rt *rapid.T) {
-				for range rapid.IntRange(1, 5).Draw(rt, "runs") {
-					gap := rapid.SampledFrom([]int64{0, 0, 0, 1, 100, pageSize, 5 * pageSize, 100 * pageSize}).Draw(rt, "gap")
-					n := rapid.SampledFrom([]int{1, 1, 3, 50, pageSize, 3 * pageSize}).Draw(rt, "events")
-					m.log.commit(rapid.SampledFrom(feedApps).Draw(rt, "app"), rapid.Int64Range(0, 5).Draw(rt, "push"), gap, n)
-				}
-			},
-			"follow": func(*rapid.T) { m.step() },
-			"begin": func(rt *rapid.T) {
-				at := rapid.Int64Range(0, m.feed.head()+10).Draw(rt, "after")
-				m.reads = append(m.reads, &reader{app: rapid.SampledFrom(feedApps).Draw(rt, "app"), began: at, position: at})
-			},
-			"read": func(rt *rapid.T) {
-				if len(m.reads) == 0 {
-					rt.Skip("nobody reads")
-				}
-				r := rapid.SampledFrom(m.reads).Draw(rt, "reader")
-				for range rapid.IntRange(1, 4).Draw(rt, "pages") {
-					if err := r.read(rt, m.feed); err != nil {
-						require.ErrorIs(rt, err, storage.ErrUnavailable)
-					}
-				}
-			},
-			"fail": func(rt *rapid.T) { m.log.fail = rapid.IntRange(0, 2).Draw(rt, "calls") },
-			"restart": func(rt *rapid.T) {
-				m.restart(rapid.Int64Range(0, m.feed.head()).Draw(rt, "head"))
-			},
-			"evict": func(*rapid.T) {
-				for m.feed.shelf.recent.Len() > 1 {
-					m.feed.shelf.recent.RemoveOldest()
-				}
-			},
 		})
-		m.log.fail = 0
-		for last := m.log.last(); m.feed.head() < last; {
-			m.step()
+	}
+}
+
+func checkFeed(rt *rapid.T, shape logShape) {
+	m := &feedModel{t: rt, log: newMemoryLog()}
+	m.cache = rapid.SampledFrom([]int64{1, 100_000, 1_000_000, 64 << 20}).Draw(rt, "cache")
+	for push := range int64(5) { // push 5 is not there
+		for i := range push {
+			m.log.urls[push] = append(m.log.urls[push], fmt.Sprintf("https://example.com/%d?push=%d", i%2, push))
 		}
-		for _, r := range m.reads {
-			for r.position < m.feed.head() {
-				require.NoError(rt, r.read(rt, m.feed))
+	}
+	m.restart(0)
+	rt.Repeat(map[string]func(*rapid.T){
+		"": func(rt *rapid.T) { m.t = rt; m.check() },
+		"commit": func(rt *rapid.T) {
+			for range rapid.IntRange(1, shape.steps).Draw(rt, "runs") {
+				m.log.commit(rapid.SampledFrom(shape.apps).Draw(rt, "app"), rapid.Int64Range(0, 5).Draw(rt, "push"),
+					rapid.SampledFrom(shape.gaps).Draw(rt, "gap"), rapid.SampledFrom(shape.sizes).Draw(rt, "events"))
 			}
-			require.True(rt, slices.IsSorted(r.got))
-		}
-		m.check()
+		},
+		"follow": func(*rapid.T) { m.step() },
+		"begin": func(rt *rapid.T) {
+			at := rapid.Int64Range(0, m.feed.head()+10).Draw(rt, "after")
+			m.reads = append(m.reads, &reader{app: rapid.SampledFrom(shape.apps).Draw(rt, "app"), began: at, position: at})
+		},
+		"read": func(rt *rapid.T) {
+			if len(m.reads) == 0 {
+				rt.Skip("nobody reads")
+			}
+			r := rapid.SampledFrom(m.reads).Draw(rt, "reader")
+			for range rapid.IntRange(1, shape.steps).Draw(rt, "pages") {
+				if err := r.read(rt, m.feed); err != nil {
+					require.ErrorIs(rt, err, storage.ErrUnavailable)
+				}
+			}
+		},
+		"load":   m.load,
+		"arrive": m.arrive,
+		"fail":   func(rt *rapid.T) { m.log.fail = rapid.IntRange(0, 2).Draw(rt, "calls") },
+		"restart": func(rt *rapid.T) {
+			m.restart(rapid.Int64Range(0, m.feed.head()).Draw(rt, "head"))
+		},
+		"evict": func(rt *rapid.T) {
+			for range rapid.IntRange(1, 2).Draw(rt, "pages") {
+				m.feed.shelf.recent.RemoveOldest()
+			}
+		},
 	})
+	m.log.fail = 0
+	for last := m.log.last(); m.feed.head() < last; {
+		m.step()
+	}
+	for _, r := range m.reads {
+		for r.position < m.feed.head() {
+			require.NoError(rt, r.read(rt, m.feed))
+		}
+	}
+	m.check()
 }

@@ -65,7 +65,13 @@ func (f *feed) beyond(ctx context.Context, app string, after, head int64) (*page
 // read reads a page from the store, as far as the head, once for all who ask for it at the same time. It may be empty.
 func (f *feed) read(ctx context.Context, key pageKey) (*page, error) {
 	for {
-		p, err, shared := f.flights.Do(fmt.Sprintf("%d %s", key.number, key.app), func() (any, error) { return f.load(ctx, key) })
+		p, err, shared := f.flights.Do(fmt.Sprintf("%d %s", key.number, key.app), func() (any, error) {
+			p, err := f.load(ctx, key)
+			if err != nil || len(p.entries) == 0 {
+				return p, err
+			}
+			return f.shelf.add(p), nil
+		})
 		switch {
 		case err == nil:
 			return p.(*page), nil
@@ -77,6 +83,7 @@ func (f *feed) read(ctx context.Context, key pageKey) (*page, error) {
 	}
 }
 
+// load reads a page from the store.
 func (f *feed) load(ctx context.Context, key pageKey) (*page, error) {
 	before := key.number * pageSize
 	through := min(before+pageSize, f.head())
@@ -95,9 +102,5 @@ func (f *feed) load(ctx context.Context, key pageKey) (*page, error) {
 		}
 	}
 	p, _ := f.emptyPage(key.app, before+1).extended(events, places, infos, through)
-	p.account.charge(p.weight)
-	if len(p.entries) == 0 {
-		return p, nil
-	}
-	return f.shelf.add(p), nil
+	return p, nil
 }

@@ -113,7 +113,7 @@ func (s *shelf) put(p *page) *page {
 	cached, ok := s.recent.Peek(key)
 	switch {
 	case !ok:
-		p.account.move(s)
+		p.account.place(s, p.weight)
 		pages := s.byApp[p.app]
 		i := sort.Search(len(pages), func(i int) bool { return pages[i].last() > p.last() })
 		pages = append(pages, nil)
@@ -121,7 +121,7 @@ func (s *shelf) put(p *page) *page {
 		pages[i] = p
 		s.byApp[p.app] = pages
 	case cached.account == p.account: // it has grown
-		p.account.charge(p.weight - cached.weight)
+		p.account.place(s, p.weight)
 		p.first = min(p.first, cached.first) // nobody else has it yet
 		s.replace(cached, p)
 	case !cached.touches(p):
@@ -130,8 +130,8 @@ func (s *shelf) put(p *page) *page {
 		p = cached
 	default:
 		p = cached.union(p)
-		cached.account.move(nil)
-		p.account.move(s)
+		cached.account.place(nil, 0)
+		p.account.place(s, p.weight)
 		s.replace(cached, p)
 	}
 	s.recent.Add(key, p)
@@ -191,7 +191,7 @@ func (s *shelf) evict() {
 
 // dropped follows an eviction.
 func (s *shelf) dropped(p *page) {
-	p.account.move(nil)
+	p.account.place(nil, 0)
 	pages := s.byApp[p.app]
 	number := p.number()
 	i := sort.Search(len(pages), func(i int) bool { return pages[i].number() >= number })

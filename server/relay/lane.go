@@ -167,9 +167,3 @@ func (l *lanes) lowest() (sequence int64, ok bool) {
 }
 
 func bySequence(a, b item) int { return cmp.Compare(a.sequence, b.sequence) }
-
-// rowSize estimates the bytes of an entry's row without rendering it.
-func rowSize(e *entry) int {
-	const fixed = 512
-	return fixed + len(e.push.CustomArgsAs)
-}

@@ -179,6 +179,15 @@ func (l *ledger) cursor() int64 {
 	return l.position
 }
 
+// owed returns the sequence up to which nothing is left to be delivered, and whether anything is left behind it. Replays don't count.
+func (l *ledger) owed() (after int64, ok bool) {
+	after = l.cursor()
+	for _, s := range l.parked {
+		after = min(after, s.Next-1)
+	}
+	return after, !l.caughtUp() || len(l.parked) > 0
+}
+
 // announce says that the log has something for the endpoint between two sequences, and had nothing before that was not announced.
 func (l *ledger) announce(first, through int64) {
 	if through <= l.target {
@@ -309,6 +318,11 @@ func (l *ledger) nextReplay() *span {
 	var next *span
 	if l.replays == 0 || l.flying[replay] > 0 {
 		return nil
+	}
+	for _, s := range l.spans {
+		if s.Kind == storage.SpanReplay && s.done() {
+			l.finish(s)
+		}
 	}
 	for _, s := range l.spans {
 		if s.Kind != storage.SpanReplay || !s.bury.IsZero() {

@@ -192,3 +192,16 @@ func (l *ledger) loaded(s *span, items []item, through int64) {
 		l.settled(s)
 	}
 }
+
+// nextAttempt returns when what a request had, which is done, is tried again at the earliest; zero: now, or never.
+func (l *ledger) nextAttempt(q *request) time.Time {
+	at := l.row.NextAttempt
+	s := q.span
+	if s == nil && len(q.lanes) > 0 {
+		s = l.parked[q.lanes[0].push]
+	}
+	if s != nil && !s.dropped && s.NextAttempt.After(at) {
+		at = s.NextAttempt
+	}
+	return at
+}

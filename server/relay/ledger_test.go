@@ -26,6 +26,7 @@ func TestLedgerLosesNothingAndKeepsTheOrder(t *testing.T) {
 			"steps":   w.steps,
 			"answer":  w.answer,
 			"answers": w.answers,
+			"outage":  w.outage,
 			"wait":    w.wait,
 			"save":    w.save,
 			"crash":   w.crash,
@@ -86,7 +87,9 @@ func (w *trialWorld) load() {
 	w.l.target = max(w.l.target, w.head)
 }
 
-func (w *trialWorld) selects(sequence int64) bool { return w.filter == 0 || sequence%int64(w.filter) != 0 }
+func (w *trialWorld) selects(sequence int64) bool {
+	return w.filter == 0 || sequence%int64(w.filter) != 0
+}
 
 func (w *trialWorld) arrive(t *rapid.T) {
 	first := w.head + 1
@@ -261,7 +264,7 @@ func (w *trialWorld) pushIn(q *request, push int64) bool {
 
 func (w *trialWorld) answer(t *rapid.T) {
 	if len(w.flying) == 0 {
-		t.Skip("nothing is under way")
+		return
 	}
 	i := rapid.IntRange(0, len(w.flying)-1).Draw(t, "request")
 	o := rapid.SampledFrom([]outcome{
@@ -287,6 +290,22 @@ func (w *trialWorld) answers(t *rapid.T) {
 	good := rapid.Bool().Draw(t, "good")
 	for len(w.flying) > 0 {
 		w.answered(0, outcome{delivered: good, status: 500})
+	}
+}
+
+// outage has everything fail for some attempts, while time passes.
+func (w *trialWorld) outage(t *rapid.T) {
+	for range rapid.IntRange(1, 12).Draw(t, "attempts") {
+		for w.do(t) {
+		}
+		for len(w.flying) > 0 {
+			w.answered(0, outcome{status: 500})
+		}
+		if rapid.Bool().Draw(t, "days") {
+			w.now = w.now.Add(80 * time.Hour)
+		} else if w.wait0.After(w.now) {
+			w.now = w.wait0
+		}
 	}
 }
 

@@ -159,7 +159,7 @@ func (p *page) union(q *page) *page {
 	u.weight = p.weight + q.weight
 	u.urls = joined(joined(moved(q.urls, 0, before, 0), p.urls, before), moved(q.urls, behind, len(q.entries), -behind),
 		before+len(p.entries))
-	u.account = &account{bytes: p.account.total() + q.account.total()}
+	u.account = &account{rows: p.account.rendered() + q.account.rendered()}
 	return u
 }
 
@@ -171,40 +171,41 @@ func weightOf(e *storage.Event) int64 {
 	return int64(unsafe.Sizeof(text{})) + int64(len(e.RegistrationID)+len(e.UpstreamID)+len(e.Status)+len(e.ErrorMessage)+cap(e.Raw))
 }
 
-// account is what the versions of a page weigh in the cache, their rendered rows included.
+// account is what the versions of a page, of which one is cached at a time, weigh together.
 type account struct {
-	mu    sync.Mutex
-	bytes int64
-	at    *shelf // nil while no version is cached
+	mu     sync.Mutex
+	rows   int64  // that were rendered, in bytes
+	weight int64  // of the cached version
+	at     *shelf // nil while none is cached
 }
 
-// charge adds to the page's weight, and returns the shelf whose cache it is in.
+// charge adds a rendered row, and returns the shelf whose cache the page is in.
 func (a *account) charge(bytes int64) *shelf {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.bytes += bytes
+	a.rows += bytes
 	if a.at != nil {
 		a.at.bytes.Add(bytes)
 	}
 	return a.at
 }
 
-// move puts the page into the cache of a shelf, or takes it out with nil.
-func (a *account) move(to *shelf) {
+// place notes that a version of some weight is in the cache of a shelf now; nil for none.
+func (a *account) place(at *shelf, weight int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.at != nil {
-		a.at.bytes.Add(-a.bytes)
+		a.at.bytes.Add(-a.weight - a.rows)
 	}
-	if a.at = to; to != nil {
-		to.bytes.Add(a.bytes)
+	if a.at, a.weight = at, weight; at != nil {
+		at.bytes.Add(weight + a.rows)
 	}
 }
 
-func (a *account) total() int64 {
+func (a *account) rendered() int64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.bytes
+	return a.rows
 }
 
 // urlEndpointID returns the id of the endpoint of a callback URL, and its address: the URL without query and fragment.

@@ -2,12 +2,18 @@ package relay
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jonboulle/clockwork"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
+	"susul.dev/susul/server/subscription"
+	"susul.dev/susul/server/webhook"
 	"susul.dev/susul/storage"
 )
 
@@ -19,112 +25,149 @@ type Store interface {
 	PushOf(ctx context.Context, id int64) (storage.Push, error)
 }
 
+// Poster posts documents: a webhook.Client.
+type Poster interface {
+	// Post posts once, and bounds how long that takes. It breaks off when the context ends.
+	Post(ctx context.Context, r webhook.Request) webhook.Result
+}
+
+// Subscriptions is a subscription.Store.
+type Subscriptions interface {
+	// Snapshot returns the latest snapshot. It has been loaded before Run is called.
+	Snapshot() *subscription.Snapshot
+	// Wait returns a snapshot with a revision later than after, as soon as there is one, or the context's error.
+	Wait(ctx context.Context, after int64) (*subscription.Snapshot, error)
+}
+
 // App is what the relay needs of an app: how what is posted to its pushes' callback URLs is signed.
 type App struct {
 	Username string
 	Secrets  []string // the newest first; none: not signed
 }
 
+// DefaultMaxAge is how long an event is tried if nothing else is said.
+const DefaultMaxAge = 72 * time.Hour
+
+// Errors that callers branch on, besides those of storage.
+var (
+	// ErrTooManyEndpoints says that an app's pushes have named as many callback URLs as there may be.
+	ErrTooManyEndpoints = fmt.Errorf("the app's pushes have named %d callback URLs that are in use", maxURLEndpoints)
+
+	// ErrTooManyReplays says that an endpoint has as many open replays as there may be.
+	ErrTooManyReplays = fmt.Errorf("the endpoint has %d open replays", maxReplays)
+)
+
 // Options are what a Relay needs.
 type Options struct {
 	Store Store
 	Apps  map[string]App // by app key
-	Clock clockwork.Clock
-	// MaxAge is how long an event is tried before it is a dead letter, in the clock's time. Default 72 h.
-	MaxAge     time.Duration
-	Logger     *slog.Logger
+	// Poster posts. Default: one that goes to public addresses only.
+	Poster Poster
+	// Subscriptions are those of all apps; nil: none.
+	Subscriptions Subscriptions
+	Clock         clockwork.Clock
+	// RealClock is the time of the world outside, in which requests are signed; nil for the machine's.
+	RealClock clockwork.Clock
+	// MaxAge is how long an event is tried before it is a dead letter, in the clock's time. Default DefaultMaxAge.
+	MaxAge time.Duration
+	Logger *slog.Logger
+	// Registerer takes the metrics; nil keeps none. Relays that follow each other may have the same.
 	Registerer prometheus.Registerer
 }
 
 // Relay brings events out. Run must be running for anything to be posted.
 type Relay struct {
 	Options
-	feed *feed
+
+	feed    *feed
+	saver   *saver
+	tasks   *tasks
+	metrics *metrics
+	loaded  chan struct{} // closed when the endpoints are known
+	ended   chan struct{} // closed when Run has ended
+
+	appendRow rowAppender
+
+	mu      sync.Mutex
+	routes  map[string]*routes                          // by app
+	waiting map[storage.RelayEndpointKey]storedEndpoint // for their subscriptions, until these are known
 }
 
 // New returns a Relay that is not running yet.
 func New(o Options) *Relay {
-	return &Relay{Options: o, feed: newFeed(feedOptions{store: o.Store, logger: o.Logger})}
+	if o.MaxAge <= 0 {
+		o.MaxAge = DefaultMaxAge
+	}
+	if o.RealClock == nil {
+		o.RealClock = clockwork.NewRealClock()
+	}
+	if o.Poster == nil {
+		o.Poster = webhook.NewClient(webhook.Options{})
+	}
+	r := &Relay{
+		Options: o, appendRow: webhook.AppendRow, tasks: newTasks(), loaded: make(chan struct{}), ended: make(chan struct{}),
+		routes: map[string]*routes{}, waiting: map[storage.RelayEndpointKey]storedEndpoint{},
+	}
+	r.saver = newSaver(r)
+	r.feed = newFeed(feedOptions{store: o.Store, logger: o.Logger, appendRow: r.appendRow, onEvents: r.onEvents})
+	r.metrics = newMetrics(o.Registerer)
+	return r
 }
 
-// Run posts events until the context ends, then waits for the requests in flight and saves how far they came. It returns nil after a
-// stop, storage.ErrFenced when another leader has taken over.
-func (r *Relay) Run(ctx context.Context) error { <-ctx.Done(); return nil }
-
-// Health is an endpoint and how deliveries to it go.
-type Health struct {
-	storage.RelayEndpoint
-	// Subscription is the id of the endpoint's subscription; empty for one of callback URLs.
-	Subscription string
-	// Address is where events are posted to, without the query.
-	Address string
-	// Paused says that nobody wants it to be posted to: the endpoint or its subscription is paused.
-	Paused bool
-	// Open says that the circuit is: nothing is posted until NextAttempt.
-	Open bool
-	// LagEvents counts the app's events that the endpoint has not got to, up to 100,000; LagTime is how long the oldest has been stored.
-	LagEvents int
-	LagTime   time.Duration
-	// SuccessRate is of the last 100 requests; below 0 before the first.
-	SuccessRate float64
-	Retrying    int // pushes in a retry span
-	DeadLetters int
-	Replays     int // that are not done
+// Run posts events until the context ends, then waits for the requests in flight, though not for long, and saves how far they came. It
+// returns nil after a stop, storage.ErrFenced when another leader has taken over. It may be called once.
+func (r *Relay) Run(ctx context.Context) error {
+	defer close(r.ended)
+	defer r.metrics.observe(r)()
+	if err := r.start(ctx); err != nil {
+		r.tasks.stop(true)
+		return ignoreStop(ctx, err)
+	}
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return r.feed.run(running, r.saver.head) })
+	group.Go(func() error { return r.follow(running) })
+	group.Go(func() error { return r.saver.run(running) })
+	err := group.Wait()
+	r.tasks.stop(err != nil)
+	for _, e := range r.all() {
+		e.stop()
+	}
+	if err != nil {
+		return err
+	}
+	saving, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastSave)
+	defer cancel()
+	if err := r.saver.save(saving); err != nil {
+		r.Logger.Error("what was delivered last is not saved; it will be delivered again", "error", err)
+	}
+	return nil
 }
 
-// Endpoints returns the app's endpoints whose ids are greater than after, in the order of their ids, up to a limit.
-func (r *Relay) Endpoints(ctx context.Context, app, after string, limit int) ([]Health, error) {
-	return nil, nil
+// start loads the endpoints, however long the store needs.
+func (r *Relay) start(ctx context.Context) error {
+	pauses := newPauses()
+	for {
+		err := r.load(ctx)
+		switch {
+		case err == nil:
+			if r.Subscriptions != nil {
+				r.subscribe(r.Subscriptions.Snapshot().All())
+			}
+			close(r.loaded)
+			return nil
+		case ctx.Err() != nil, errors.Is(err, storage.ErrFenced):
+			return err
+		}
+		pause := pauses.NextBackOff()
+		r.Logger.Error("endpoints can't be loaded now", "retry_in", pause, "error", err)
+		wait(ctx, pause)
+	}
 }
 
-// Endpoint returns one endpoint, or storage.ErrNotFound.
-func (r *Relay) Endpoint(ctx context.Context, app, id string) (Health, error) {
-	return Health{}, storage.ErrNotFound
-}
-
-// Pause keeps an endpoint of callback URLs from being posted to. A subscription's gets storage.ErrConflict: it has a pause of its own.
-func (r *Relay) Pause(ctx context.Context, app, id string) (Health, error) {
-	return Health{}, storage.ErrNotFound
-}
-
-// Resume has an endpoint that is paused, gone or failing tried at once. One whose subscription is paused gets storage.ErrConflict.
-func (r *Relay) Resume(ctx context.Context, app, id string) (Health, error) {
-	return Health{}, storage.ErrNotFound
-}
-
-// TestResult is what a made-up event met.
-type TestResult struct {
-	WebhookID string
-	Status    int    // 0 if there was no answer
-	Error     string // empty if it was taken
-	Duration  time.Duration
-	Body      string // its beginning, up to 1 KiB
-}
-
-// Test posts a made-up event to an endpoint.
-func (r *Relay) Test(ctx context.Context, app, id string) (TestResult, error) {
-	return TestResult{}, storage.ErrNotFound
-}
-
-// Spans returns a page of an endpoint's dead letters or replays, the earliest first.
-func (r *Relay) Spans(ctx context.Context, app, id string, kind storage.RelaySpanKind, after int64, limit int) ([]storage.RelaySpan, error) {
-	return nil, storage.ErrNotFound
-}
-
-// DropSpan forgets a dead letter or stops a replay, or returns storage.ErrNotFound.
-func (r *Relay) DropSpan(ctx context.Context, app, id string, kind storage.RelaySpanKind, span int64) error {
-	return storage.ErrNotFound
-}
-
-// Selection says what to replay: a dead letter's events, or one event, or those of a push, a time span or both.
-type Selection struct {
-	DeadLetter         int64
-	Event              int64
-	PushID             int64
-	StartTime, EndTime time.Time
-}
-
-// Replay has stored events posted to an endpoint again.
-func (r *Relay) Replay(ctx context.Context, app, id string, s Selection) (storage.RelaySpan, error) {
-	return storage.RelaySpan{}, storage.ErrNotFound
+// ignoreStop drops an error that is only the stop that was asked for.
+func ignoreStop(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
 }

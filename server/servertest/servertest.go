@@ -67,6 +67,7 @@ type Server struct {
 	Callbacks  susulv1.CallbackServiceClient
 	Devices    susulv1.DeviceServiceClient
 	Policies   susulv1.ResendPolicyServiceClient
+	Relays     susulv1.RelayServiceClient
 	Conn       *grpc.ClientConn
 }
 
@@ -107,6 +108,7 @@ func Start(t testing.TB, o Options) *Server {
 	s.Callbacks = susulv1.NewCallbackServiceClient(s.Conn)
 	s.Devices = susulv1.NewDeviceServiceClient(s.Conn)
 	s.Policies = susulv1.NewResendPolicyServiceClient(s.Conn)
+	s.Relays = susulv1.NewRelayServiceClient(s.Conn)
 	s.run(t, listener)
 	return s
 }

@@ -12,12 +12,13 @@ import (
 	"susul.dev/susul/storage/sqlite/layout"
 )
 
-// forgetRows is how many rows of the log, or held callbacks, one call of Forget deletes.
+// forgetRows is how many rows of the log, held callbacks or dead letters one call of Forget deletes.
 const forgetRows = 256
 
 // Forget implements storage.Retention. The database's free pages are used again.
 func (s *Store) Forget(ctx context.Context, before time.Time) (more bool, err error) {
-	for _, slice := range []func(*tx, int64) (int64, error){(*tx).forgetEvents, (*tx).forgetHeld, (*tx).forgetRecipients} {
+	for _, slice := range []func(*tx, int64) (int64, error){(*tx).forgetEvents, (*tx).forgetHeld, (*tx).forgetDead,
+		(*tx).forgetRecipients} {
 		deleted, err := write(ctx, s, func(t *tx) (int64, error) { return slice(t, before.UnixMilli()) })
 		if err != nil || deleted > 0 {
 			return deleted > 0, err

@@ -70,12 +70,18 @@ type LogQuery struct {
 // inspectedSegment is a segment, or what is wrong with it.
 type inspectedSegment = attempt[loggedSegment]
 
+// inspectedPerRead is how many segments are inspected at once.
+const inspectedPerRead = 64
+
+const pushSegmentsAfter = segmentColumns + `segment_of_push i CROSS JOIN segment s ON s.sequence = i.sequence
+	WHERE i.push_id = ? AND i.sequence > ? AND i.sequence <= ? AND i.low <= ? AND i.high >= ? ORDER BY i.sequence LIMIT ?`
+
 // segmentsOf reads segments that begin after a sequence: all, or those of a push that may have one of the ordinals. Those
 // of a push are found by the index, and what that does not have yet at the end of the log.
 func segmentsOf(ctx context.Context, q querier, push int64, ordinal *uint32, after int64) ([]inspectedSegment, error) {
 	scan := attempted(scanSegment)
 	if push == 0 {
-		return collect(ctx, q, scan, readSegments+`ORDER BY s.sequence LIMIT ?`, after, segmentsPerRead)
+		return collect(ctx, q, scan, readSegments+`ORDER BY s.sequence LIMIT ?`, after, inspectedPerRead)
 	}
 	folded, err := first(ctx, q, value[int64], `SELECT sequence FROM fold`)
 	if err != nil {
@@ -85,12 +91,12 @@ func segmentsOf(ctx context.Context, q querier, push int64, ordinal *uint32, aft
 	if ordinal != nil {
 		low, high = *ordinal, *ordinal
 	}
-	list, err := collect(ctx, q, scan, pushSegments, push, after, folded, low, high, 0, segmentsPerRead)
-	if err != nil || len(list) == segmentsPerRead {
+	list, err := collect(ctx, q, scan, pushSegmentsAfter, push, after, folded, low, high, inspectedPerRead)
+	if err != nil || len(list) == inspectedPerRead {
 		return list, err
 	}
 	rest, err := collect(ctx, q, scan, readSegments+`AND s.push_id = ? ORDER BY s.sequence LIMIT ?`, max(after, folded), push,
-		segmentsPerRead-len(list))
+		inspectedPerRead-len(list))
 	return append(list, rest...), err
 }
 
@@ -114,7 +120,7 @@ func (i *Inspector) Segments(ctx context.Context, query LogQuery) iter.Seq2[Segm
 				}
 				return page, nil
 			})
-			return page, len(page) == segmentsPerRead, err
+			return page, len(page) == inspectedPerRead, err
 		}
 	})
 }
@@ -208,7 +214,7 @@ func (i *Inspector) eventPages(ctx context.Context, query LogQuery, ordinal *uin
 				if err != nil {
 					return nil, err
 				}
-				more = len(segments) == segmentsPerRead
+				more = len(segments) == inspectedPerRead
 				r := eventReader{kinds: i.store.writer.kinds, ctx: ctx, q: q}
 				for _, s := range segments {
 					if page, err = r.appendEvents(page, s, query.After, ordinal); err != nil {
@@ -242,7 +248,7 @@ func (r *eventReader) appendEvents(page []EventContent, s inspectedSegment, afte
 		if sequence <= after || ordinal != nil && packed.Ordinal != *ordinal {
 			continue
 		}
-		e, err := r.event(s.row, packed, sequence)
+		e, err := r.event(&s.row, at)
 		damage, err := damageOf(err)
 		if err != nil {
 			return nil, err

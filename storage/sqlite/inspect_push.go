@@ -269,7 +269,7 @@ func (p *replayed) replay(r *eventReader, push int64) error {
 				break
 			}
 		}
-		more = len(segments) == segmentsPerRead
+		more = len(segments) == inspectedPerRead
 	}
 	return err
 }
@@ -282,7 +282,8 @@ func (p *replayed) set(r *eventReader, s loggedSegment) (damage string, err erro
 		if page < 0 || page >= len(p.words) {
 			continue
 		}
-		c, err := r.callback(packed, s.sequence+int64(at))
+		var c storage.Callback
+		err := r.fillCallback(&c, packed, s.sequence+int64(at))
 		why, err := damageOf(err)
 		if err != nil {
 			return damage, err

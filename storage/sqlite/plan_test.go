@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"susul.dev/susul/storage"
 )
 
 // TestQueriesUseTheirIndexes keeps the plans of the queries that meet large tables from turning into scans and sorts.
@@ -49,6 +51,14 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 		{"messages", selectMessages, []string{"dispatch_message (app=? AND <expr>>?)"}},
 		{"the pushes of a time", selectPushesSince, []string{"segment USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
 		{"a push by its upstream id", selectPush + byUpstream, []string{"dispatch_upstream (app=? AND upstream_id=?)", "INTEGER PRIMARY KEY"}},
+		{"endpoints", selectEndpoints, []string{"relay_endpoint USING PRIMARY KEY ((app,id)>(?,?))"}},
+		{"an app's relay spans", relaySpans(storage.RelaySpanQuery{App: "a", Kinds: []storage.RelaySpanKind{storage.SpanDead}}),
+			[]string{"relay_span USING PRIMARY KEY ((app,endpoint,id)>(?,?,?) AND app<?)"}},
+		{"an endpoint's relay spans", relaySpans(storage.RelaySpanQuery{App: "a", Endpoint: "e"}),
+			[]string{"relay_span USING PRIMARY KEY ((app,endpoint,id)>(?,?,?) AND (app,endpoint)<(?,?))"}},
+		{"the spans of an endpoint that goes", `DELETE FROM relay_span WHERE app = ? AND endpoint = ?`,
+			[]string{"PRIMARY KEY (app=? AND endpoint=?)"}},
+		{"old dead letters", deleteDead, []string{"relay_span_dead (create_time<?)", "PRIMARY KEY (app=? AND endpoint=? AND id=?)"}},
 		// The few rows that these find are sorted.
 		{"messages", selectTaken, []string{"dispatch_span (push_id=? AND low<?)", sorted}},
 		{"a recipient's dispatches", selectDispatchesOf, []string{"dispatch_span (push_id=? AND low<?)", sorted}},
@@ -73,4 +83,9 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 			}
 		})
 	}
+}
+
+func relaySpans(q storage.RelaySpanQuery) string {
+	text, _ := relaySpansQuery(q)
+	return text
 }

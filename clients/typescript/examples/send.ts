@@ -19,10 +19,11 @@ try {
   console.log(`sent ${push?.msgId}`);
 
   for await (const { event } of events) {
-    if (event && event.msgId === push?.msgId) {
-      console.log(Milestone[event.milestone], event.callback?.registrationId);
+    if (!event || event.msgId !== push?.msgId) {
+      continue;
     }
-    if (event?.milestone === Milestone.CLICKED) {
+    console.log(Milestone[event.milestone], event.callback?.registrationId);
+    if (event.milestone === Milestone.CLICKED) {
       break;
     }
   }

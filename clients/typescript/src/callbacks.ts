@@ -8,7 +8,7 @@ export type CallbackHeaders = Headers | Readonly<Record<string, string | readonl
 
 /** What a callback is verified by. */
 export interface VerifyOptions {
-  /** The user name that callbacks are signed with: a subscription's `username`, or the app's `callback.username`. */
+  /** The user name that callbacks are signed with: a subscription's `username`, or the app's in the server's configuration. */
   username: string;
   /** The secrets that are good: one, or two while it is being changed. */
   secrets: readonly string[];
@@ -158,8 +158,8 @@ function requireRecent(name: string, timestamp: string, now: number): void {
 }
 
 /**
- * X-CALLBACK-ID has room for one signature. While the secret is being changed that is the newer one's, which the receiver may not know
- * yet; webhook-signature, which covers the body too, then has that of both, and is enough.
+ * X-CALLBACK-ID has room for one signature. While the secret is being changed that may be by the one that the receiver does not know;
+ * webhook-signature, which covers the body too, then has that of both, and is enough.
  */
 function requireCallbackId(callbackId: CallbackId, options: VerifyOptions, changing: boolean): void {
   const { timestamp, nonce, username, signature } = callbackId;

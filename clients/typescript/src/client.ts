@@ -62,7 +62,8 @@ export function connect(options: ConnectOptions): Susul {
 
 /**
  * A client of Susul: each service's calls, and what makes some of them easier. Requests are plain objects. Calls throw SusulError.
- * A call without `timeoutMs` has 30 s; calls that may be repeated are, where that can help.
+ * A call without `timeoutMs` has 30 s; calls that may be repeated are, where that can help. A service's own streams have no time-out,
+ * and one that is left goes on until its `signal` ends it; watchEvents() sees to that by itself.
  */
 export class Susul implements Disposable {
   /** Sends pushes and shows them. */

@@ -73,3 +73,11 @@ function wasLost(error: ConnectError): boolean {
 function isNodeError(cause: unknown): boolean {
   return cause instanceof Error && "code" in cause && typeof cause.code === "string";
 }
+
+/**
+ * Whether a call never got to the server's code, so that any may be repeated: HTTP/2 says so of streams that were begun on a connection
+ * whose end was under way.
+ */
+export function neverArrived({ cause }: SusulError): boolean {
+  return cause instanceof ConnectError && !cause.metadata.has("grpc-status") && cause.rawMessage.includes("REFUSED_STREAM");
+}

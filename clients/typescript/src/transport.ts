@@ -4,7 +4,7 @@ import type { DescMessage, DescMethodUnary, MessageInitShape, MessageShape } fro
 import { Code, createContextValues } from "@connectrpc/connect";
 import type { StreamResponse, Transport, UnaryResponse } from "@connectrpc/connect";
 import { delayMs, pause } from "./backoff.js";
-import { SusulError } from "./errors.js";
+import { neverArrived, SusulError } from "./errors.js";
 import { CallbackService } from "./gen/susul/v1/callback_service_pb.js";
 import { DeviceService } from "./gen/susul/v1/device_service_pb.js";
 import type { CreatePushRequest } from "./gen/susul/v1/push_service_pb.js";
@@ -53,7 +53,7 @@ export function resilient(inner: Transport, closed: AbortSignal): Transport {
           return await inner.unary(method, stop, remainingMs(ends), header, message, contextValues);
         } catch (thrown) {
           const error = SusulError.from(thrown, stop);
-          const delay = delayMs(failures, error, maxDelayMs);
+          const delay = neverArrived(error) ? 0 : delayMs(failures, error, maxDelayMs);
           if (failures === maxAttempts || !mayRepeat(method, error) || performance.now() + delay >= ends) {
             throw error;
           }
@@ -90,6 +90,9 @@ function remainingMs(ends: number): number {
 }
 
 function mayRepeat(method: DescMethodUnary, error: SusulError): boolean {
+  if (neverArrived(error)) {
+    return true;
+  }
   const cured =
     error.code === Code.Unavailable || (error.code === Code.ResourceExhausted && error.retryAfterMs !== undefined);
   return cured && (repeatable.has(method) || /^(get|list)[A-Z]/.test(method.localName));

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { Code } from "@connectrpc/connect";
 import { connect, PushService, SusulError } from "../src/index.js";
+import { cert, key } from "./certificate.js";
 import { gone, TestServer } from "./server.js";
 
 const name = "apps/demo/pushes/1";
@@ -30,6 +31,39 @@ test("a connection that broke while it was idle is made anew", async (t) => {
     server.cut(how);
   }
   await pushes.getPush({ name });
+});
+
+test("over TLS, servers have to prove who they are", async (t) => {
+  let calls = 0;
+  const getPush = () => {
+    calls++;
+    return {};
+  };
+  const server = await TestServer.start(t, (router) => router.service(PushService, { getPush }), { tls: { cert, key } });
+  await server.client(t, { tls: { ca: cert } }).pushes.getPush({ name });
+  await server.client(t, { tls: { ca: cert, servername: "susul.test" } }).pushes.getPush({ name });
+  assert.equal(calls, 2);
+  await assert.rejects(server.client(t, { tls: true }).pushes.getPush({ name }), unavailable);
+  await assert.rejects(server.client(t, { tls: { ca: cert, servername: "another.test" } }).pushes.getPush({ name }), unavailable);
+  assert.equal(calls, 2);
+});
+
+test("a call that never arrived is repeated, whatever it does", async (t) => {
+  let calls = 0;
+  const server = await TestServer.start(t, (router) =>
+    router.service(PushService, {
+      withdrawPush() {
+        calls++;
+        return {};
+      },
+    }),
+  );
+  const { pushes } = server.client(t);
+  server.refuse = 3;
+  await pushes.withdrawPush({ name });
+  server.refuse = 4;
+  await assert.rejects(pushes.withdrawPush({ name }), unavailable);
+  assert.equal(calls, 1);
 });
 
 test("a call that the connection broke under is UNAVAILABLE, and repeated where it may be", async (t) => {
@@ -67,7 +101,7 @@ test("a server that is not there is UNAVAILABLE, until it is", async (t) => {
   t.after(() => susul.close());
   await assert.rejects(susul.pushes.withdrawPush({ name }), unavailable);
   const call = susul.pushes.getPush({ name });
-  await TestServer.start(t, (router) => router.service(PushService, { getPush: () => ({}) }), port);
+  await TestServer.start(t, (router) => router.service(PushService, { getPush: () => ({}) }), { port });
   await call;
 });
 

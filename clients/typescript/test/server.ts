@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { createServer } from "node:http2";
-import type { Http2Server, ServerHttp2Session } from "node:http2";
+import { constants, createSecureServer, createServer } from "node:http2";
+import type { Http2SecureServer, Http2Server, Http2ServerRequest, Http2ServerResponse, SecureServerOptions, ServerHttp2Session } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import type { TestContext } from "node:test";
 import { Code, ConnectError } from "@connectrpc/connect";
@@ -10,15 +10,23 @@ import { connect } from "../src/index.js";
 import type { ConnectOptions, Reason, Susul } from "../src/index.js";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../src/gen/google/rpc/error_details_pb.js";
 
+/** Where a server is to listen, and with which certificate. */
+export interface ServerOptions {
+  port?: number;
+  tls?: SecureServerOptions;
+}
+
 /** A gRPC server in the test's own process, whose connections can be broken. */
 export class TestServer {
   readonly sessions = new Set<ServerHttp2Session>();
   private readonly sockets = new Set<Socket>();
+  /** How many calls to refuse before any code sees them. */
+  refuse = 0;
   /** How many connections there were. */
   connected = 0;
 
   private constructor(
-    private readonly server: Http2Server,
+    private readonly server: Http2Server | Http2SecureServer,
     readonly address: string,
   ) {
     server.on("connection", (socket: Socket) => {
@@ -33,9 +41,18 @@ export class TestServer {
     });
   }
 
-  static async start(t: TestContext, routes: (router: ConnectRouter) => void, port = 0): Promise<TestServer> {
-    const server = createServer(connectNodeAdapter({ routes, connect: false, grpcWeb: false }));
-    server.listen(port, "127.0.0.1");
+  static async start(t: TestContext, routes: (router: ConnectRouter) => void, options: ServerOptions = {}): Promise<TestServer> {
+    const adapter = connectNodeAdapter({ routes, connect: false, grpcWeb: false });
+    const handle = (request: Http2ServerRequest, response: Http2ServerResponse) => {
+      if (started.refuse > 0) {
+        started.refuse--;
+        request.stream.close(constants.NGHTTP2_REFUSED_STREAM);
+      } else {
+        adapter(request, response);
+      }
+    };
+    const server = options.tls ? createSecureServer(options.tls, handle) : createServer(handle);
+    server.listen(options.port ?? 0, "127.0.0.1");
     await once(server, "listening");
     const started = new TestServer(server, `127.0.0.1:${(server.address() as AddressInfo).port}`);
     t.after(() => started.stop());

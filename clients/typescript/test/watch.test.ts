@@ -118,7 +118,7 @@ test("a server that goes away and comes back is found again", async (t) => {
     if (failures.length === 2) {
       const port = Number(log.server.address.split(":")[1]);
       void TestServer.start(t, (router) =>
-        router.service(CallbackService, { watchEvents: (request, context) => log.watch(request, context) }), port);
+        router.service(CallbackService, { watchEvents: (request, context) => log.watch(request, context) }), { port });
     }
   };
   const seen: number[] = [];

@@ -101,9 +101,9 @@ type RelayEndpoint struct {
 	Url string `protobuf:"bytes,3,opt,name=url,proto3" json:"url,omitempty"`
 	// How it is.
 	State RelayEndpointState `protobuf:"varint,4,opt,name=state,proto3,enum=susul.v1.RelayEndpointState" json:"state,omitempty"`
-	// How many of the app's events are stored that it has not got to yet, up to 100,000. Not all of them need be for it.
+	// How many of the app's events are stored from the oldest on that it is yet to get, up to 100,000. Not all of them need be for it.
 	LagEvents int64 `protobuf:"varint,5,opt,name=lag_events,json=lagEvents,proto3" json:"lag_events,omitempty"`
-	// How long the oldest of these has been stored.
+	// How long the oldest has been stored.
 	LagDuration *durationpb.Duration `protobuf:"bytes,6,opt,name=lag_duration,json=lagDuration,proto3" json:"lag_duration,omitempty"`
 	// Requests since it exists.
 	AttemptCount int64 `protobuf:"varint,7,opt,name=attempt_count,json=attemptCount,proto3" json:"attempt_count,omitempty"`

@@ -50,11 +50,15 @@ func Pack(id string) (p PackedID, ok bool) {
 
 // String returns the id.
 func (p PackedID) String() string {
-	var text [2 * packedSize]byte
+	text := p.digits()
+	return string(text[:packedDigits])
+}
+
+func (p PackedID) digits() (text [2 * packedSize]byte) {
 	for i, b := range p {
 		text[2*i], text[2*i+1] = hexDigits[b>>4], hexDigits[b&0xf]
 	}
-	return string(text[:packedDigits])
+	return text
 }
 
 // AppendRecipients appends a page of recipients' ids.
@@ -135,6 +139,38 @@ func (r Recipients) ID(i int) string {
 		return p.String()
 	}
 	return string(r.texts[i])
+}
+
+// Place is where an id is on one of several pages.
+type Place struct{ Page, At int }
+
+// AppendIDs appends the ids at some places, one after the other, and where each of them ends.
+func AppendIDs(dst []byte, ends []int, pages []Recipients, places []Place) ([]byte, []int) {
+	// Large audiences are not in the processor's caches. So the ids are fetched in a loop that does nothing else: it waits for
+	// several of them at once.
+	packed := make([]PackedID, len(places))
+	for i, place := range places {
+		packed[i], _ = pages[place.Page].Packed(place.At)
+	}
+	for i, place := range places {
+		if page := &pages[place.Page]; page.texts == nil {
+			text := packed[i].digits()
+			dst = append(dst, text[:packedDigits]...)
+		} else {
+			dst = append(dst, page.texts[place.At]...)
+		}
+		ends = append(ends, len(dst))
+	}
+	return dst, ends
+}
+
+// Bytes is what the page takes in memory, about.
+func (r Recipients) Bytes() int {
+	n := 128 + len(r.packed)
+	for _, text := range r.texts {
+		n += 24 + len(text)
+	}
+	return n
 }
 
 // Packed returns the id at a place if it is packed.

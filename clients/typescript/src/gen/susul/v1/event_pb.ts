@@ -85,7 +85,8 @@ export const CallbackSchema: GenMessage<Callback> = /*@__PURE__*/
   messageDesc(file_susul_v1_event, 0);
 
 /**
- * Event is a callback that was applied to a push. Each event is counted once, however often it was reported.
+ * Event is a callback that was applied to a push. Each event is counted once, however often it was reported. docs/relay.md tells
+ * how events are posted to the business.
  *
  * @generated from message susul.v1.Event
  */

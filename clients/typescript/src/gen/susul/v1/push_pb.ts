@@ -111,7 +111,8 @@ export type Push = Message<"susul.v1.Push"> & {
   additional?: JsonObject | undefined;
 
   /**
-   * The business's own addresses that want this push's events.
+   * The business's own addresses that want this push's events: http or https URLs without user name and password. docs/relay.md
+   * tells what is posted there. Those that differ only in their query are one relay endpoint.
    *
    * @generated from field: repeated string callback_urls = 13;
    */

@@ -50,14 +50,14 @@ export type RelayEndpoint = Message<"susul.v1.RelayEndpoint"> & {
   state: RelayEndpointState;
 
   /**
-   * How many of the app's events are stored that it has not got to yet, up to 100,000. Not all of them need be for it.
+   * How many of the app's events are stored from the oldest on that it is yet to get, up to 100,000. Not all of them need be for it.
    *
    * @generated from field: int64 lag_events = 5;
    */
   lagEvents: bigint;
 
   /**
-   * How long the oldest of these has been stored.
+   * How long the oldest has been stored.
    *
    * @generated from field: google.protobuf.Duration lag_duration = 6;
    */

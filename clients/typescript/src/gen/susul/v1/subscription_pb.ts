@@ -98,7 +98,7 @@ export type Subscription = Message<"susul.v1.Subscription"> & {
   /**
    * Input only. What requests are signed with, the newest first: one or two, each of 16 to 256 visible characters. One that begins
    * with `whsec_` is, for Standard Webhooks, the base64 of the key; of any other its bytes are the key. While there are two,
-   * `webhook-signature` has a signature by each; `X-CALLBACK-ID`, which has room for one, is by the first. Default: one is made
+   * `webhook-signature` has a signature by each; `X-CALLBACK-ID`, which has room for one, is by the older. Default: one is made
    * up. Answers have secrets only where they were made up: those of CreateSubscription and RotateSubscriptionSecret.
    *
    * @generated from field: repeated string secrets = 10;

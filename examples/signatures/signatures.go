@@ -1,4 +1,6 @@
-package main
+// Package signatures shows how a service checks that what it was sent is Susul's. It is there to be copied: docs/relay.md has it, and
+// the same in Python, signatures.py.
+package signatures
 
 import (
 	"crypto/hmac"
@@ -16,9 +18,9 @@ import (
 // tolerance is how old a signature may be, and how far ahead of this machine's clock.
 const tolerance = 5 * time.Minute
 
-// verify returns an error unless a request was signed with the secret within the last five minutes. The signature covers the
+// Verify returns an error unless a request was signed with the secret within the last five minutes. The signature covers the
 // webhook-id, the time and the body.
-func verify(header http.Header, body []byte, secret string) error {
+func Verify(header http.Header, body []byte, secret string) error {
 	webhook, err := standardwebhooks.NewWebhookRaw([]byte(secret))
 	if strings.HasPrefix(secret, "whsec_") { // a key in base64
 		webhook, err = standardwebhooks.NewWebhook(secret)
@@ -29,9 +31,9 @@ func verify(header http.Header, body []byte, secret string) error {
 	return webhook.Verify(body, header)
 }
 
-// verifyCallbackID returns an error unless X-CALLBACK-ID was made by the user with the secret within the last five minutes: what
+// VerifyCallbackID returns an error unless X-CALLBACK-ID was made by the user with the secret within the last five minutes: what
 // receivers of EngageLab's own callbacks check already. It does not cover the body.
-func verifyCallbackID(header http.Header, username, secret string, now time.Time) error {
+func VerifyCallbackID(header http.Header, username, secret string, now time.Time) error {
 	fields := map[string]string{}
 	for _, part := range strings.Split(header.Get("X-CALLBACK-ID"), ";") {
 		key, value, _ := strings.Cut(part, "=")
