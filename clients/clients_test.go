@@ -78,7 +78,8 @@ func requireToolchain(t *testing.T, language string) {
 	require.True(t, known, "toolchains lacks what clients/%s needs", language)
 	for _, tool := range tools {
 		out, err := exec.Command(tool.command[0], tool.command[1:]...).CombinedOutput()
-		version, _ := strconv.Atoi(regexp.MustCompile(`\d+`).FindString(string(out)))
+		text := regexp.MustCompile(`\x1b\[[\d;]*m`).ReplaceAllString(string(out), "") // Maven colours what it tells
+		version, _ := strconv.Atoi(regexp.MustCompile(`\d+`).FindString(text))
 		if err == nil && version >= tool.least {
 			continue
 		}
