@@ -55,7 +55,7 @@ type tool struct {
 func TestClients(t *testing.T) {
 	folders, err := filepath.Glob("*/Makefile")
 	require.NoError(t, err)
-	require.NotEmpty(t, folders)
+	require.Len(t, folders, len(toolchains))
 	env := startSusul(t)
 	for _, folder := range folders {
 		language := filepath.Dir(folder)
