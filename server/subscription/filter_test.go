@@ -1,6 +1,7 @@
 package subscription_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -138,7 +139,7 @@ func TestPushOf(t *testing.T) {
 	require.Equal(t, "shop", push.From)
 	require.Equal(t, []string{"https://h/x"}, push.CallbackURLs)
 	require.Equal(t, json.Number("9007199254740993"), push.CustomArgs.(map[string]any)["big"])
-	require.Equal(t, promotionArgs, string(push.CustomArgsAs), "byte by byte")
+	require.True(t, bytes.Equal([]byte(promotionArgs), push.CustomArgsAs), "%s", push.CustomArgsAs)
 
 	push, err := subscription.PushOf(storage.Push{ID: 8, Document: []byte(`{"custom_args":"a\u0062c"}`)})
 	require.NoError(t, err)
