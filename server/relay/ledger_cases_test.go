@@ -47,7 +47,7 @@ func (b *bookkeeper) sent() *request {
 			for seq := s.load.Next; seq <= s.load.end; seq++ {
 				items = append(items, item{sequence: seq, push: s.load.PushID, size: 500})
 			}
-			b.loaded(s.load, items, s.load.end)
+			b.loaded(s.load, items, nil, s.load.end)
 		case s.send != nil:
 			return s.send
 		default:
@@ -313,7 +313,7 @@ func TestDeadLettersAreMerged(t *testing.T) {
 	b := newBookkeeper(t, terms{concurrency: 1})
 	at := func(first, last, through int64) (g grave) {
 		for seq := first; seq <= last; seq++ {
-			g.items = append(g.items, item{sequence: seq, push: 1}, item{sequence: seq, push: 1, url: "?other"})
+			g.items = append(g.items, item{sequence: seq, push: 1}, item{sequence: seq, push: 1, to: &target{url: "?other"}})
 		}
 		g.through = through
 		return g

@@ -74,7 +74,7 @@ func (l *ledger) skip(q *request) {
 
 func (l *ledger) succeeded(q *request, now time.Time) {
 	l.row.LastSuccess = now
-	l.row.Delivered += int64(len(q.items))
+	l.row.Delivered += int64(q.posted)
 	l.row.Failures, l.row.FailingSince, l.strikes = 0, time.Time{}, 0
 	if q.probe || !l.asked { // who asked to be left alone is, whatever else was under way
 		l.row.NextAttempt, l.rounds, l.asked = time.Time{}, 0, false
@@ -93,9 +93,9 @@ func (l *ledger) settle(q *request) {
 	if s.flying = false; s.dropped {
 		return
 	}
-	s.delivered(q.items[0].url)
+	s.delivered()
 	if q.kind == replay {
-		s.Events += int64(len(q.items))
+		s.Events += int64(q.posted)
 	}
 	l.save(&s.RelaySpan)
 	l.settled(s)
@@ -174,7 +174,7 @@ func (l *ledger) trip(q *request, o outcome, now time.Time) {
 
 // loaded notes what was read of a span: events that are to be posted, and the sequence through which that is all. Of a replay, those
 // that are yet to be posted for the first time are left out: they come in their turn.
-func (l *ledger) loaded(s *span, items []item, through int64) {
+func (l *ledger) loaded(s *span, items []item, rows map[int64][]byte, through int64) {
 	if s.dropped || s.flying || !s.bury.IsZero() {
 		return
 	}
@@ -187,7 +187,7 @@ func (l *ledger) loaded(s *span, items []item, through int64) {
 		}
 		items = repeated
 	}
-	if s.load(items, through); len(items) == 0 {
+	if s.load(items, rows, through); len(items) == 0 {
 		l.save(&s.RelaySpan)
 		l.settled(s)
 	}

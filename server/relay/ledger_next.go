@@ -15,7 +15,9 @@ type step struct {
 // request is one post.
 type request struct {
 	kind    kind
-	items   []item // ascending by sequence, all for one URL
+	items   []item           // ascending by sequence, all for one URL
+	rows    map[int64][]byte // of a span's, by sequence
+	posted  int              // events that the document has
 	lanes   []*lane
 	span    *span
 	probe   bool // the circuit is open
@@ -175,7 +177,7 @@ func (l *ledger) start(s step, now time.Time) step {
 		q.lanes, q.items = l.lanes.take(pushes, l.limits.batch)
 		l.reserved += len(q.lanes)
 	} else {
-		q.items, q.attempt = q.span.batch(), q.span.Failures+1
+		q.items, q.rows, q.attempt = q.span.batch(), q.span.rows, q.span.Failures+1
 		q.span.flying = true
 		l.retries.take(q.span)
 	}

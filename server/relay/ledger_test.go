@@ -103,7 +103,7 @@ func (w *trialWorld) arrive(t *rapid.T) {
 		push, size := int64(rapid.IntRange(1, 6).Draw(t, "push")), rapid.SampledFrom([]int{500, maxBatchBytes}).Draw(t, "size")
 		for _, url := range trialURLs(push) {
 			w.events = append(w.events, &trialEvent{
-				item: item{sequence: w.head, push: push, size: size, url: url}, received: w.now, wanted: w.selects(w.head),
+				item: item{sequence: w.head, push: push, size: size, to: &target{url: url}}, received: w.now, wanted: w.selects(w.head),
 			})
 		}
 	}
@@ -192,7 +192,7 @@ func (w *trialWorld) selected(events []*trialEvent) (items []item) {
 
 func (w *trialWorld) loadSpan(s *span, slice int) {
 	all, through := cut(w.between(s.PushID, s.Next-1, s.end), slice, s.end)
-	w.l.loaded(s, w.selected(all), through)
+	w.l.loaded(s, w.selected(all), nil, through)
 }
 
 func (w *trialWorld) bury(t *rapid.T, b *burial, slice int) {
@@ -228,7 +228,7 @@ func (w *trialWorld) bury(t *rapid.T, b *burial, slice int) {
 }
 
 func (w *trialWorld) event(it item) *trialEvent {
-	i := slices.IndexFunc(w.events, func(e *trialEvent) bool { return e.sequence == it.sequence && e.url == it.url })
+	i := slices.IndexFunc(w.events, func(e *trialEvent) bool { return e.sequence == it.sequence && e.url() == it.url() })
 	return w.events[i]
 }
 
@@ -241,14 +241,14 @@ func (w *trialWorld) sent(t *rapid.T, q *request, nextAttempt time.Time) {
 	require.True(t, slices.IsSortedFunc(q.items, bySequence))
 	inIt := map[int64]bool{}
 	for _, it := range q.items {
-		require.Equal(t, q.items[0].url, it.url)
+		require.Equal(t, q.items[0].url(), it.url())
 		inIt[it.sequence] = true
 		e := w.event(it)
 		if e.posted {
 			continue
 		}
 		for _, former := range w.between(e.push, 0, e.sequence-1) {
-			require.True(t, former.url != e.url || former.taken || former.buried || former.excused || !former.wanted || inIt[former.sequence],
+			require.True(t, former.url() != e.url() || former.taken || former.buried || former.excused || !former.wanted || inIt[former.sequence],
 				"event %d of push %d was posted before %d was taken: %s of %v", e.sequence, e.push, former.sequence, q.kind, q.items)
 		}
 	}
