@@ -19,6 +19,7 @@ type bookkeeper struct {
 }
 
 func newBookkeeper(t *testing.T, tm terms) *bookkeeper {
+	t.Helper()
 	b := &bookkeeper{Assertions: require.New(t), now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)}
 	tm.maxAge = DefaultMaxAge
 	row := storage.RelayEndpoint{RelayEndpointKey: storage.RelayEndpointKey{App: "a", ID: "sub-s"}, State: storage.RelayActive}

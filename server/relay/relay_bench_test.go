@@ -22,6 +22,7 @@ func BenchmarkRelay(b *testing.B) {
 }
 
 func benchmarkRelay(b *testing.B, endpoints int) {
+	b.Helper()
 	store := newMemoryStore()
 	for push := range int64(100) {
 		store.urls[push+1] = nil

@@ -349,6 +349,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 
 // gathered returns the metrics of the app by their names and second labels.
 func gathered(t *testing.T, registry *prometheus.Registry) map[string]float64 {
+	t.Helper()
 	families, err := registry.Gather()
 	require.NoError(t, err)
 	all := map[string]float64{}
