@@ -38,10 +38,8 @@ func (e *endpoint) send(q *request) {
 	rows, err := e.rows(q)
 	switch {
 	case err != nil:
-		if e.relay.tasks.reading.Err() == nil {
-			e.log.Error("events can't be read to be posted now", "error", err)
-		}
 		e.change(func(l *ledger, now time.Time) { l.done(q, outcome{aborted: true}, now) })
+		e.failed(err)
 		return
 	case len(rows) == 0:
 		e.change(func(l *ledger, _ time.Time) { l.skip(q) })
@@ -59,6 +57,7 @@ func (e *endpoint) send(q *request) {
 	e.change(func(l *ledger, now time.Time) {
 		l.done(q, o, now)
 		next = l.nextAttempt(q)
+		e.troubled = false
 	})
 	e.relay.metrics.attempted(e.app, o, q.posted, result.Duration)
 	e.record(q, request, result, o, next)

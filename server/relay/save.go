@@ -15,6 +15,8 @@ const (
 	saveRetry = time.Second
 	// sweepEvery is how often the head is saved, and the cursors that went on without anything being delivered.
 	sweepEvery = 10 * time.Second
+	// recountSweeps is after how many sweeps dead letters are counted anew: an hour.
+	recountSweeps = 360
 	// idleBehind is how many sequences the saved cursor of an idle endpoint may be behind: after a restart they are looked at again.
 	idleBehind = 50_000
 	// saveRows is how many rows are saved in one transaction, about.
@@ -70,13 +72,16 @@ func (s *saver) ask() {
 func (s *saver) run(ctx context.Context) error {
 	sweep := time.NewTicker(sweepEvery) //nolint:forbidigo // it spares the machine
 	defer sweep.Stop()
-	for {
+	for sweeps := 1; ; {
 		var calls []chan error
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-sweep.C:
 			s.relay.sweep()
+			if sweeps++; sweeps%recountSweeps == 0 {
+				s.relay.recount(ctx)
+			}
 		case call := <-s.calls:
 			calls = append(calls, call)
 		case <-s.asked:
