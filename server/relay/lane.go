@@ -161,6 +161,9 @@ func (l *lanes) delivered(of []*lane) {
 
 // giveBack ends the request of some lanes: their items are to be posted again, before all others.
 func (l *lanes) giveBack(of []*lane) {
+	if len(of) == 0 {
+		return
+	}
 	for _, n := range of {
 		l.queued += len(n.flying)
 		n.items = append(n.flying, n.items...)
