@@ -27,8 +27,9 @@
 //	storage RecordCallbacks upstream id → (push, step), registration_id → recipient; new bits become events and counts, in
 //	  │                     one durable transaction for all that has arrived; only then EngageLab gets its 200
 //	  ├──► relay/feed.go             reads the log once for all, and gives new events, with their pushes, to
-//	  │      ├──► relay/endpoint.go  each callback URL and subscription, by a cursor of its own: what its filter selects becomes
-//	  │      │      │                requests, in order per push, with retries, until it is delivered or a dead letter
+//	  │      ├──► relay/endpoint.go  each callback URL and subscription, by a cursor of its own: what its filter selects
+//	  │      │      │                (subscription/filter.go) becomes requests, in order per push, with retries, until it is
+//	  │      │      │                delivered or a dead letter
 //	  │      │      ▼
 //	  │      │    webhook/client.go ──► the business     the document, its signatures, and no address that is not allowed
 //	  │      └──► relay/watch.go     api/callback_service.go: WatchEvents streams
@@ -38,6 +39,7 @@
 //	  ▼
 //	delivery/followup.go    streams the push's recipients, keeps the eligible, and plans dispatches; then as above
 //
-// One node does this work at a time; node.go has its life: stand by, be elected, open the store under the election's
+// Resend policies and subscriptions are in etcd; replica keeps them in each node's memory, as a snapshot that policy and subscription
+// make of them. One node does this work at a time; node.go has its life: stand by, be elected, open the store under the election's
 // term, work, stop.
 package server

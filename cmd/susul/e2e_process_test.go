@@ -35,7 +35,7 @@ func eventually(t *testing.T, what string, done func() bool) {
 	}
 }
 
-// process is one run of the binary.
+// process is one run of a program, mostly the binary.
 type process struct {
 	cmd            *exec.Cmd
 	stdout, stderr *transcript
@@ -47,8 +47,13 @@ type process struct {
 // kills it.
 func launch(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
+	return launchProgram(t, "susul", env, args...)
+}
+
+func launchProgram(t *testing.T, program string, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{
-		cmd: exec.Command("susul", args...), exited: make(chan struct{}), stdout: newTranscript(), stderr: newTranscript(),
+		cmd: exec.Command(program, args...), exited: make(chan struct{}), stdout: newTranscript(), stderr: newTranscript(),
 	}
 	p.cmd.Dir = t.TempDir()
 	inherited := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SUSUL_") })
@@ -64,7 +69,7 @@ func launch(t *testing.T, env []string, args ...string) *process {
 		p.kill()
 		<-p.exited
 		if t.Failed() {
-			t.Logf("susul %s: %v\n%s%s", strings.Join(args, " "), p.err, p.stdout, p.stderr)
+			t.Logf("%s %s: %v\n%s%s", program, strings.Join(args, " "), p.err, p.stdout, p.stderr)
 		}
 		require.NotContains(t, p.stderr.String(), "DATA RACE")
 		require.NotContains(t, p.stderr.String(), "panic:")

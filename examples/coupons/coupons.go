@@ -29,6 +29,7 @@ type row struct {
 	} `json:"status"`
 	Susul struct {
 		EventID string `json:"event_id"`
+		Test    bool   `json:"test"`
 	} `json:"susul"`
 }
 
@@ -90,11 +91,15 @@ func (s *service) take(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// handOut gives a coupon for each click that has none yet. A row that comes again changes nothing.
+// handOut gives a coupon for each click that has none yet. A row that comes again changes nothing, and what TestRelayEndpoint made up
+// is nobody's click.
 func (s *service) handOut(rows []row) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, row := range rows {
+		if row.Susul.Test {
+			continue
+		}
 		c := claim{row.MsgID, row.RegistrationID}
 		if !s.isNew(row.Susul.EventID) || row.Status.Name != "click" || s.claimed[c] || len(s.given) == s.stock {
 			continue

@@ -194,6 +194,13 @@ func TestThereIsOneCouponForAPersonAndAPush(t *testing.T) {
 	require.Equal(t, []string{"7/a", "7/b", "8/a", "7/e"}, h.coupons(t))
 }
 
+func TestATestIsTakenAndGetsNoCoupon(t *testing.T) {
+	h := start(t, 2, newSecret)
+	test := bytes.Replace(click(0, 0, "test"), []byte(`"susul":{`), []byte(`"susul":{"test":true,`), 1)
+	require.Equal(t, 204, h.post(t, time.Now(), []string{newSecret}, test, click(1, 7, "a")))
+	require.Equal(t, []string{"7/a"}, h.coupons(t))
+}
+
 func TestCouponsGoWhileStocksLast(t *testing.T) {
 	h := start(t, 2, newSecret)
 	require.Equal(t, 204, h.post(t, time.Now(), []string{newSecret}, click(1, 7, "a"), click(2, 7, "b"), click(3, 7, "c")))

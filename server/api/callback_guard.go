@@ -117,6 +117,10 @@ func (v *visit) checkSignature() error {
 	if !signature.Verify(v.Username, v.Secret) {
 		return unsigned(susulv1.RefusalReason_REFUSAL_REASON_SIGNATURE_WRONG, errors.New("the signature is wrong"))
 	}
+	if signature.Own(v.Secret) {
+		return unsigned(susulv1.RefusalReason_REFUSAL_REASON_REPLAYED,
+			errors.New("the signature is Susul's own, of events that it posted to a receiver"))
+	}
 	// Timestamp and nonce are one text to the signature: whoever moves the boundary between them signs nothing new.
 	var text maphash.Hash
 	text.SetSeed(v.seed)

@@ -290,6 +290,18 @@ func TestASignatureIsTakenForOneBodyOnly(t *testing.T) {
 	require.Equal(t, map[string]int{"replayed": 5, "stale": 1}, g.refused(t, "signed"))
 }
 
+// A receiver of events has signatures that Susul made, with the app's callback secret unless it has another for that.
+func TestSusulsOwnSignaturesAreRefused(t *testing.T) {
+	for _, nonces := range []int{0, 1000} {
+		g := newGate(t, nonces)
+		now := strconv.FormatInt(g.clock.Now().Unix(), 10)
+		own := signedWith(now, engagelab.NewNonce(gateSecret))
+		requireCallbackError(t, g.post(t, "signed", one("a"), signatureHeader, own), http.StatusUnauthorized)
+		require.Equal(t, map[string]int{"replayed": 1}, g.refused(t, "signed"))
+		require.Zero(t, g.held(t, "signed"))
+	}
+}
+
 func TestWithoutNoncesASignatureIsTakenAgain(t *testing.T) {
 	g := newGate(t, 0)
 	signature := g.sign(0)

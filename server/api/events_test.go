@@ -111,19 +111,19 @@ func (r restWatcher) next(t testing.TB) *susulv1.WatchEventsResponse {
 
 func (r restWatcher) close() { r.stop() }
 
-func (w world) watchGRPC(t *testing.T, token string) watcher {
+func (w world) watchGRPC(t *testing.T, token, filter string) watcher {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(servertest.As(t.Context(), asOther), patience)
-	stream, err := w.Callbacks.WatchEvents(ctx, &susulv1.WatchEventsRequest{Parent: other, ResumeToken: token})
+	stream, err := w.Callbacks.WatchEvents(ctx, &susulv1.WatchEventsRequest{Parent: other, ResumeToken: token, Filter: filter})
 	require.NoError(t, err)
 	return grpcWatcher{stream, cancel}
 }
 
-func (w world) watchREST(t *testing.T, token string) watcher {
+func (w world) watchREST(t *testing.T, token, filter string) watcher {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
-		"http://"+w.HTTPAddress()+"/v1/"+other+"/events:watch?resumeToken="+url.QueryEscape(token), nil)
+		"http://"+w.HTTPAddress()+"/v1/"+other+"/events:watch?"+url.Values{"resumeToken": {token}, "filter": {filter}}.Encode(), nil)
 	require.NoError(t, err)
 	req.Header.Set("Authorization", asOther)
 	resp, err := http.DefaultClient.Do(req)
@@ -133,7 +133,7 @@ func (w world) watchREST(t *testing.T, token string) watcher {
 }
 
 func (w world) TestWatchEvents(t *testing.T) {
-	for face, watch := range map[string]func(*testing.T, string) watcher{"gRPC": w.watchGRPC, "REST": w.watchREST} {
+	for face, watch := range map[string]func(*testing.T, string, string) watcher{"gRPC": w.watchGRPC, "REST": w.watchREST} {
 		t.Run(face, func(t *testing.T) {
 			ids := make([]string, 20)
 			for i := range ids {
@@ -143,7 +143,7 @@ func (w world) TestWatchEvents(t *testing.T) {
 			w.create(t, other, pushTo(requestID, ids...))
 			upstream := w.upstreamID(t, requestID)
 
-			stream := watch(t, "")
+			stream := watch(t, "", "")
 			hello := stream.next(t)
 			require.Nil(t, hello.GetEvent())
 			require.NotEmpty(t, hello.GetResumeToken())
@@ -163,22 +163,35 @@ func (w world) TestWatchEvents(t *testing.T) {
 			take(4)
 			stream.close()
 			w.report(t, other, upstream, "sent", ids[10:]...) // nobody watches
-			stream = watch(t, token)
+			stream = watch(t, token, "")
 			defer func() { stream.close() }()
 			require.Nil(t, stream.next(t).GetEvent())
 			take(16)
 			require.Equal(t, ids, told, "nothing missed, nothing twice")
 			stream.close()
-			stream = watch(t, hello.GetResumeToken())
+			stream = watch(t, hello.GetResumeToken(), "")
 			require.Nil(t, stream.next(t).GetEvent())
 			require.Equal(t, ids[0], stream.next(t).GetEvent().GetCallback().GetRegistrationId(), "from the first token")
+			stream.close()
+			stream = watch(t, hello.GetResumeToken(), `event.registration_id.endsWith("-7") && push.request_id == "`+requestID+`"`)
+			require.Nil(t, stream.next(t).GetEvent())
+			filtered := stream.next(t)
+			require.Equal(t, ids[7], filtered.GetEvent().GetCallback().GetRegistrationId())
+			stream.close()
+			stream = watch(t, filtered.GetResumeToken(), `event.registration_id.endsWith("9")`)
+			require.Nil(t, stream.next(t).GetEvent())
+			require.Equal(t, ids[9], stream.next(t).GetEvent().GetCallback().GetRegistrationId(), "a filter may change")
+			require.Equal(t, ids[19], stream.next(t).GetEvent().GetCallback().GetRegistrationId())
 		})
 	}
-	stream := w.watchGRPC(t, "")
+	stream := w.watchGRPC(t, "", "")
 	token := stream.next(t).GetResumeToken()
 	stream.close()
 	w.refuses(t, asOther, &susulv1.WatchEventsRequest{Parent: other, ResumeToken: "x"}, invalid("resume_token"))
 	w.refuses(t, asApp, &susulv1.WatchEventsRequest{Parent: app, ResumeToken: token}, invalid("resume_token"))
 	w.refuses(t, asOther, &susulv1.WatchEventsRequest{Parent: other, MsgId: "x"}, invalid("msg_id"))
+	for _, filter := range []string{"event.", "event.step", "event.nothing == 1", "push.msg_id == 1"} {
+		w.refuses(t, asOther, &susulv1.WatchEventsRequest{Parent: other, Filter: filter}, invalid("filter"))
+	}
 	w.refuses(t, asAdmin, &susulv1.WatchEventsRequest{Parent: "apps/nobody"}, missing)
 }

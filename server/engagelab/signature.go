@@ -2,8 +2,10 @@ package engagelab
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -96,6 +98,37 @@ func (s Signature) Verify(username, secret string) bool {
 	sameUser := subtle.ConstantTimeCompare([]byte(s.Username), []byte(username))
 	sameSum := subtle.ConstantTimeCompare([]byte(strings.ToLower(s.Signature)), []byte(want))
 	return sameUser&sameSum == 1
+}
+
+// NewNonce makes up the nonce of a signature that Susul makes itself, with the secret by which it also knows EngageLab: nine random
+// digits, the first of which is no 0, for to some receivers it is a number, and six that follow from these and the secret. Whoever got
+// such a signature could bring it back with a body of his own, as if it were EngageLab's. By the six digits it is known.
+func NewNonce(secret string) string {
+	const least = 100_000_000
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // it never fails
+	first := strconv.FormatUint(least+binary.NativeEndian.Uint64(random[:])%(9*least), 10)
+	return first + ownDigits(secret, first)
+}
+
+// ownNonce is the length of NewNonce's.
+const ownNonce = 15
+
+// Own reports whether the signature, which must be verified, is one that Susul made itself, with a NewNonce. Of a million other nonces
+// as long one seems to be, too.
+func (s Signature) Own(secret string) bool {
+	signed := s.Timestamp + s.Nonce // wherever it is said that one ends
+	if len(signed) < ownNonce {
+		return false
+	}
+	nonce := signed[len(signed)-ownNonce:]
+	return nonce[9:] == ownDigits(secret, nonce[:9])
+}
+
+func ownDigits(secret, first string) string {
+	mac := hmac.New(sha256.New, []byte(secret))
+	mac.Write([]byte("own nonce " + first))
+	return fmt.Sprintf("%06d", binary.BigEndian.Uint64(mac.Sum(nil))%1_000_000)
 }
 
 // Header writes the signature as the value of SignatureHeader. No field may hold a semicolon.

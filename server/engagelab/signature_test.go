@@ -105,3 +105,28 @@ func FuzzParseSignature(f *testing.F) {
 		}
 	})
 }
+
+func TestOwnSignaturesAreKnown(t *testing.T) {
+	seen := map[string]bool{}
+	for range 100 {
+		nonce := engagelab.NewNonce("s3cret")
+		require.Regexp(t, "^[1-9][0-9]{14}$", nonce)
+		require.False(t, seen[nonce])
+		seen[nonce] = true
+		s := engagelab.Signature{Timestamp: "1681991058", Nonce: nonce}
+		require.True(t, s.Own("s3cret"))
+		require.True(t, engagelab.Signature{Timestamp: s.Timestamp + nonce[:3], Nonce: nonce[3:]}.Own("s3cret"), "with another boundary")
+		require.True(t, engagelab.Signature{Timestamp: s.Timestamp[:4], Nonce: s.Timestamp[4:] + nonce}.Own("s3cret"))
+		require.False(t, engagelab.Signature{Nonce: nonce[1:]}.Own("s3cret"))
+	}
+	for _, nonce := range []string{"", "123123123123", "123456789012345", "a", strings.Repeat("0", 15)} {
+		require.False(t, engagelab.Signature{Timestamp: "1681991058", Nonce: nonce}.Own("s3cret"), nonce)
+	}
+	mistaken := 0
+	for range 100 {
+		if (engagelab.Signature{Nonce: engagelab.NewNonce("other")}).Own("s3cret") {
+			mistaken++
+		}
+	}
+	require.LessOrEqual(t, mistaken, 1, "one in a million is")
+}

@@ -76,7 +76,7 @@ func rowSize(push *subscription.Push) int {
 func (e *endpoint) read(ctx context.Context) error {
 	var position int64
 	var room int
-	e.look(func(l *ledger) { position, room = l.position, l.limits.queued-l.lanes.queued })
+	e.look(func(l *ledger) { position, room = l.position, l.ahead()-l.lanes.queued })
 	feed := e.relay.feed
 	changed, head := feed.changed(e.app), feed.head()
 	p, err := feed.page(ctx, e.app, position)

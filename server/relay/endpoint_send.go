@@ -152,7 +152,7 @@ func outcomeOf(result webhook.Result) outcome {
 	var fault *webhook.Error
 	if errors.As(result.Err, &fault) {
 		switch fault.Kind {
-		case webhook.LookupFailed, webhook.RefusedAddress, webhook.TLSFailed:
+		case webhook.LookupFailed, webhook.RefusedAddress, webhook.Unreachable, webhook.TLSFailed:
 			o.unreached = true
 		case webhook.Stopped:
 			o.aborted = true

@@ -34,7 +34,7 @@ const (
 	defaultCacheBytes = 64 << 20
 	defaultCachePush  = 4096
 
-	// followRuns is how many runs of events are followed at once, and followEvents how many of their events are read, if any.
+	// followRuns is how many runs of events are followed at once, at most, and followEvents how many of their events are read, if any.
 	followRuns   = 1024
 	followEvents = 4096
 
@@ -55,6 +55,7 @@ type feed struct {
 	feedOptions
 	shelf   *shelf
 	pushes  *pushes
+	limit   int                // how many runs are listed next
 	flights singleflight.Group // reads of pages, by pageKey
 	started chan struct{}      // closed when run has begun
 	ended   chan struct{}      // closed when it has ended
@@ -69,7 +70,7 @@ func newFeed(o feedOptions) *feed {
 		o.cachePush = defaultCachePush
 	}
 	return &feed{
-		feedOptions: o, shelf: newShelf(o.cacheBytes), pushes: newPushes(o.store, o.logger, o.cachePush),
+		feedOptions: o, limit: followRuns, shelf: newShelf(o.cacheBytes), pushes: newPushes(o.store, o.logger, o.cachePush),
 		started: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
@@ -128,7 +129,8 @@ func wait(ctx context.Context, pause time.Duration) {
 // for an app's pages lately, and where a push may name a URL, so that the feed sees it first: nobody may want the others.
 func (f *feed) step(ctx context.Context) (more bool, err error) {
 	after := f.head()
-	runs, err := f.store.ListEventRuns(ctx, after, followRuns)
+	limit := f.limit
+	runs, err := f.store.ListEventRuns(ctx, after, limit)
 	if err != nil {
 		return false, fmt.Errorf("follow the log: %w", err)
 	}
@@ -139,8 +141,9 @@ func (f *feed) step(ctx context.Context) (more bool, err error) {
 	for _, run := range runs {
 		wanted[run.App] = wanted[run.App] || run.CallbackURLs || f.shelf.isAsked(run.App)
 	}
-	last := runs[len(runs)-1].Last
+	listed, last := len(runs), runs[len(runs)-1].Last
 	runs = runs[:readable(runs, wanted)]
+	f.limit = min(2*len(runs)+1, followRuns) // of which most will be readable too
 	b := batch{head: runs[len(runs)-1].Last, read: map[string]int{}, passed: map[string]*page{}}
 	for _, run := range runs {
 		events := int(run.Last - run.First + 1)
@@ -165,7 +168,7 @@ func (f *feed) step(ctx context.Context) (more bool, err error) {
 		}
 	}
 	f.shelf.publish(&b)
-	return b.head < last || len(runs) == followRuns, nil
+	return b.head < last || listed == limit, nil
 }
 
 // readable returns how many of the first runs have no more wanted events than are read at once. It shortens the first if that has more.

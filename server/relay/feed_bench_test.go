@@ -91,6 +91,7 @@ func BenchmarkReaders(b *testing.B) {
 }
 
 func readAll(b *testing.B, f *feed) error {
+	b.Helper()
 	seen, bytes := 0, 0
 	for position := int64(0); position < benchEvents; {
 		p, err := f.page(b.Context(), "app", position)

@@ -55,7 +55,7 @@ func (m *feedModel) restart(from int64) {
 // take checks that a stretch has all that is new, or that nobody needs it.
 func (m *feedModel) take(stretch *page) {
 	app := stretch.app
-	require.LessOrEqual(m.t, stretch.first, max(m.from, m.upTo[app])+1, "nothing is left out")
+	require.Empty(m.t, m.log.of(app, max(m.from, m.upTo[app]), stretch.first-1), "nothing is left out")
 	require.Less(m.t, m.feed.head(), stretch.through, "the head does not include it yet")
 	events := m.log.of(app, stretch.first-1, stretch.through)
 	require.NotEmpty(m.t, events)

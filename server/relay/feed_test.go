@@ -386,6 +386,31 @@ func TestFeedJumpsOverEmptyStretches(t *testing.T) {
 	require.Nil(t, p)
 }
 
+// Who comes after the retention's end goes on with what is left.
+func TestFeedGoesOnAfterForgotten(t *testing.T) {
+	log := newMemoryLog()
+	log.commit("a", 1, 0, 5000)
+	log.commit("b", 1, 0, 5000)
+	f := quietFeed(log, 1).start(0)
+	for f.head() < log.sequence {
+		_, err := f.step(t.Context())
+		require.NoError(t, err)
+	}
+	log.forget(4900)
+	r := &reader{app: "a"}
+	for r.position < f.head() {
+		require.NoError(t, r.read(t, f))
+	}
+	sameEvents(t, log.of("a", 4900, 5000), r.got, "what is left")
+	log.forget(log.sequence)
+	f.shelf.recent.Purge()
+	for _, app := range []string{"a", "b"} {
+		p, err := f.page(t.Context(), app, 0)
+		require.NoError(t, err)
+		require.Nil(t, p, "nothing is left of %s", app)
+	}
+}
+
 // What a page weighs includes its rows, and what is rendered can push others out.
 func TestRowsCount(t *testing.T) {
 	log := newMemoryLog()

@@ -124,6 +124,18 @@ func (s memoryStore) SaveRelay(_ context.Context, change storage.RelayChange) er
 	return nil
 }
 
+// forgetLetter deletes a dead letter, as time does.
+func (s memoryStore) forgetLetter() {
+	s.memoryRelays.mu.Lock()
+	defer s.memoryRelays.mu.Unlock()
+	for key, span := range s.spans {
+		if span.Kind == storage.SpanDead {
+			delete(s.spans, key)
+			return
+		}
+	}
+}
+
 // errAnswer makes a result of a status.
 func answer(status int, retryAfter time.Duration) webhook.Result {
 	r := webhook.Result{Status: status, RetryAfter: retryAfter}

@@ -259,4 +259,13 @@ func (l *ledger) start(s step, now time.Time) step {
 }
 
 // readable reports whether the log is to be read.
-func (l *ledger) readable() bool { return l.position < l.target && l.lanes.queued < l.limits.queued }
+func (l *ledger) readable() bool { return l.position < l.target && l.lanes.queued < l.ahead() }
+
+// ahead is how many events wait in the lanes, about. Those of an endpoint that takes nothing would be in memory for long, and there may
+// be many such endpoints.
+func (l *ledger) ahead() int {
+	if l.row.Failures > 0 || l.recent.n == 0 {
+		return min(2*l.limits.batch, l.limits.queued)
+	}
+	return l.limits.queued
+}

@@ -123,8 +123,10 @@ func (m *metrics) Collect(to chan<- prometheus.Metric) {
 		gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 			to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, append([]string{app}, labels...)...)
 		}
-		gauge(m.lagEvents, float64(s.lagEvents))
-		gauge(m.lagSeconds, s.lagTime.Seconds())
+		if !s.unknown {
+			gauge(m.lagEvents, float64(s.lagEvents))
+			gauge(m.lagSeconds, s.lagTime.Seconds())
+		}
 		gauge(m.retries, float64(s.retries))
 		gauge(m.letters, float64(s.letters))
 		for state, n := range s.states {
@@ -139,6 +141,7 @@ type summary struct {
 	retries, letters int
 	lagEvents        int64
 	lagTime          time.Duration
+	unknown          bool // how far behind: the store does not tell
 	behind           bool
 	done             int64 // up to where the one has all that is the furthest behind
 }
@@ -164,7 +167,8 @@ func (r *Relay) summaries(ctx context.Context) map[string]*summary {
 		if !s.behind {
 			continue
 		}
-		if events, since, err := r.lag(ctx, app, s.done); err == nil && events > 0 {
+		events, since, err := r.lag(ctx, app, s.done)
+		if s.unknown = err != nil; events > 0 {
 			s.lagEvents, s.lagTime = events, max(r.Clock.Now().Sub(since), 0)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -200,4 +201,70 @@ func TestASubscriptionThatCantBeReadGoesOnWhereItWas(t *testing.T) {
 	r.relay.subscribe(subs[:1])
 	r.eventually(func() bool { return r.receivers.has(urls[0]) == 310 }, "the new events do not come")
 	r.Equal(posts+1, r.receivers.postsTo(urls[0]), "something was posted again")
+}
+
+// The store forgets dead letters in time. So must the endpoint, which is never idle as long as it has some.
+func TestDeadLettersThatTheStoreForgotAreNotCounted(t *testing.T) {
+	r := newRig(t)
+	r.options = func(o *Options) { o.MaxAge = 30 * time.Second }
+	r.receivers.answers = func(string, []int64) webhook.Result { return answer(500, 0) }
+	r.subscribe(subscription.Subscription{ID: "s"})
+	r.run()
+	for push := range int64(3) {
+		r.store.commit(testApp, push+1, 0, 10)
+	}
+	r.eventually(func() bool { return r.health("sub-s").DeadLetters >= 2 && r.health("sub-s").LagEvents == 0 }, "there are no dead letters")
+	r.NoError(r.relay.saver.flush(t.Context()))
+	before := r.health("sub-s").DeadLetters
+	r.relay.recount(t.Context())
+	r.Equal(before, r.health("sub-s").DeadLetters)
+
+	r.store.forgetLetter()
+	r.relay.recount(t.Context())
+	r.Equal(before-1, r.health("sub-s").DeadLetters)
+	r.store.commit(testApp, 9, 0, 10)
+	r.eventually(func() bool { return r.health("sub-s").DeadLetters >= before }, "there is no other dead letter")
+}
+
+// No lag is told rather than none.
+func TestALagThatIsNotKnownIsNotTold(t *testing.T) {
+	r := newRig(t)
+	r.receivers.answers = func(string, []int64) webhook.Result { return answer(429, 0) }
+	r.subscribe(subscription.Subscription{ID: "s"})
+	r.run()
+	r.store.commit(testApp, 1, 0, 10)
+	r.eventually(func() bool { return r.relay.summaries(t.Context())[testApp].lagEvents == 10 }, "there is no lag")
+
+	r.store.memoryLog.mu.Lock()
+	r.store.fail = 1 << 30
+	r.store.memoryLog.mu.Unlock()
+	shelf := r.relay.feed.shelf
+	r.eventually(func() bool {
+		shelf.mu.Lock()
+		shelf.recent.RemoveOldest() // which has it
+		shelf.mu.Unlock()
+		return r.relay.summaries(t.Context())[testApp].unknown
+	}, "a lag is told")
+}
+
+// Many endpoints may be dead, and for long: what waits for them stays in the log.
+func TestADeadEndpointKeepsLittleInMemory(t *testing.T) {
+	r := newRig(t)
+	var dead atomic.Bool
+	dead.Store(true)
+	r.receivers.answers = func(string, []int64) webhook.Result {
+		if dead.Load() {
+			return answer(429, time.Minute)
+		}
+		return answer(200, 0)
+	}
+	url := r.subscribe(subscription.Subscription{ID: "s"})
+	for range 20 {
+		r.store.commit(testApp, 1, 0, 500)
+	}
+	r.run()
+	r.eventually(func() bool { return r.health("sub-s").Failed >= 3 }, "it is not tried")
+	r.relay.all()[0].look(func(l *ledger) { r.LessOrEqual(l.lanes.queued, (2+urlConcurrency)*maxBatch) })
+	dead.Store(false)
+	r.eventually(func() bool { return r.receivers.has(url) == 10_000 }, "it does not get all")
 }

@@ -14,10 +14,10 @@ import (
 
 // The limits of a subscription.
 const (
-	MaxURL               = 2048 // bytes
-	MaxConcurrency       = 32
-	MaxRequestsPerSecond = 100_000
-	MaxSecrets           = 2
+	maxURL               = 2048 // bytes
+	maxConcurrency       = 32
+	maxRequestsPerSecond = 100_000
+	maxSecrets           = 2
 
 	maxDisplayName = 200 // characters
 	maxDescription = 2000
@@ -85,11 +85,11 @@ func (f *faults) all(s Subscription) {
 		f.add("username", "must match %s", usernamePattern)
 	}
 	f.secrets(s.Secrets)
-	if s.MaxConcurrency < 0 || s.MaxConcurrency > MaxConcurrency {
-		f.add("max_concurrency", "must be between 1 and %d, or 0 for %d", MaxConcurrency, DefaultConcurrency)
+	if s.MaxConcurrency < 0 || s.MaxConcurrency > maxConcurrency {
+		f.add("max_concurrency", "must be between 1 and %d, or 0 for %d", maxConcurrency, DefaultConcurrency)
 	}
-	if !(s.RequestsPerSecond >= 0 && s.RequestsPerSecond <= MaxRequestsPerSecond) { // NaN is neither
-		f.add("requests_per_second", "must be between 0 and %d", MaxRequestsPerSecond)
+	if !(s.RequestsPerSecond >= 0 && s.RequestsPerSecond <= maxRequestsPerSecond) { // NaN is neither
+		f.add("requests_per_second", "must be between 0 and %d", maxRequestsPerSecond)
 	}
 }
 
@@ -105,8 +105,8 @@ func (f *faults) text(field, s string, limit int) {
 // urlFault says what is wrong with where events are to be posted. Which addresses are refused is decided when they are dialled: a name
 // may lead anywhere by then.
 func urlFault(text string) string {
-	if len(text) > MaxURL {
-		return fmt.Sprintf("is %d bytes long, more than %d", len(text), MaxURL)
+	if len(text) > maxURL {
+		return fmt.Sprintf("is %d bytes long, more than %d", len(text), maxURL)
 	}
 	parsed, err := url.Parse(text)
 	switch {
@@ -126,8 +126,8 @@ func urlFault(text string) string {
 }
 
 func (f *faults) secrets(secrets []Secret) {
-	if n := len(secrets); n < 1 || n > MaxSecrets {
-		f.add("secrets", "must be between 1 and %d, not %d", MaxSecrets, n)
+	if n := len(secrets); n < 1 || n > maxSecrets {
+		f.add("secrets", "must be between 1 and %d, not %d", maxSecrets, n)
 		return
 	}
 	for i, secret := range secrets {

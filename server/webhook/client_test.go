@@ -183,7 +183,7 @@ func TestAConnectionThatBreaks(t *testing.T) {
 	refusing, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	require.NoError(t, refusing.Close())
-	require.EqualError(t, fails(t, client(t, open), "http://"+refusing.Addr().String(), webhook.ConnectionFailed).Err,
+	require.EqualError(t, fails(t, client(t, open), "http://"+refusing.Addr().String(), webhook.Unreachable).Err,
 		"connection refused")
 
 	for name, speak := range map[string]func(*net.TCPConn){

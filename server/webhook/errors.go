@@ -17,7 +17,7 @@ import (
 	"golang.org/x/net/http2"
 )
 
-// Kind says at what a post failed, in a word for metrics and logs.
+// Kind says at what a post failed.
 type Kind string
 
 // The kinds.
@@ -25,7 +25,8 @@ const (
 	InvalidRequest   Kind = "invalid_request"   // the URL is none that is posted to
 	RefusedAddress   Kind = "refused_address"   // the host's address is not public
 	LookupFailed     Kind = "lookup_failed"     // the host has no address
-	ConnectionFailed Kind = "connection_failed" // refused, reset, or closed before an answer
+	Unreachable      Kind = "unreachable"       // no connection: refused, no way to the host, or none in time
+	ConnectionFailed Kind = "connection_failed" // a connection was reset, or closed before an answer
 	TLSFailed        Kind = "tls_failed"        // no agreement, or a certificate that proves nothing
 	TimedOut         Kind = "timed_out"
 	UnreadableAnswer Kind = "unreadable_answer" // no HTTP, or headers that are too large
@@ -117,7 +118,7 @@ func timeoutError(err error) *Error {
 	case !errors.As(err, &timeout) || !timeout.Timeout():
 		return nil
 	case errors.As(err, &dialled) && dialled.Op == "dial":
-		return failed(TimedOut, "no connection within %s", dialTimeout)
+		return failed(Unreachable, "no connection within %s", dialTimeout)
 	case strings.Contains(err.Error(), "TLS handshake"): // it has no type
 		return failed(TimedOut, "no TLS handshake within %s", tlsTimeout)
 	default:
@@ -127,9 +128,12 @@ func timeoutError(err error) *Error {
 
 func connectionError(err error) *Error {
 	var number syscall.Errno
+	var dialled *net.OpError
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return failed(ConnectionFailed, "connection refused")
+		return failed(Unreachable, "connection refused")
+	case errors.As(err, &dialled) && dialled.Op == "dial" && errors.As(err, &number):
+		return failed(Unreachable, "no connection: %s", number.Error())
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.As(err, new(http2.StreamError)):
 		return failed(ConnectionFailed, "connection reset before there was an answer")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), lostHTTP2(err):

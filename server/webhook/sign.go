@@ -1,8 +1,6 @@
 package webhook
 
 import (
-	"crypto/rand"
-	"encoding/binary"
 	"net/http"
 	"strconv"
 	"strings"
@@ -37,17 +35,9 @@ func sign(header http.Header, r *Request) {
 
 // callbackID is the value of X-CALLBACK-ID.
 func callbackID(secret, username string, at time.Time) string {
-	s := engagelab.Signature{Timestamp: strconv.FormatInt(at.Unix(), 10), Nonce: nonce(), Username: username}
+	s := engagelab.Signature{Timestamp: strconv.FormatInt(at.Unix(), 10), Nonce: engagelab.NewNonce(secret), Username: username}
 	s.Signature = engagelab.Sign(secret, s.Timestamp, s.Nonce, s.Username)
 	return s.Header()
-}
-
-// nonce returns 15 random digits, the first of which is no 0: to some receivers it is a number.
-func nonce() string {
-	const least = 100_000_000_000_000
-	var random [8]byte
-	_, _ = rand.Read(random[:]) // it never fails
-	return strconv.FormatUint(least+binary.NativeEndian.Uint64(random[:])%(9*least), 10)
 }
 
 // signatures is the value of webhook-signature.

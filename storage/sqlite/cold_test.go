@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +15,7 @@ import (
 // look-ups on disk while few come, then by an index in memory. The pushes have a full block of members and a part of one.
 func TestColdPushesAreTaken(t *testing.T) {
 	const recipients, callers = layout.BlockSize + 1000, 16
-	path := filepath.Join(t.TempDir(), "susul.db")
+	path := emptyFile(t, "susul.db")
 	s := open(t, path)
 	createListed(t, s, 1, recipients)
 	upstreams := sendAll(t, s)

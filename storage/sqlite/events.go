@@ -15,7 +15,7 @@ import (
 func (s *Store) ListEvents(ctx context.Context, query storage.EventQuery) ([]storage.Event, error) {
 	r := eventReader{kinds: s.writer.kinds, lookups: s.lookups, ctx: ctx, query: query, limit: page(query.Limit)}
 	r.through, r.end = s.live.tail.get()
-	return readPrepared(ctx, s, eventStatements, func(q querier) (_ []storage.Event, err error) {
+	return read(ctx, s, func(q querier) (_ []storage.Event, err error) {
 		r.q = q
 		switch {
 		case query.RegistrationID != "":
@@ -72,10 +72,6 @@ const (
 	// eventsPerRead is how many events those have that are read at once, or a few more.
 	eventsPerRead = 4096
 )
-
-// eventStatements are what most reading of the log needs.
-var eventStatements = []string{logSegments, appSegments, pushSegments, listedSegments, selectApp, selectLoggedDispatches,
-	selectListedDetails, selectListedPages}
 
 type loggedSegment struct {
 	sequence, push, app, received int64

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -80,7 +79,7 @@ func forgetAll(t *testing.T, s *Store, before time.Time) {
 
 // TestStoreThatMayNotLeadLeavesTheFileAlone closes a store that read the end of the log while its owner goes on.
 func TestStoreThatMayNotLeadLeavesTheFileAlone(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "susul.db")
+	path := emptyFile(t, "susul.db")
 	owner, err := Open(t.Context(), Options{Path: path, foldPause: time.Hour})
 	require.NoError(t, err)
 	require.NoError(t, owner.Lead(t.Context(), 5))
@@ -181,7 +180,7 @@ func TestFailedBatchMakesTheStoreUnready(t *testing.T) {
 
 // TestSnapshotFromBeforeAPushWasForgotten lets a caller find a push in a snapshot that is older than Forget.
 func TestSnapshotFromBeforeAPushWasForgotten(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "susul.db")
+	path := emptyFile(t, "susul.db")
 	s := open(t, path)
 	createUnlisted(t, s, 1)
 	recorded(t, s, callback(1, 0, storage.Sent))

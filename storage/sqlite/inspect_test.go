@@ -31,7 +31,7 @@ var inspectedTime = time.Date(2026, 7, 1, 8, 0, 0, 0, time.UTC)
 
 func newInspected(t *testing.T) *inspected {
 	t.Helper()
-	in := &inspected{path: filepath.Join(t.TempDir(), "susul.db")}
+	in := &inspected{path: emptyFile(t, "susul.db")}
 	var err error
 	in.store, err = Open(t.Context(), Options{Path: in.path, foldPause: time.Hour})
 	require.NoError(t, err)

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -73,7 +72,7 @@ func TestListsSeeEachEventOnceWhileTheLogIsFolded(t *testing.T) {
 // indexes lack it, and when they have it.
 func TestLongListsAreReadInParts(t *testing.T) {
 	const segments, recipients = 3 * segmentsPerRead, 2000
-	path := filepath.Join(t.TempDir(), "susul.db")
+	path := emptyFile(t, "susul.db")
 	s, err := Open(t.Context(), Options{Path: path, foldPause: time.Hour})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
@@ -118,7 +117,7 @@ func TestLongListsAreReadInParts(t *testing.T) {
 
 // TestListsReadNothingBehindTheirEnd damages the segments behind a sequence.
 func TestListsReadNothingBehindTheirEnd(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "susul.db")
+	path := emptyFile(t, "susul.db")
 	s, err := Open(t.Context(), Options{Path: path, foldPause: time.Hour})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()

@@ -59,7 +59,7 @@ func eventKey(push, step int, c storage.Callback) string {
 func TestStoreAgreesWithAModelThroughFailures(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		m := &machine{t: t, path: filepath.Join(t.TempDir(), "susul.db"), events: map[string]bool{},
+		m := &machine{t: t, path: emptyFile(t, "susul.db"), events: map[string]bool{},
 			settled: map[uint32]bool{}, held: map[string][]storage.Callback{},
 			deaths: map[string]int64{}, lives: map[string]int64{},
 			members: map[int]map[string]bool{1: {}, 2: {}}, words: map[int]map[string]storage.Progress{1: {}, 2: {}}}

@@ -1,10 +1,13 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"flag"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,7 +34,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(tb testing.TB) storagetest.Database {
 		tb.Helper()
-		path := filepath.Join(tb.TempDir(), "it's a 100% #?odd name.db")
+		path := emptyFile(tb, "it's a 100% #?odd name.db")
 		return func(tb testing.TB) storage.Store {
 			tb.Helper()
 			return open(tb, path)
@@ -44,7 +47,7 @@ func TestConformanceInLittleMemory(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(tb testing.TB) storagetest.Database {
 		tb.Helper()
-		path := filepath.Join(tb.TempDir(), "susul.db")
+		path := emptyFile(tb, "susul.db")
 		return func(tb testing.TB) storage.Store {
 			tb.Helper()
 			s, err := Open(tb.Context(), Options{Path: path, Memory: 1, foldPause: time.Millisecond})
@@ -52,6 +55,34 @@ func TestConformanceInLittleMemory(t *testing.T) {
 			return s
 		}
 	}, storagetest.Traits{})
+}
+
+// migrated is the content of a database of which nothing but its schema is there.
+var migrated = sync.OnceValues(func() ([]byte, error) {
+	folder, err := os.MkdirTemp("", "susul")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(folder) }()
+	path := filepath.Join(folder, "susul.db")
+	s, err := Open(context.Background(), Options{Path: path})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
+
+// emptyFile returns the path of a new database. It is a copy, for to migrate one takes longer than most tests.
+func emptyFile(tb testing.TB, name string) string {
+	tb.Helper()
+	content, err := migrated()
+	require.NoError(tb, err)
+	path := filepath.Join(tb.TempDir(), name)
+	require.NoError(tb, os.WriteFile(path, content, 0o600))
+	return path
 }
 
 // open opens a store that the caller closes.
@@ -65,7 +96,7 @@ func open(tb testing.TB, path string) *Store {
 // fresh opens a store of its own for a test.
 func fresh(tb testing.TB, opts Options) *Store {
 	tb.Helper()
-	opts.Path = filepath.Join(tb.TempDir(), "susul.db")
+	opts.Path = emptyFile(tb, "susul.db")
 	s, err := Open(tb.Context(), opts)
 	require.NoError(tb, err)
 	tb.Cleanup(func() { require.NoError(tb, s.Close()) })

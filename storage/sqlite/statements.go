@@ -3,62 +3,66 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"sync"
 )
 
-// statements are prepared once for each of the readers' connections, for those who read the same again and again.
+// maxStatements bounds how many statements are kept. There are fewer different ones, about.
+const maxStatements = 256
+
+// statements are those that the readers' connections keep prepared: to prepare one takes longer than most of them run.
 type statements struct {
 	mu   sync.Mutex
-	kept map[string]*sql.Stmt // complete once somebody has got it
+	kept map[string]*sql.Stmt // by text; nil for one that was asked for only once
 }
 
-// of returns statements by their texts, which are always the same. It is to be called before a snapshot begins: it may need a
-// connection.
-func (s *statements) of(ctx context.Context, db *sql.DB, texts []string) (map[string]*sql.Stmt, error) {
+// get returns the statement of a text, if it is kept. Otherwise it tells whether it is to be, since it is asked for again.
+func (s *statements) get(text string) (stmt *sql.Stmt, again bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.kept == nil {
-		s.kept = make(map[string]*sql.Stmt, len(texts))
-	}
-	for _, text := range texts[len(s.kept):] {
-		stmt, err := db.PrepareContext(ctx, text) //nolint:sqlclosecheck // it is kept, and closed with its connections
-		if err != nil {
-			return nil, unavailable(fmt.Errorf("prepare %.60q: %w", text, err))
+	stmt, again = s.kept[text]
+	if !again && len(s.kept) < maxStatements {
+		if s.kept == nil {
+			s.kept = map[string]*sql.Stmt{}
 		}
-		s.kept[text] = stmt
+		s.kept[text] = nil
 	}
-	return s.kept, nil
+	return stmt, again
 }
 
-// preparedReader is a snapshot that knows statements.
-type preparedReader struct {
+// keep prepares statements. It may need a connection, so that the caller must have none. What fails is tried again with the next
+// reader.
+func (s *statements) keep(ctx context.Context, db *sql.DB, texts []string) {
+	for _, text := range texts {
+		stmt, err := db.PrepareContext(ctx, text)
+		if err != nil {
+			return
+		}
+		s.mu.Lock()
+		if s.kept[text] == nil {
+			s.kept[text], stmt = stmt, nil
+		}
+		s.mu.Unlock()
+		if stmt != nil {
+			_ = stmt.Close() // somebody else was faster
+		}
+	}
+}
+
+// snapshot is a consistent view of the database. A query must have been read before the same one is begun again.
+type snapshot struct {
 	*sql.Tx
-	statements map[string]*sql.Stmt
+	statements *statements
+	again      []string // texts to keep
 }
 
 // QueryContext implements querier.
-func (r preparedReader) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if stmt, ok := r.statements[query]; ok {
-		return r.StmtContext(ctx, stmt).QueryContext(ctx, args...) //nolint:sqlclosecheck // it ends with the snapshot
+func (s *snapshot) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	stmt, again := s.statements.get(query)
+	if stmt != nil {
+		return s.StmtContext(ctx, stmt).QueryContext(ctx, args...) //nolint:sqlclosecheck // it ends with the snapshot
 	}
-	return r.Tx.QueryContext(ctx, query, args...)
-}
-
-// readPrepared is read with statements that are prepared once.
-func readPrepared[T any](ctx context.Context, s *Store, texts []string, run func(querier) (T, error)) (result T, err error) {
-	if s.closed.Load() {
-		return result, errClosed
+	if again {
+		s.again = append(s.again, query)
 	}
-	prepared, err := s.statements.of(ctx, s.readers, texts)
-	if err != nil {
-		return result, err
-	}
-	snapshot, err := s.begin(ctx)
-	if err != nil {
-		return result, err
-	}
-	defer func() { _ = snapshot.Rollback() }() // it only read
-	result, err = run(preparedReader{snapshot, prepared})
-	return result, unavailable(err)
+	return s.Tx.QueryContext(ctx, query, args...)
 }

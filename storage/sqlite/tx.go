@@ -21,12 +21,16 @@ type querier interface {
 
 // read runs a closure on one consistent snapshot.
 func read[T any](ctx context.Context, s *Store, run func(querier) (T, error)) (result T, err error) {
-	snapshot, err := s.begin(ctx)
+	tx, err := s.begin(ctx)
 	if err != nil {
 		return result, err
 	}
-	defer func() { _ = snapshot.Rollback() }() // it only read
-	result, err = run(snapshot)
+	view := &snapshot{Tx: tx, statements: &s.statements}
+	defer func() {
+		_ = tx.Rollback() // it only read
+		s.statements.keep(ctx, s.readers, view.again)
+	}()
+	result, err = run(view)
 	return result, unavailable(err)
 }
 

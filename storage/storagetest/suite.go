@@ -20,7 +20,7 @@ type Traits struct {
 	SignalsFromOtherHandles bool
 }
 
-// Run runs the whole suite, one guarantee after the other.
+// Run runs the whole suite, several guarantees at a time: each case has a database of its own.
 func Run(t *testing.T, fresh Factory, traits Traits) {
 	t.Helper()
 	for _, suite := range []struct {
@@ -56,6 +56,7 @@ func Run(t *testing.T, fresh Factory, traits Traits) {
 		{"Model", modelCases},
 	} {
 		t.Run(suite.name, func(t *testing.T) {
+			t.Parallel()
 			for _, c := range suite.cases {
 				t.Run(c.name, func(t *testing.T) { c.run(newWorld(t, fresh(t))) })
 			}
