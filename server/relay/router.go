@@ -265,34 +265,6 @@ func (r *Relay) sweep() {
 	r.saver.ask() // for the head
 }
 
-// recount counts dead letters anew: the store forgets those that are older than what it keeps.
-func (r *Relay) recount(ctx context.Context) {
-	for _, e := range r.all() {
-		before := 0
-		e.look(func(l *ledger) { before = l.letters })
-		if before == 0 {
-			continue
-		}
-		n := 0
-		query := storage.RelaySpanQuery{App: e.app, Endpoint: e.id, Kinds: []storage.RelaySpanKind{storage.SpanDead}, Limit: loadPage}
-		for {
-			spans, err := r.Store.ListRelaySpans(ctx, query)
-			if err != nil {
-				return // there will be another time
-			}
-			if n += len(spans); len(spans) < loadPage {
-				break
-			}
-			query.After = storage.RelaySpanKey{RelayEndpointKey: e.key(), ID: spans[len(spans)-1].ID}
-		}
-		e.look(func(l *ledger) {
-			if l.letters == before && len(l.records) == 0 {
-				l.letters = n
-			}
-		})
-	}
-}
-
 // all returns all endpoints, in no order.
 func (r *Relay) all() []*endpoint {
 	r.mu.Lock()

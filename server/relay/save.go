@@ -15,13 +15,8 @@ const (
 	saveRetry = time.Second
 	// sweepEvery is how often the head is saved, and the cursors that went on without anything being delivered.
 	sweepEvery = 10 * time.Second
-<<<<<<< HEAD
-	// recountSweeps is after how many sweeps dead letters are counted anew: an hour.
-	recountSweeps = 360
-=======
 	// recountEvery is how many sweeps later dead letters are counted again.
 	recountEvery = 30
->>>>>>> 2504b892ea769e2c21a0649eef19c0e92bdcf8ee
 	// idleBehind is how many sequences the saved cursor of an idle endpoint may be behind: after a restart they are looked at again.
 	idleBehind = 50_000
 	// saveRows is how many rows are saved in one transaction, about.
@@ -84,11 +79,7 @@ func (s *saver) run(ctx context.Context) error {
 			return nil
 		case <-sweep.C:
 			s.relay.sweep()
-<<<<<<< HEAD
-			if sweeps++; sweeps%recountSweeps == 0 {
-=======
 			if sweeps++; sweeps%recountEvery == 0 {
->>>>>>> 2504b892ea769e2c21a0649eef19c0e92bdcf8ee
 				s.relay.recount(ctx)
 			}
 		case call := <-s.calls:

@@ -224,25 +224,6 @@ func TestForgottenEvents(t *testing.T) {
 	r.Equal(10, r.receivers.has(url))
 }
 
-// Dead letters are forgotten by the store, too.
-func TestDeadLettersAreCountedAnew(t *testing.T) {
-	r := newRig(t)
-	r.subscribe(subscription.Subscription{ID: "s"})
-	key := storage.RelayEndpointKey{App: testApp, ID: "sub-s"}
-	r.store.endpoints[key] = storage.RelayEndpoint{RelayEndpointKey: key, UID: "uid-s", State: storage.RelayActive}
-	const letters = loadPage + 5
-	for id := range int64(letters) {
-		r.store.spans[storage.RelaySpanKey{RelayEndpointKey: key, ID: id}] = storage.RelaySpan{RelayEndpointKey: key, ID: id, Kind: storage.SpanDead}
-	}
-	r.run()
-	r.Equal(letters, r.health("sub-s").DeadLetters)
-	r.store.memoryRelays.mu.Lock()
-	delete(r.store.spans, storage.RelaySpanKey{RelayEndpointKey: key, ID: 7})
-	r.store.memoryRelays.mu.Unlock()
-	r.relay.recount(t.Context())
-	r.Equal(letters-1, r.health("sub-s").DeadLetters)
-}
-
 // Endpoints that have all they can have hold no goroutine, and nothing in memory.
 func TestIdleEndpointsRest(t *testing.T) {
 	r := newRig(t)
