@@ -34,8 +34,12 @@ func (l *ledger) expire(q *request, now time.Time) {
 				l.buryLater(s, before)
 			}
 		}
-	case q.span != nil && !q.span.dropped && !q.span.FailingSince.After(before):
-		l.buryLater(q.span, before)
+	default:
+		for _, s := range q.spans {
+			if !s.dropped && s.Failures > 0 && !s.FailingSince.After(before) {
+				l.buryLater(s, before)
+			}
+		}
 	}
 }
 

@@ -23,13 +23,14 @@ type endpoint struct {
 	// steering is held by those who change its spans from outside.
 	steering sync.Mutex
 
-	mu      sync.Mutex
-	ledger  *ledger
-	sub     *subscription.Compiled // nil: of callback URLs
-	working bool                   // the goroutine that reads runs
-	removed bool
-	alarm   clockwork.Timer
-	rings   time.Time // when the alarm does
+	mu       sync.Mutex
+	ledger   *ledger
+	sub      *subscription.Compiled // nil: of callback URLs
+	working  bool                   // the goroutine that reads runs
+	troubled bool                   // events could not be read, and nothing was posted since
+	removed  bool
+	alarm    clockwork.Timer
+	rings    time.Time // when the alarm does
 	// lastEvent is when the log last had something for it, in this run.
 	lastEvent time.Time
 }
@@ -181,10 +182,21 @@ func (e *endpoint) work() {
 		case s.bury != nil:
 			err = e.bury(ctx, s.bury)
 		}
-		if err != nil && ctx.Err() == nil {
-			e.log.Error("an endpoint's events can't be read now", "error", err)
-			e.change(func(l *ledger, now time.Time) { l.trouble = now.Add(troublePause) })
+		if err != nil {
+			e.failed(err)
 		}
+	}
+}
+
+// failed has it rest after trouble of our own. A trouble that lasts is told once.
+func (e *endpoint) failed(err error) {
+	told := false
+	e.change(func(l *ledger, now time.Time) {
+		l.trouble = now.Add(troublePause)
+		told, e.troubled = e.troubled, true
+	})
+	if !told && e.relay.tasks.reading.Err() == nil {
+		e.log.Error("an endpoint's events can't be read now", "error", err)
 	}
 }
 

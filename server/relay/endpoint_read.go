@@ -18,58 +18,52 @@ const (
 type selector struct {
 	id   string // of an endpoint of callback URLs
 	sub  *subscription.Compiled
-	urls map[*subscription.Push][]string
+	own  []*target // the subscription's
+	urls map[*subscription.Push][]*target
 }
 
 func (e *endpoint) selector() *selector {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return &selector{id: e.id, sub: e.sub, urls: map[*subscription.Push][]string{}}
+	s := &selector{id: e.id, sub: e.sub, urls: map[*subscription.Push][]*target{}}
+	if e.sub != nil {
+		s.own = []*target{{filter: e.sub.Filter}}
+	}
+	return s
 }
 
-var theSubscriptions = []string{""}
-
-// of returns the URLs that an event goes to; a subscription's is empty.
-func (s *selector) of(event *storage.Event, push *subscription.Push) []string {
+// of returns where an event goes to.
+func (s *selector) of(event *storage.Event, push *subscription.Push) []*target {
 	if s.sub != nil {
 		// What can't be evaluated, for want of a member for example, is not selected.
 		if matches, err := s.sub.Filter.Matches(event, push); err != nil || !matches {
 			return nil
 		}
-		return theSubscriptions
+		return s.own
 	}
-	urls, known := s.urls[push]
+	targets, known := s.urls[push]
 	if !known {
 		for _, url := range push.CallbackURLs {
 			if id, _ := urlEndpointID(url); id == s.id {
-				urls = append(urls, url)
+				targets = append(targets, &target{url: url})
 			}
 		}
-		s.urls[push] = urls
+		s.urls[push] = targets
 	}
-	return urls
+	return targets
 }
 
 // add appends an event's items.
 func (s *selector) add(items []item, event *storage.Event, push *subscription.Push) []item {
-	for _, url := range s.of(event, push) {
-		items = append(items, item{
-			sequence: event.Sequence, push: event.PushID, url: url, size: rowSize(push), filter: s.filter(),
-		})
+	for _, to := range s.of(event, push) {
+		items = append(items, item{sequence: event.Sequence, push: event.PushID, to: to, size: rowSize(push)})
 	}
 	return items
 }
 
-func (s *selector) filter() *subscription.Filter {
-	if s.sub == nil {
-		return nil
-	}
-	return s.sub.Filter
-}
-
 // still reports whether an event that was selected, by another filter perhaps, is so now.
 func (s *selector) still(it *item, e *entry) bool {
-	return it.filter == s.filter() || len(s.of(&e.Event, e.push)) > 0
+	return s.sub == nil || it.to.filter == s.sub.Filter || len(s.of(&e.Event, e.push)) > 0
 }
 
 // rowSize estimates the bytes of a row without rendering it.
@@ -160,6 +154,7 @@ func (e *endpoint) load(ctx context.Context, s *span) error {
 	}
 	selector := e.selector()
 	var items []item
+	rows := map[int64][]byte{}
 	size := 0
 	for i := range events {
 		if len(items) >= maxBatch || size >= maxBatchBytes {
@@ -175,12 +170,10 @@ func (e *endpoint) load(ctx context.Context, s *span) error {
 			continue
 		}
 		row := e.relay.appendRow(nil, &events[i], push)
-		for j := range items[from:] {
-			items[from+j].row = row
-		}
+		rows[events[i].Sequence] = row
 		size += len(row)
 	}
-	e.change(func(l *ledger, _ time.Time) { l.loaded(s, items, through) })
+	e.change(func(l *ledger, _ time.Time) { l.loaded(s, items, rows, through) })
 	return nil
 }
 

@@ -38,17 +38,16 @@ func (e *endpoint) send(q *request) {
 	rows, err := e.rows(q)
 	switch {
 	case err != nil:
-		if e.relay.tasks.reading.Err() == nil {
-			e.log.Error("events can't be read to be posted now", "error", err)
-		}
 		e.change(func(l *ledger, now time.Time) { l.done(q, outcome{aborted: true}, now) })
+		e.failed(err)
 		return
 	case len(rows) == 0:
 		e.change(func(l *ledger, _ time.Time) { l.skip(q) })
 		return
 	}
+	q.posted = len(rows)
 	to := e.destination()
-	request := e.relay.request(e.key(), to, q.items[0].url, q.items, rows)
+	request := e.relay.request(e.key(), to, q.items[0].url(), q.items, rows)
 	result := e.relay.Poster.Post(e.relay.tasks.posting, request)
 	o := outcomeOf(result)
 	if o.aborted && e.relay.tasks.posting.Err() == nil {
@@ -58,8 +57,9 @@ func (e *endpoint) send(q *request) {
 	e.change(func(l *ledger, now time.Time) {
 		l.done(q, o, now)
 		next = l.nextAttempt(q)
+		e.troubled = false
 	})
-	e.relay.metrics.attempted(e.app, o, len(q.items), result.Duration)
+	e.relay.metrics.attempted(e.app, o, q.posted, result.Duration)
 	e.record(q, request, result, o, next)
 }
 
@@ -68,10 +68,11 @@ func (e *endpoint) rows(q *request) ([][]byte, error) {
 	rows := make([][]byte, 0, len(q.items))
 	selector, forgotten := e.selector(), 0
 	var p *page
+	at := 0
 	for i := range q.items {
 		it := &q.items[i]
-		if it.row != nil {
-			rows = append(rows, it.row)
+		if row := q.rows[it.sequence]; row != nil {
+			rows = append(rows, row)
 			continue
 		}
 		if p == nil || it.sequence < p.first || it.sequence > p.through {
@@ -80,7 +81,8 @@ func (e *endpoint) rows(q *request) ([][]byte, error) {
 				return nil, err
 			}
 		}
-		at, found := p.find(it.sequence)
+		var found bool
+		at, found = p.find(at+1, it.sequence)
 		switch {
 		case !found:
 			forgotten++
@@ -95,10 +97,13 @@ func (e *endpoint) rows(q *request) ([][]byte, error) {
 	return rows, nil
 }
 
-// find returns the index of an entry; a nil page has none.
-func (p *page) find(sequence int64) (i int, found bool) {
-	if p == nil {
+// find returns the index of an entry, which is likely to be at hint; a nil page has none.
+func (p *page) find(hint int, sequence int64) (i int, found bool) {
+	switch {
+	case p == nil:
 		return 0, false
+	case hint < len(p.entries) && p.entries[hint].Sequence == sequence:
+		return hint, true
 	}
 	i = p.after(sequence - 1)
 	return i, i < len(p.entries) && p.entries[i].Sequence == sequence
@@ -119,12 +124,17 @@ func (r *Relay) request(key storage.RelayEndpointKey, to destination, url string
 // webhookID is the same for the same events of the same endpoint, so that a repeated request is known by it.
 func webhookID(key storage.RelayEndpointKey, url string, items []item) string {
 	hash := sha256.New()
+	number := make([]byte, 8)
+	write := func(n uint64) {
+		binary.BigEndian.PutUint64(number, n)
+		hash.Write(number)
+	}
 	for _, part := range []string{key.App, key.ID, url} {
-		hash.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		write(uint64(len(part)))
 		hash.Write([]byte(part))
 	}
 	for i := range items {
-		hash.Write(binary.BigEndian.AppendUint64(nil, uint64(items[i].sequence)))
+		write(uint64(items[i].sequence))
 	}
 	return "msg_" + base64.RawURLEncoding.EncodeToString(hash.Sum(nil)[:18])
 }

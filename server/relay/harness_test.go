@@ -159,6 +159,7 @@ type receivers struct {
 }
 
 func newReceivers(t *testing.T) *receivers {
+	t.Helper()
 	return &receivers{
 		t: t, taken: map[string]map[int64]int{}, order: map[string]map[int64]int64{}, posts: map[string]int{}, bodies: map[string]string{},
 	}
@@ -265,6 +266,7 @@ type rig struct {
 const testApp = "app"
 
 func newRig(t *testing.T) *rig {
+	t.Helper()
 	r := &rig{
 		Assertions: require.New(t), t: t, store: newMemoryStore(), clock: clock.Scaled(2000), receivers: newReceivers(t),
 	}
@@ -333,7 +335,7 @@ func (r *rig) push(id int64, urls ...string) {
 // eventually waits until something holds.
 func (r *rig) eventually(holds func() bool, message string, args ...any) {
 	r.t.Helper()
-	r.Eventually(holds, 20*time.Second, 2*time.Millisecond, fmt.Sprintf(message, args...))
+	r.Eventuallyf(holds, 20*time.Second, 2*time.Millisecond, message, args...)
 }
 
 func (r *rig) health(id string) Health {

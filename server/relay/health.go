@@ -107,21 +107,33 @@ func (e *endpoint) health(ctx context.Context) (Health, error) {
 	return h, nil
 }
 
-// lag returns how many events of an app come behind a sequence, and when the first of these was stored. Those that are further behind
-// than this run of the relay are estimated.
+// lag returns how many events of an app come behind a sequence, and when the first of these was stored. Few are counted, many
+// estimated.
 func (r *Relay) lag(ctx context.Context, app string, after int64) (events int64, since time.Time, err error) {
+	events = r.behind(app, after)
+	if events > 2*pageSize {
+		first, err := r.Store.ListEvents(ctx, storage.EventQuery{App: app, After: after, Limit: 1})
+		if err != nil || len(first) == 0 {
+			return 0, since, err
+		}
+		return events, first[0].ReceiveTime, nil
+	}
 	p, err := r.feed.page(ctx, app, after)
 	if err != nil || p == nil {
 		return 0, since, err
 	}
 	first := p.after(after)
-	events = int64(len(p.entries) - first)
+	return int64(len(p.entries)-first) + r.behind(app, p.last()), p.entries[first].ReceiveTime, nil
+}
+
+// behind returns about how many events of an app come behind a sequence.
+func (r *Relay) behind(app string, sequence int64) int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if a := r.routes[app]; a != nil {
-		events += a.odometer.behind(p.last())
+		return a.odometer.behind(sequence)
 	}
-	return events, p.entries[first].ReceiveTime, nil
+	return 0
 }
 
 // Pause keeps an endpoint of callback URLs from being posted to. A subscription's gets storage.ErrConflict: it has a pause of its own.

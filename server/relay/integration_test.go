@@ -44,6 +44,7 @@ type service struct {
 }
 
 func newService(t *testing.T, moody bool) *service {
+	t.Helper()
 	s := &service{t: t, moody: moody, taken: map[int64]int{}, latest: map[string]int64{}}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
@@ -178,6 +179,7 @@ func TestFromTheStoreToServices(t *testing.T) {
 
 // adopt stores a push that was sent already.
 func adopt(t *testing.T, store storage.Store, push int64, urls ...string) {
+	t.Helper()
 	now := time.Now()
 	_, created, err := store.AdoptMessage(t.Context(), storage.PushDraft{Push: storage.Push{
 		ID: push, App: app, Fingerprint: []byte{1}, CallbackURLs: urls, State: storage.PushActive, CreateTime: now, FirstSentTime: now,
@@ -191,6 +193,7 @@ func upstream(push int64) string { return fmt.Sprintf("upstream-%d", push) }
 
 // report stores a callback about each of some people.
 func report(t *testing.T, store storage.Store, push int64, round, people int) {
+	t.Helper()
 	rows := make([]storage.Callback, people)
 	for i := range rows {
 		rows[i] = storage.Callback{

@@ -23,12 +23,26 @@ const maxQueued = 2048
 type item struct {
 	sequence int64
 	push     int64
-	url      string // of a callback_url's, in full; empty for a subscription's
-	size     int    // of the row in bytes, about
-	row      []byte // nil: its page has it
-	// filter is what selected it.
-	filter *subscription.Filter
+	to       *target
+	size     int // of the row in bytes, about
 }
+
+// target is where events go to. Many items share one; nil is a subscription's, without a filter.
+type target struct {
+	url    string               // of a callback_url's, in full; empty for a subscription's
+	filter *subscription.Filter // what selected them
+}
+
+// url is where the item goes to, in full; empty for a subscription's.
+func (it *item) url() string {
+	if it.to == nil {
+		return ""
+	}
+	return it.to.url
+}
+
+// beside reports whether two items go to the same URL.
+func (it *item) beside(other *item) bool { return it.to == other.to || it.url() == other.url() }
 
 // lane has the events of one push, in order, that wait to be posted. It is in one request at a time, and so they stay in order.
 type lane struct {
@@ -101,14 +115,14 @@ func (l *lanes) ripe(batch int, now time.Time) time.Time {
 
 // take takes a request's worth of items for one URL, of a number of pushes at most, in ascending order.
 func (l *lanes) take(pushes, batch int) (taken []*lane, items []item) {
-	url := l.ready[0].items[0].url
+	first := &l.ready[0].items[0]
 	count, size := 0, 0
 	var passed []*lane
 	i := 0
 	for ; i < len(l.ready) && len(taken) < pushes && count < batch && size < maxBatchBytes; i++ {
 		n := l.ready[i]
 		k := 0
-		for k < len(n.items) && n.items[k].url == url && count < batch && (count == 0 || size+n.items[k].size <= maxBatchBytes) {
+		for k < len(n.items) && n.items[k].beside(first) && count < batch && (count == 0 || size+n.items[k].size <= maxBatchBytes) {
 			size += n.items[k].size
 			count++
 			k++
@@ -126,7 +140,9 @@ func (l *lanes) take(pushes, batch int) (taken []*lane, items []item) {
 	if l.ready = l.ready[i:]; len(passed) > 0 {
 		l.ready = append(passed, l.ready...)
 	}
-	slices.SortStableFunc(items, bySequence)
+	if !slices.IsSortedFunc(items, bySequence) {
+		slices.SortFunc(items, bySequence)
+	}
 	return taken, items
 }
 
@@ -145,6 +161,9 @@ func (l *lanes) delivered(of []*lane) {
 
 // giveBack ends the request of some lanes: their items are to be posted again, before all others.
 func (l *lanes) giveBack(of []*lane) {
+	if len(of) == 0 {
+		return
+	}
 	for _, n := range of {
 		l.queued += len(n.flying)
 		n.items = append(n.flying, n.items...)

@@ -19,6 +19,7 @@ type bookkeeper struct {
 }
 
 func newBookkeeper(t *testing.T, tm terms) *bookkeeper {
+	t.Helper()
 	b := &bookkeeper{Assertions: require.New(t), now: time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)}
 	tm.maxAge = DefaultMaxAge
 	row := storage.RelayEndpoint{RelayEndpointKey: storage.RelayEndpointKey{App: "a", ID: "sub-s"}, State: storage.RelayActive}
@@ -47,7 +48,7 @@ func (b *bookkeeper) sent() *request {
 			for seq := s.load.Next; seq <= s.load.end; seq++ {
 				items = append(items, item{sequence: seq, push: s.load.PushID, size: 500})
 			}
-			b.loaded(s.load, items, s.load.end)
+			b.loaded(s.load, items, nil, s.load.end)
 		case s.send != nil:
 			return s.send
 		default:
@@ -143,7 +144,7 @@ func TestAFailingPushIsAloneInIt(t *testing.T) {
 	for range 60 {
 		for len(b.parked) > 0 && due(b.retries[0].NextAttempt, b.now) {
 			q := b.sent()
-			if q.span.PushID == 1 {
+			if q.spans[0].PushID == 1 {
 				b.Equal([]int64{1}, pushesOf(q)[:1])
 				b.answer(q, 500)
 			} else {
@@ -289,9 +290,60 @@ func TestParkedPushesAreBounded(t *testing.T) {
 	b.wait(10 * time.Second)
 	q = b.sent()
 	b.Equal(retry, q.kind)
+	b.Equal([]int64{1, 2, 3}, pushesOf(q))
 	b.answer(q, 200)
-	q = b.sent()
-	b.Equal([]int64{4}, pushesOf(q))
+	b.Equal([]int64{4, 5}, pushesOf(b.sent()))
+}
+
+// What failed once is tried again together, for the endpoint may have been down; what fails again is alone with it.
+func TestRetriesGoTogether(t *testing.T) {
+	b := newBookkeeper(t, terms{concurrency: 1})
+	var pushes []int64
+	for push := range int64(maxTogether + 3) {
+		pushes = append(pushes, push+1)
+	}
+	b.events(pushes...)
+	b.wait(linger)
+	b.answer(b.sent(), 500)
+	b.wait(10 * time.Second)
+	first := b.sent()
+	b.Len(first.items, maxTogether)
+	b.answer(first, 500)
+	rest := b.sent()
+	b.Equal([]int64{17, 18, 19}, pushesOf(rest))
+	b.answer(rest, 200)
+	b.idle(time.Minute)
+	b.wait(time.Minute)
+	for push := range int64(maxTogether) {
+		alone := b.sent()
+		b.Equal([]int64{push + 1}, pushesOf(alone))
+		b.Equal(3, alone.attempt)
+		status := 200
+		if push == 4 {
+			status = 500
+		}
+		b.answer(alone, status)
+	}
+	b.Len(b.parked, 1)
+	b.idle(5 * time.Minute)
+}
+
+// A single push that is refused with 429 is not in the way of others for ever.
+func TestRefusedPushIsNotInTheWay(t *testing.T) {
+	b := newBookkeeper(t, terms{concurrency: 1})
+	b.events(1, 2)
+	b.wait(linger)
+	b.answer(b.sent(), 429)
+	b.Empty(b.parked)
+	b.wait(10 * time.Second)
+	probe := b.sent()
+	b.Equal([]int64{1}, pushesOf(probe))
+	b.answer(probe, 429)
+	b.wait(time.Minute)
+	probe = b.sent()
+	b.Equal([]int64{2}, pushesOf(probe))
+	b.answer(probe, 200)
+	b.Len(b.parked, 1)
 }
 
 // A clock that is set back does not keep anything waiting.
@@ -313,7 +365,7 @@ func TestDeadLettersAreMerged(t *testing.T) {
 	b := newBookkeeper(t, terms{concurrency: 1})
 	at := func(first, last, through int64) (g grave) {
 		for seq := first; seq <= last; seq++ {
-			g.items = append(g.items, item{sequence: seq, push: 1}, item{sequence: seq, push: 1, url: "?other"})
+			g.items = append(g.items, item{sequence: seq, push: 1}, item{sequence: seq, push: 1, to: &target{url: "?other"}})
 		}
 		g.through = through
 		return g
@@ -391,7 +443,7 @@ func TestReplaysTakeTurns(t *testing.T) {
 	b.Equal([]int64{4}, pushesOf(b.sent()), "a replay is beside what is new")
 	b.flying[fresh] = 0
 	q = b.sent()
-	b.Same(second, q.span)
+	b.Same(second, q.spans[0])
 	b.finish(second) // somebody stops it
 	b.answer(q, 200)
 	b.Equal(1, b.replays)

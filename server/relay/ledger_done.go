@@ -37,8 +37,8 @@ func (o outcome) whole() bool {
 func (l *ledger) done(q *request, o outcome, now time.Time) {
 	l.flying[q.kind]--
 	l.reserved -= len(q.lanes)
-	if q.span != nil {
-		q.span.flying = false
+	for _, s := range q.spans {
+		s.flying = false
 	}
 	if o.aborted {
 		l.giveBack(q)
@@ -57,11 +57,11 @@ func (l *ledger) done(q *request, o outcome, now time.Time) {
 
 // giveBack has what a request had posted again.
 func (l *ledger) giveBack(q *request) {
-	switch {
-	case q.span == nil:
-		l.lanes.giveBack(q.lanes)
-	case q.kind == retry && !q.span.dropped:
-		l.retries.put(q.span)
+	l.lanes.giveBack(q.lanes)
+	for _, s := range q.spans {
+		if q.kind == retry && !s.dropped {
+			l.retries.put(s)
+		}
 	}
 }
 
@@ -74,7 +74,7 @@ func (l *ledger) skip(q *request) {
 
 func (l *ledger) succeeded(q *request, now time.Time) {
 	l.row.LastSuccess = now
-	l.row.Delivered += int64(len(q.items))
+	l.row.Delivered += int64(q.posted)
 	l.row.Failures, l.row.FailingSince, l.strikes = 0, time.Time{}, 0
 	if q.probe || !l.asked { // who asked to be left alone is, whatever else was under way
 		l.row.NextAttempt, l.rounds, l.asked = time.Time{}, 0, false
@@ -84,21 +84,19 @@ func (l *ledger) succeeded(q *request, now time.Time) {
 
 // settle notes that what a request had is done with.
 func (l *ledger) settle(q *request) {
-	s := q.span
-	if s == nil {
-		l.lanes.delivered(q.lanes)
-		l.changed = true
-		return
+	l.lanes.delivered(q.lanes)
+	l.changed = true
+	for _, s := range q.spans {
+		if s.flying = false; s.dropped {
+			continue
+		}
+		s.delivered()
+		if q.kind == replay {
+			s.Events += int64(q.posted)
+		}
+		l.save(&s.RelaySpan)
+		l.settled(s)
 	}
-	if s.flying = false; s.dropped {
-		return
-	}
-	s.delivered(q.items[0].url)
-	if q.kind == replay {
-		s.Events += int64(len(q.items))
-	}
-	l.save(&s.RelaySpan)
-	l.settled(s)
 }
 
 // settled finishes a span or has it go on.
@@ -123,28 +121,35 @@ func (l *ledger) failed(q *request, o outcome, now time.Time) {
 		l.row.FailingSince = q.start
 	}
 	l.trip(q, o, now)
-	switch {
-	case q.span != nil:
-		if !q.span.dropped {
-			next := now.Add(max(waitAfter(q.span.Failures+1, l.random()), min(o.retryAfter, maxRetryAfter)))
-			q.span.fail(q.start, next, o.text)
-			l.save(&q.span.RelaySpan)
-			l.giveBack(q)
-		}
-	case o.whole():
-		l.giveBack(q)
-	default:
-		for _, n := range q.lanes {
-			l.park(n, q.start, now.Add(waitAfter(1, l.random())), o.text, now)
-		}
+	if o.whole() && !q.probe {
+		l.giveBack(q) // nothing is wrong with it. Of a probe that can't be known: it must not be in the way of all others
+	} else {
+		l.setApart(q, o, now)
 	}
 	l.expire(q, now)
 }
 
+// setApart has what a request had tried again by itself, push by push.
+func (l *ledger) setApart(q *request, o outcome, now time.Time) {
+	for _, n := range q.lanes {
+		l.park(n, q.start, now.Add(waitAfter(1, l.random())), o.text, now)
+	}
+	for _, s := range q.spans {
+		if s.dropped {
+			continue
+		}
+		s.fail(q.start, now.Add(max(waitAfter(s.Failures+1, l.random()), min(o.retryAfter, maxRetryAfter))), o.text)
+		l.save(&s.RelaySpan)
+		if q.kind == retry {
+			l.retries.put(s)
+		}
+	}
+}
+
 // reject gives back what a request had, as if it had not been made.
 func (l *ledger) reject(q *request) {
-	if q.span != nil {
-		q.span.slice = nil
+	for _, s := range q.spans {
+		s.slice = nil
 	}
 	l.giveBack(q)
 }
@@ -174,7 +179,7 @@ func (l *ledger) trip(q *request, o outcome, now time.Time) {
 
 // loaded notes what was read of a span: events that are to be posted, and the sequence through which that is all. Of a replay, those
 // that are yet to be posted for the first time are left out: they come in their turn.
-func (l *ledger) loaded(s *span, items []item, through int64) {
+func (l *ledger) loaded(s *span, items []item, rows map[int64][]byte, through int64) {
 	if s.dropped || s.flying || !s.bury.IsZero() {
 		return
 	}
@@ -187,7 +192,7 @@ func (l *ledger) loaded(s *span, items []item, through int64) {
 		}
 		items = repeated
 	}
-	if s.load(items, through); len(items) == 0 {
+	if s.load(items, rows, through); len(items) == 0 {
 		l.save(&s.RelaySpan)
 		l.settled(s)
 	}
@@ -196,8 +201,11 @@ func (l *ledger) loaded(s *span, items []item, through int64) {
 // nextAttempt returns when what a request had, which is done, is tried again at the earliest; zero: now, or never.
 func (l *ledger) nextAttempt(q *request) time.Time {
 	at := l.row.NextAttempt
-	s := q.span
-	if s == nil && len(q.lanes) > 0 {
+	var s *span
+	switch {
+	case len(q.spans) > 0:
+		s = q.spans[0]
+	case len(q.lanes) > 0:
 		s = l.parked[q.lanes[0].push]
 	}
 	if s != nil && !s.dropped && s.NextAttempt.After(at) {

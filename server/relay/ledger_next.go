@@ -1,6 +1,10 @@
 package relay
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // step is what is to be done next about an endpoint. Exactly one of its fields is set, but that with none, it is to be asked again
 // only when something has happened.
@@ -15,9 +19,11 @@ type step struct {
 // request is one post.
 type request struct {
 	kind    kind
-	items   []item // ascending by sequence, all for one URL
+	items   []item           // ascending by sequence, all for one URL
+	rows    map[int64][]byte // of a span's, by sequence
+	posted  int              // events that the document has
 	lanes   []*lane
-	span    *span
+	spans   []*span
 	probe   bool // the circuit is open
 	attempt int  // of these events
 	start   time.Time
@@ -75,10 +81,69 @@ func (l *ledger) candidate(k kind, now time.Time) (s step, at time.Time, ok bool
 		if l.flying[retry] >= max(1, l.terms.concurrency/2) {
 			return s, at, false
 		}
-		return l.spanStep(retry, l.nextRetry(now), now)
+		return l.spanStep(retry, l.nextRetries(now), now)
 	default:
-		return l.spanStep(replay, l.nextReplay(), now)
+		return l.spanStep(replay, asOne(l.nextReplay()), now)
 	}
+}
+
+// maxTogether is how many retries go in one request.
+const maxTogether = 16
+
+// nextRetries returns the retries whose turn is next. Those that failed once at most go together with their like, for the reason may
+// have been that the endpoint was down; those that fail again are alone with it.
+func (l *ledger) nextRetries(now time.Time) []*span {
+	together := asOne(l.nextRetry(now))
+	if len(together) == 0 || !together[0].mayGoTogether(now) {
+		return together
+	}
+	count, size := 0, 0
+	for s := together[0]; ; {
+		for i := range s.slice {
+			if !s.slice[i].beside(&together[0].slice[0]) {
+				continue
+			}
+			count++
+			size += s.slice[i].size
+		}
+		l.retries.take(s)
+		next := l.nextRetry(now)
+		if s.slice == nil || len(together) == maxTogether || next == nil || !next.mayGoTogether(now) || !l.fits(next, together[0], count, size) {
+			break
+		}
+		s = next
+		together = append(together, s)
+	}
+	for _, s := range together {
+		l.retries.put(s)
+	}
+	return together
+}
+
+// mayGoTogether reports whether it is due, and may be in a request with others.
+func (s *span) mayGoTogether(now time.Time) bool { return s.Failures <= 1 && due(s.NextAttempt, now) }
+
+// fits reports whether what a span has next, if that was read, fits into a request with another's.
+func (l *ledger) fits(s, first *span, count, size int) bool {
+	if len(s.slice) == 0 {
+		return count < l.limits.batch && size < maxBatchBytes
+	}
+	if !s.slice[0].beside(&first.slice[0]) {
+		return false
+	}
+	for _, it := range s.batch() {
+		count++
+		size += it.size
+	}
+	return count <= l.limits.batch && size <= maxBatchBytes
+}
+
+// asOne makes a list of a span that may be nil.
+func asOne(s *span) []*span {
+	if s == nil {
+		return nil
+	}
+	return []*span{s}
 }
 
 // nextRetry returns the retry whose turn is next. It finishes those that have nothing left.
@@ -93,17 +158,24 @@ func (l *ledger) nextRetry(now time.Time) *span {
 	return nil
 }
 
-func (l *ledger) spanStep(k kind, s *span, now time.Time) (_ step, at time.Time, ok bool) {
-	switch {
-	case s == nil:
+func (l *ledger) spanStep(k kind, together []*span, now time.Time) (_ step, at time.Time, ok bool) {
+	if len(together) == 0 {
 		return step{}, at, false
-	case !due(s.NextAttempt, now):
-		return step{}, s.NextAttempt, true
-	case s.slice == nil:
-		return step{load: s}, at, true
-	default:
-		return step{send: &request{kind: k, span: s}}, at, true
 	}
+	if first := together[0]; !due(first.NextAttempt, now) {
+		return step{}, first.NextAttempt, true
+	}
+	return loadOrSend(k, together), at, true
+}
+
+// loadOrSend sends what spans have next, once all of it was read.
+func loadOrSend(k kind, together []*span) step {
+	for _, s := range together {
+		if s.slice == nil {
+			return step{load: s}
+		}
+	}
+	return step{send: &request{kind: k, spans: together}}
 }
 
 // nextProbe says what is to be done while the circuit is open.
@@ -135,18 +207,14 @@ func (l *ledger) probe(now time.Time) (step, bool) {
 			return step{read: true}, true
 		}
 	}
-	k, s := retry, l.nextRetry(now)
-	if s == nil {
-		k, s = replay, l.nextReplay()
+	k, one := retry, l.nextRetry(now)
+	if one == nil {
+		k, one = replay, l.nextReplay()
 	}
-	switch {
-	case s == nil:
+	if one == nil {
 		return step{}, false
-	case s.slice == nil:
-		return step{load: s}, true
-	default:
-		return step{send: &request{kind: k, span: s}}, true
 	}
+	return loadOrSend(k, []*span{one}), true
 }
 
 // allowed returns when the endpoint's rate allows a request, and counts it if that is now.
@@ -175,9 +243,15 @@ func (l *ledger) start(s step, now time.Time) step {
 		q.lanes, q.items = l.lanes.take(pushes, l.limits.batch)
 		l.reserved += len(q.lanes)
 	} else {
-		q.items, q.attempt = q.span.batch(), q.span.Failures+1
-		q.span.flying = true
-		l.retries.take(q.span)
+		q.rows = map[int64][]byte{}
+		for _, one := range q.spans {
+			one.flying = true
+			l.retries.take(one)
+			q.items = append(q.items, one.batch()...)
+			q.attempt = max(q.attempt, one.Failures+1)
+			maps.Copy(q.rows, one.rows)
+		}
+		slices.SortFunc(q.items, bySequence)
 	}
 	l.flying[q.kind]++
 	l.turn = q.kind

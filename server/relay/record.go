@@ -27,7 +27,7 @@ func (o outcome) result() string {
 // record writes one record of an attempt. URLs are told without what may be a secret.
 func (e *endpoint) record(q *request, request webhook.Request, result webhook.Result, o outcome, next time.Time) {
 	attrs := []any{
-		"kind", q.kind.String(), "webhook_id", request.ID, "events", len(q.items), "first_event", q.items[0].sequence,
+		"kind", q.kind.String(), "webhook_id", request.ID, "events", q.posted, "first_event", q.items[0].sequence,
 		"last_event", q.items[len(q.items)-1].sequence, "attempt", q.attempt, "http_status", result.Status, "duration", result.Duration,
 		"outcome", o.result(),
 	}

@@ -24,6 +24,7 @@ type span struct {
 	end int64
 	// slice is what was read of it and is yet to be delivered. With all before read delivered, it goes on behind that.
 	slice []item
+	rows  map[int64][]byte // by sequence
 	read  int64
 
 	flying  bool
@@ -59,40 +60,36 @@ func (s *span) fail(since, next time.Time, text string) {
 }
 
 // load notes what was read of it, through a sequence.
-func (s *span) load(items []item, through int64) {
-	if s.slice, s.read = items, through; len(items) == 0 {
+func (s *span) load(items []item, rows map[int64][]byte, through int64) {
+	if s.slice, s.rows, s.read = items, rows, through; len(items) == 0 {
 		s.slice, s.Next = nil, through+1
 	}
 }
 
 // batch returns what goes in its next request: what goes to the first event's URL.
-func (s *span) batch() []item {
-	items := s.slice
-	for i := range items {
-		if items[i].url != items[0].url {
-			return without(s.slice, func(url string) bool { return url != s.slice[0].url })
+func (s *span) batch() (items []item) {
+	for i := range s.slice {
+		if s.slice[i].beside(&s.slice[0]) {
+			items = append(items, s.slice[i])
 		}
 	}
 	return items
 }
 
-// delivered takes a batch that was delivered out of it.
-func (s *span) delivered(url string) {
-	if s.slice = without(s.slice, func(other string) bool { return other == url }); len(s.slice) == 0 {
-		s.slice, s.Next = nil, s.read+1
-	} else {
-		s.Next = s.slice[0].sequence
-	}
-	s.Failures, s.FailingSince, s.NextAttempt = 0, time.Time{}, time.Time{}
-}
-
-func without(items []item, leave func(url string) bool) (kept []item) {
-	for _, it := range items {
-		if !leave(it.url) {
-			kept = append(kept, it)
+// delivered takes the last batch, which was delivered, out of it.
+func (s *span) delivered() {
+	var rest []item
+	for i := range s.slice {
+		if !s.slice[i].beside(&s.slice[0]) {
+			rest = append(rest, s.slice[i])
 		}
 	}
-	return kept
+	if s.slice = rest; len(rest) == 0 {
+		s.Next = s.read + 1
+	} else {
+		s.Next = rest[0].sequence
+	}
+	s.Failures, s.FailingSince, s.NextAttempt = 0, time.Time{}, time.Time{}
 }
 
 // retryQueue has the retries that are in no request, the next first.

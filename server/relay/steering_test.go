@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync"
 	"testing"
@@ -202,6 +203,69 @@ func TestReplays(t *testing.T) {
 	r.Equal(before+maxReplays-1, taken(1))
 }
 
+// What retention takes before it was delivered is gone, and nothing waits for it.
+func TestForgottenEvents(t *testing.T) {
+	r := newRig(t)
+	s := &status{code: 500}
+	r.receivers.answers = s.answer
+	url := r.subscribe(subscription.Subscription{ID: "s"})
+	r.run()
+	r.store.commit(testApp, 1, 0, 3)
+	r.store.commit(testApp, 2, 0, 3)
+	r.eventually(func() bool { return r.health("sub-s").Retrying == 2 }, "nothing is tried again")
+	r.subscribe(subscription.Subscription{ID: "s", Paused: true})
+	r.store.commit(testApp, 3, 0, 2*maxQueued)
+	r.store.forget(6 + 2*maxQueued - 10)
+	s.set(200)
+	r.stop()
+	r.run()
+	r.subscribe(subscription.Subscription{ID: "s"})
+	r.eventually(func() bool { h := r.health("sub-s"); return h.LagEvents == 0 && h.Retrying == 0 }, "it does not end")
+	r.Equal(10, r.receivers.has(url))
+}
+
+// Endpoints that have all they can have hold no goroutine, and nothing in memory.
+func TestIdleEndpointsRest(t *testing.T) {
+	r := newRig(t)
+	for push := range int64(50) {
+		r.push(push+1, fmt.Sprintf("https://%d.example/", push))
+	}
+	r.run()
+	for push := range int64(50) {
+		r.store.commit(testApp, push+1, 0, 3)
+	}
+	for push := range int64(50) {
+		r.eventually(func() bool { return r.receivers.has(fmt.Sprintf("https://%d.example/", push)) == 3 }, "they do not come")
+	}
+	for _, e := range r.relay.all() {
+		r.eventually(func() bool {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			return !e.working && e.rings.IsZero() && len(e.ledger.lanes.byPush) == 0
+		}, "%s does not rest", e.id)
+	}
+	posts := r.receivers.postsTo("https://7.example/")
+	r.store.commit(testApp, 8, 0, 1)
+	r.eventually(func() bool { return r.receivers.has("https://7.example/") == 4 }, "it does not wake")
+	r.Equal(posts+1, r.receivers.postsTo("https://7.example/"))
+}
+
+// Trouble with the store loses nothing.
+func TestStoreFails(t *testing.T) {
+	r := newRig(t)
+	url := r.subscribe(subscription.Subscription{ID: "s"})
+	r.run()
+	total := 0
+	for range 20 {
+		r.store.memoryLog.mu.Lock()
+		r.store.fail = rand.IntN(4)
+		r.store.memoryLog.mu.Unlock()
+		r.store.commit(testApp, int64(1+rand.IntN(3)), 0, 50)
+		total += 50
+		r.eventually(func() bool { return r.receivers.has(url) == total }, "they do not come")
+	}
+}
+
 func TestTestOfAnEndpoint(t *testing.T) {
 	r := newRig(t)
 	s := &status{code: 200}
@@ -349,6 +413,7 @@ func (b *lockedBuffer) Write(p []byte) (int, error) {
 
 // gathered returns the metrics of the app by their names and second labels.
 func gathered(t *testing.T, registry *prometheus.Registry) map[string]float64 {
+	t.Helper()
 	families, err := registry.Gather()
 	require.NoError(t, err)
 	all := map[string]float64{}
