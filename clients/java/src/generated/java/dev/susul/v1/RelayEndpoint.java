@@ -225,7 +225,7 @@ private static final long serialVersionUID = 0L;
   private long lagEvents_ = 0L;
   /**
    * <pre>
-   * How many of the app's events are stored that it has not got to yet, up to 100,000. Not all of them need be for it.
+   * How many of the app's events are stored from the oldest on that it is yet to get, up to 100,000. Not all of them need be for it.
    * </pre>
    *
    * <code>int64 lag_events = 5 [json_name = "lagEvents"];</code>
@@ -240,7 +240,7 @@ private static final long serialVersionUID = 0L;
   private com.google.protobuf.Duration lagDuration_;
   /**
    * <pre>
-   * How long the oldest of these has been stored.
+   * How long the oldest has been stored.
    * </pre>
    *
    * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
@@ -252,7 +252,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long the oldest of these has been stored.
+   * How long the oldest has been stored.
    * </pre>
    *
    * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
@@ -264,7 +264,7 @@ private static final long serialVersionUID = 0L;
   }
   /**
    * <pre>
-   * How long the oldest of these has been stored.
+   * How long the oldest has been stored.
    * </pre>
    *
    * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
@@ -1841,7 +1841,7 @@ private static final long serialVersionUID = 0L;
     private long lagEvents_ ;
     /**
      * <pre>
-     * How many of the app's events are stored that it has not got to yet, up to 100,000. Not all of them need be for it.
+     * How many of the app's events are stored from the oldest on that it is yet to get, up to 100,000. Not all of them need be for it.
      * </pre>
      *
      * <code>int64 lag_events = 5 [json_name = "lagEvents"];</code>
@@ -1853,7 +1853,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many of the app's events are stored that it has not got to yet, up to 100,000. Not all of them need be for it.
+     * How many of the app's events are stored from the oldest on that it is yet to get, up to 100,000. Not all of them need be for it.
      * </pre>
      *
      * <code>int64 lag_events = 5 [json_name = "lagEvents"];</code>
@@ -1869,7 +1869,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How many of the app's events are stored that it has not got to yet, up to 100,000. Not all of them need be for it.
+     * How many of the app's events are stored from the oldest on that it is yet to get, up to 100,000. Not all of them need be for it.
      * </pre>
      *
      * <code>int64 lag_events = 5 [json_name = "lagEvents"];</code>
@@ -1887,7 +1887,7 @@ private static final long serialVersionUID = 0L;
         com.google.protobuf.Duration, com.google.protobuf.Duration.Builder, com.google.protobuf.DurationOrBuilder> lagDurationBuilder_;
     /**
      * <pre>
-     * How long the oldest of these has been stored.
+     * How long the oldest has been stored.
      * </pre>
      *
      * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
@@ -1898,7 +1898,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the oldest of these has been stored.
+     * How long the oldest has been stored.
      * </pre>
      *
      * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
@@ -1913,7 +1913,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the oldest of these has been stored.
+     * How long the oldest has been stored.
      * </pre>
      *
      * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
@@ -1933,7 +1933,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the oldest of these has been stored.
+     * How long the oldest has been stored.
      * </pre>
      *
      * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
@@ -1951,7 +1951,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the oldest of these has been stored.
+     * How long the oldest has been stored.
      * </pre>
      *
      * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
@@ -1976,7 +1976,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the oldest of these has been stored.
+     * How long the oldest has been stored.
      * </pre>
      *
      * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
@@ -1993,7 +1993,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the oldest of these has been stored.
+     * How long the oldest has been stored.
      * </pre>
      *
      * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
@@ -2005,7 +2005,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the oldest of these has been stored.
+     * How long the oldest has been stored.
      * </pre>
      *
      * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
@@ -2020,7 +2020,7 @@ private static final long serialVersionUID = 0L;
     }
     /**
      * <pre>
-     * How long the oldest of these has been stored.
+     * How long the oldest has been stored.
      * </pre>
      *
      * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>

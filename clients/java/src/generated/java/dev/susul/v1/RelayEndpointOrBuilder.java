@@ -91,7 +91,7 @@ public interface RelayEndpointOrBuilder extends
 
   /**
    * <pre>
-   * How many of the app's events are stored that it has not got to yet, up to 100,000. Not all of them need be for it.
+   * How many of the app's events are stored from the oldest on that it is yet to get, up to 100,000. Not all of them need be for it.
    * </pre>
    *
    * <code>int64 lag_events = 5 [json_name = "lagEvents"];</code>
@@ -101,7 +101,7 @@ public interface RelayEndpointOrBuilder extends
 
   /**
    * <pre>
-   * How long the oldest of these has been stored.
+   * How long the oldest has been stored.
    * </pre>
    *
    * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
@@ -110,7 +110,7 @@ public interface RelayEndpointOrBuilder extends
   boolean hasLagDuration();
   /**
    * <pre>
-   * How long the oldest of these has been stored.
+   * How long the oldest has been stored.
    * </pre>
    *
    * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
@@ -119,7 +119,7 @@ public interface RelayEndpointOrBuilder extends
   com.google.protobuf.Duration getLagDuration();
   /**
    * <pre>
-   * How long the oldest of these has been stored.
+   * How long the oldest has been stored.
    * </pre>
    *
    * <code>.google.protobuf.Duration lag_duration = 6 [json_name = "lagDuration"];</code>
