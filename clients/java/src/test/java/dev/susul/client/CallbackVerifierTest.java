@@ -99,13 +99,14 @@ class CallbackVerifierTest {
     }
 
     @Test
-    void aHeaderThatCameTwiceIsNotChosenFrom() throws IOException {
+    void aHeaderThatCameTwiceIsNotChosenFrom() throws Exception {
         Vector vector = valid();
         Map<String, List<String>> headers = vector.headers();
+        headers.put("accept", List.of("one", "other"));
+        assertEquals(2, vector.verifier().verify(headers, vector.body()).size());
         List<String> twice = new ArrayList<>(headers.get("webhook-id"));
         twice.add("another");
         headers.put("webhook-id", twice);
-        headers.put("accept", List.of("one", "other"));
         CallbackException refused =
                 assertThrows(CallbackException.class, () -> vector.verifier().verify(headers, vector.body()));
         assertEquals(Fault.MALFORMED_HEADER, refused.fault());

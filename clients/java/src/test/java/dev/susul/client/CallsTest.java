@@ -297,10 +297,11 @@ class CallsTest {
 
     @Test
     void streamsGoUpAndDown() throws Exception {
+        CountDownLatch cancelled = new CountDownLatch(1);
         DeviceServiceImplBase devices = new DeviceServiceImplBase() {
             @Override
             public StreamObserver<ImportDevicesRequest> importDevices(StreamObserver<ImportDevicesResponse> answers) {
-                return new Counter(answers);
+                return new Counter(answers, new ArrayList<>(), cancelled);
             }
         };
         ResendPolicyServiceImplBase policies = new ResendPolicyServiceImplBase() {
@@ -320,9 +321,9 @@ class CallsTest {
             SusulException refused = assertThrows(SusulException.class,
                     () -> susul.devices().importDevices(Stream.generate(() -> wrong)::iterator));
             assertEquals(ErrorReason.ERROR_REASON_INVALID_REQUEST, refused.reason());
-            assertThrows(ArithmeticException.class, () -> susul.devices().importDevices(() -> {
-                throw new ArithmeticException("the caller's own");
-            }));
+            assertThrows(ArithmeticException.class, () -> susul.devices().importDevices(Stream.of(1, 0)
+                    .map(i -> ImportDevicesRequest.newBuilder().setParent(PARENT + 1 / i).build())::iterator));
+            cancelled.await();
 
             List<Long> revisions = new ArrayList<>();
             AnswerStream<WatchResendPoliciesResponse> changes =
@@ -338,12 +339,9 @@ class CallsTest {
     }
 
     /** Counts what is sent, and refuses what is wrong. */
-    private record Counter(StreamObserver<ImportDevicesResponse> answers, List<ImportDevicesRequest> seen)
+    private record Counter(
+            StreamObserver<ImportDevicesResponse> answers, List<ImportDevicesRequest> seen, CountDownLatch cancelled)
             implements StreamObserver<ImportDevicesRequest> {
-        Counter(StreamObserver<ImportDevicesResponse> answers) {
-            this(answers, new ArrayList<>());
-        }
-
         @Override
         public void onNext(ImportDevicesRequest request) {
             seen.add(request);
@@ -353,7 +351,9 @@ class CallsTest {
         }
 
         @Override
-        public void onError(Throwable error) { }
+        public void onError(Throwable error) {
+            cancelled.countDown();
+        }
 
         @Override
         public void onCompleted() {
