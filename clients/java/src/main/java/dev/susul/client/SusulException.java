@@ -13,7 +13,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Why a call failed. Branch on {@link #reason}, or on {@link #code} where there is none; the message is for people and may change. */
+/**
+ * Why a call failed. Branch on {@link #reason}, or on {@link #code} where there is none; the message is for people and may
+ * change.
+ */
 public final class SusulException extends RuntimeException {
     private static final long serialVersionUID = 1;
     private static final String DOMAIN = "susul.dev";
@@ -77,8 +80,8 @@ public final class SusulException extends RuntimeException {
     /**
      * Returns Susul's own reason.
      *
-     * @return the reason; ERROR_REASON_UNSPECIFIED for errors that are not Susul's, such as the end of a deadline, and UNRECOGNIZED for
-     *     one that a newer server has
+     * @return the reason; ERROR_REASON_UNSPECIFIED for errors that are not Susul's, such as the end of a deadline, and
+     *     UNRECOGNIZED for one that a newer server has
      */
     public ErrorReason reason() {
         if (reasonName.isEmpty()) {
