@@ -17,6 +17,7 @@ import java.util.Optional;
  * Why a call failed. Branch on {@link #reason}, or on {@link #code} where there is none; the message is for people and may
  * change.
  */
+@SuppressWarnings("serial") // the copies that it has of lists and maps are serializable
 public final class SusulException extends RuntimeException {
     private static final long serialVersionUID = 1;
     private static final String DOMAIN = "susul.dev";
