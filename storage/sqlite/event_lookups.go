@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"database/sql"
 	"slices"
+	"strconv"
 	"sync"
 
 	"susul.dev/susul/storage"
@@ -36,13 +37,18 @@ type loggedDispatch struct {
 	id                int64
 	upstream, variant string
 	singles           []loggedSingle // of a batch, by ordinal
+	texts             []string
 }
 
-// loggedSingle is the upstream id of a single message; empty for one that was refused.
+// loggedSingle is what became of a single message. Most upstream ids are decimal numbers; number is that, or the place in texts of
+// another, or of the empty one of a message that was refused.
 type loggedSingle struct {
-	ordinal  uint32
-	upstream string
+	ordinal uint32
+	text    bool
+	number  uint64
 }
+
+const singleBytes = 16
 
 const selectLoggedDispatches = `SELECT d.id, COALESCE(d.upstream_id, ''), d.variant, r.results FROM json_each(?) k
 	CROSS JOIN dispatch d ON d.id = k.value LEFT JOIN batch_result r ON r.dispatch_id = d.id`
@@ -55,14 +61,23 @@ func scanLoggedDispatch(rows *sql.Rows) (*loggedDispatch, error) {
 	list, err := layout.ReadResults(results)
 	d.singles = make([]loggedSingle, len(list))
 	for i, result := range list {
-		d.singles[i] = loggedSingle{result.Ordinal, result.UpstreamID}
+		number, err := strconv.ParseUint(result.UpstreamID, 10, 64)
+		text := err != nil || strconv.FormatUint(number, 10) != result.UpstreamID
+		if text {
+			number, d.texts = uint64(len(d.texts)), append(d.texts, result.UpstreamID)
+		}
+		d.singles[i] = loggedSingle{result.Ordinal, text, number}
 	}
 	slices.SortFunc(d.singles, func(a, b loggedSingle) int { return cmp.Compare(a.ordinal, b.ordinal) })
 	return d, err
 }
 
 func (d *loggedDispatch) bytes() int {
-	return 160 + len(d.upstream) + len(d.variant) + 48*len(d.singles)
+	n := 160 + len(d.upstream) + len(d.variant) + singleBytes*len(d.singles)
+	for _, text := range d.texts {
+		n += 16 + len(text)
+	}
+	return n
 }
 
 // tells reports whether it is known for good which upstream id an event of a recipient has.
@@ -83,10 +98,14 @@ func (d *loggedDispatch) upstreamOf(ordinal uint32) string {
 	if d.upstream != "" {
 		return d.upstream
 	}
-	if at := d.single(ordinal); at >= 0 {
-		return d.singles[at].upstream
+	at := d.single(ordinal)
+	switch {
+	case at < 0:
+		return ""
+	case d.singles[at].text:
+		return d.texts[d.singles[at].number]
 	}
-	return ""
+	return strconv.FormatUint(d.singles[at].number, 10)
 }
 
 const selectListedPages = `SELECT p.push_id, p.page, p.ids FROM json_each(?) k

@@ -43,7 +43,7 @@ type Options struct {
 	// Readers is how many reads run at once; others wait. Default 4.
 	Readers int
 	// Memory is how many bytes recipients may take in memory, about. What was not needed for the longest gives way, once
-	// it is on disk. Those who read events take a sixteenth of it in addition. Default 1 GiB.
+	// it is on disk. Those who read events take up to an eighth of it in addition. Default 1 GiB.
 	Memory int
 	// MaxHeld is how many callbacks are held for each app and reason, about. Default 1,000,000.
 	MaxHeld int
@@ -123,7 +123,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, errors.Join(err, s.checkpoints.close(), readers.Close(), db.Close())
 	}
 	s.live = s.writer.live
-	s.lookups = newLookups(opts.Memory / 16)
+	s.lookups = newLookups(opts.Memory / 8)
 	s.drafts = startDrafts(ctx, s.sweep)
 	return s, nil
 }

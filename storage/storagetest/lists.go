@@ -190,7 +190,7 @@ var listCases = []testCase{
 			case c.Dispatch.Singles == nil:
 				w.finish(w.result(c, storage.DispatchSent))
 			case len(c.Dispatch.Singles) == 1:
-				w.finish(w.resultOf(c, storage.DispatchSent, took(5, "m5")))
+				w.finish(w.resultOf(c, storage.DispatchSent, took(5, "0017")))
 			default:
 				w.finish(w.resultOf(c, storage.DispatchPending, took(2, "m2"), refused(3)))
 			}
@@ -199,7 +199,7 @@ var listCases = []testCase{
 			return upstream(storage.Dispatch{PushID: p.ID, Step: 1, DispatchDraft: storage.DispatchDraft{Chunk: chunk}})
 		}
 		w.record(w.row(chunkID(p.ID, 0), id(0), storage.Sent), w.row(up(0), id(0), storage.Clicked), w.row(up(1), id(1), storage.Sent),
-			w.row("m2", id(2), storage.Sent), w.row("m5", id(5), storage.Sent))
+			w.row("m2", id(2), storage.Sent), w.row("0017", id(5), storage.Sent))
 		told := func() map[string]string {
 			told := map[string]string{}
 			for _, e := range w.events(storage.EventQuery{}) {
@@ -208,12 +208,12 @@ var listCases = []testCase{
 			return told
 		}
 		want := map[string]string{id(0) + " " + chunkID(p.ID, 0): "", id(0) + " " + up(0): "a", id(1) + " " + up(1): "b",
-			id(2) + " m2": "c", id(3) + " ": "c", id(5) + " m5": ""}
+			id(2) + " m2": "c", id(3) + " ": "c", id(5) + " 0017": ""}
 		w.Equal(want, told())
 		// The batch goes on after it was read.
-		w.finish(w.resultOf(w.startOne(), storage.DispatchSent, took(4, "m4")))
-		w.record(w.row("m4", id(4), storage.Delivered), w.row("m2", id(2), storage.Delivered))
-		want[id(4)+" m4"] = "c"
+		w.finish(w.resultOf(w.startOne(), storage.DispatchSent, took(4, "18446744073709551615")))
+		w.record(w.row("18446744073709551615", id(4), storage.Delivered), w.row("m2", id(2), storage.Delivered))
+		want[id(4)+" 18446744073709551615"] = "c"
 		for range 2 {
 			w.Equal(want, told())
 			for i := range 6 {
