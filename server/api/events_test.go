@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
@@ -140,7 +141,11 @@ func (w world) TestWatchEvents(t *testing.T) {
 				ids[i] = fmt.Sprintf("%s-%d", face, i)
 			}
 			requestID := "watch " + face
-			w.create(t, other, pushTo(requestID, ids...))
+			push := pushTo(requestID, ids...)
+			push.CustomArgs = structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+				"kind": structpb.NewStringValue("promotion"), "worth": structpb.NewNumberValue(2.5),
+			}})
+			w.create(t, other, push)
 			upstream := w.upstreamID(t, requestID)
 
 			stream := watch(t, "", "")
@@ -157,6 +162,7 @@ func (w world) TestWatchEvents(t *testing.T) {
 					resp := stream.next(t)
 					require.Greater(t, resp.GetEvent().GetSequence(), last)
 					last, token = resp.GetEvent().GetSequence(), resp.GetResumeToken()
+					require.Equal(t, push.GetCustomArgs().AsInterface(), resp.GetCustomArgs().AsInterface())
 					told = append(told, resp.GetEvent().GetCallback().GetRegistrationId())
 				}
 			}

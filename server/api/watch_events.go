@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/types/known/structpb"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/relay"
@@ -62,20 +64,25 @@ type watch struct {
 	patience time.Duration
 	answers  chan watchAnswer
 	sent     atomic.Int64 // the sequence that the last answer which gRPC took told of
+
+	// The custom_args of the push that the last event was of, as many events are of one push.
+	lastPush       *subscription.Push
+	lastCustomArgs *structpb.Value
 }
 
 // watchAnswer tells an event, or only how far the stream came.
 type watchAnswer struct {
 	event   *storage.Event
+	push    *subscription.Push
 	through int64
 }
 
 func (w *watch) run(events *relay.Relay, query relay.WatchQuery) error {
 	ctx, end := context.WithCancelCause(w.stream.Context())
 	defer end(nil)
-	tell := func(event *storage.Event, through int64) error {
+	tell := func(event *storage.Event, push *subscription.Push, through int64) error {
 		select {
-		case w.answers <- watchAnswer{event, through}:
+		case w.answers <- watchAnswer{event, push, through}:
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
@@ -83,7 +90,7 @@ func (w *watch) run(events *relay.Relay, query relay.WatchQuery) error {
 	}
 	w.sent.Store(query.After)
 	go w.send(ctx, end)
-	err := tell(nil, query.After)
+	err := tell(nil, nil, query.After)
 	if err == nil {
 		err = events.Watch(ctx, query, tell)
 	}
@@ -123,9 +130,20 @@ func (w *watch) send(ctx context.Context, end context.CancelCauseFunc) {
 func (w *watch) response(answer watchAnswer) *susulv1.WatchEventsResponse {
 	resp := &susulv1.WatchEventsResponse{ResumeToken: w.token(answer.through)}
 	if answer.event != nil {
-		resp.Event = eventToProto(*answer.event)
+		resp.Event, resp.CustomArgs = eventToProto(*answer.event), w.customArgs(answer.push)
 	}
 	return resp
+}
+
+// customArgs returns a push's custom_args; nil if it has none, or they are nothing that a protobuf can hold.
+func (w *watch) customArgs(push *subscription.Push) *structpb.Value {
+	if push != w.lastPush {
+		w.lastPush, w.lastCustomArgs = push, nil
+		if value := new(structpb.Value); len(push.CustomArgsAs) > 0 && protojson.Unmarshal(push.CustomArgsAs, value) == nil {
+			w.lastCustomArgs = value
+		}
+	}
+	return w.lastCustomArgs
 }
 
 func (w *watch) token(after int64) string { return pageToken{Of: w.list, After: msgID(after)}.encode() }

@@ -31,9 +31,11 @@ var ErrEnded = errors.New("events are not relayed any more")
 
 // Watch calls tell with every event that the query selects, in order, those to come included, until the context ends or tell fails;
 // it returns the context's error or tell's. It waits for Run to begin, and returns ErrEnded when Run has ended; storage.ErrUnavailable
-// when the store can't be read. An event must not be changed. through is the sequence up to which all was told; now and then, when there was
-// nothing to tell for a while, event is nil.
-func (r *Relay) Watch(ctx context.Context, q WatchQuery, tell func(event *storage.Event, through int64) error) error {
+// when the store can't be read. An event and its push must not be changed. through is the sequence up to which all was told; now and then,
+// when there was nothing to tell for a while, event and push are nil.
+func (r *Relay) Watch(
+	ctx context.Context, q WatchQuery, tell func(event *storage.Event, push *subscription.Push, through int64) error,
+) error {
 	w := watcher{WatchQuery: q, relay: r, tell: tell, position: q.After, told: q.After, toldAt: r.Clock.Now()}
 	select {
 	case <-r.feed.started:
@@ -54,7 +56,7 @@ func (r *Relay) Watch(ctx context.Context, q WatchQuery, tell func(event *storag
 type watcher struct {
 	WatchQuery
 	relay    *Relay
-	tell     func(*storage.Event, int64) error
+	tell     func(*storage.Event, *subscription.Push, int64) error
 	position int64 // all up to it was looked at
 	told     int64 // all up to it was told
 	toldAt   time.Time
@@ -135,18 +137,18 @@ func (w *watcher) look(e *entry) error {
 	if selected, err := w.Filter.Matches(&e.Event, e.push); err != nil || !selected {
 		return nil //nolint:nilerr // a filter that can't be evaluated for an event does not select it
 	}
-	return w.say(&e.Event)
+	return w.say(&e.Event, e.push)
 }
 
-func (w *watcher) say(e *storage.Event) error {
+func (w *watcher) say(e *storage.Event, push *subscription.Push) error {
 	w.told, w.toldAt = w.position, w.relay.Clock.Now()
-	return w.tell(e, w.position)
+	return w.tell(e, push, w.position)
 }
 
 // progress tells how far the watcher came, if it is time to.
 func (w *watcher) progress() error {
 	if w.position > w.told && w.relay.Clock.Since(w.toldAt) >= watchProgress {
-		return w.say(nil)
+		return w.say(nil, nil)
 	}
 	return nil
 }

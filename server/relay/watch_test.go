@@ -47,7 +47,7 @@ func (w *watching) watch(t *testing.T, q WatchQuery) {
 	w.told = make(chan watched, 10_000)
 	w.cancel = cancel
 	go func() {
-		w.done <- w.relay.Watch(ctx, q, func(e *storage.Event, through int64) error {
+		w.done <- w.relay.Watch(ctx, q, func(e *storage.Event, _ *subscription.Push, through int64) error {
 			told := watched{through: through}
 			if e != nil {
 				told.event = e.Sequence
@@ -160,7 +160,7 @@ func TestWatchTellsProgress(t *testing.T) {
 func TestWatchEnds(t *testing.T) {
 	w := newWatching(t, 1, func(log *memoryLog) { log.commit("a", 1, 0, 1) })
 	refused := errors.New("no more")
-	tell := func(*storage.Event, int64) error { return refused }
+	tell := func(*storage.Event, *subscription.Push, int64) error { return refused }
 	w.ErrorIs(w.relay.Watch(t.Context(), WatchQuery{App: "a"}, tell), refused)
 	w.log.fail = 1
 	w.ErrorIs(w.relay.Watch(t.Context(), WatchQuery{App: "a", PushID: 1}, tell), storage.ErrUnavailable)
@@ -215,7 +215,7 @@ func TestWatchUnderIngest(t *testing.T) {
 		}
 		watchers.Go(func() error {
 			n, at := 0, int64(0)
-			err := r.Watch(ctx, q, func(e *storage.Event, through int64) error {
+			err := r.Watch(ctx, q, func(e *storage.Event, _ *subscription.Push, through int64) error {
 				if e == nil {
 					return nil
 				}

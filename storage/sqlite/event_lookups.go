@@ -282,11 +282,13 @@ func (c *cache[K, V]) put(key K, v V) {
 
 func (c *cache[K, V]) add(key K, v V) {
 	bytes := c.weight(v)
-	if bytes > c.half {
-		return
-	}
 	if earlier, ok := c.fresh[key]; ok {
 		c.bytes -= c.weight(earlier)
+		delete(c.fresh, key)
+	}
+	if bytes > c.half {
+		delete(c.old, key)
+		return
 	}
 	if c.bytes+bytes > c.half {
 		c.old, c.fresh, c.bytes = c.fresh, map[K]V{}, 0

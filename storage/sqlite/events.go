@@ -15,6 +15,9 @@ import (
 func (s *Store) ListEvents(ctx context.Context, query storage.EventQuery) ([]storage.Event, error) {
 	r := eventReader{kinds: s.writer.kinds, lookups: s.lookups, ctx: ctx, query: query, limit: page(query.Limit)}
 	r.through, r.end = s.live.tail.get()
+	if query.After == math.MaxInt64 {
+		return nil, nil
+	}
 	return read(ctx, s, func(q querier) (_ []storage.Event, err error) {
 		r.q = q
 		switch {
@@ -108,9 +111,9 @@ func (s loggedSegment) ref() segmentRef {
 
 // within returns the places of a segment's events whose sequences a query selects.
 func (s *loggedSegment) within(q *storage.EventQuery) (from, to int) {
-	from, to = int(max(q.After+1-s.sequence, 0)), s.Len()
+	from, to = int(max(q.After-s.sequence, -1)+1), s.Len()
 	if q.Through != 0 {
-		to = int(min(q.Through+1-s.sequence, int64(to)))
+		to = int(min(q.Through-s.sequence, int64(to)-1)) + 1
 	}
 	return from, max(from, to)
 }

@@ -27,6 +27,7 @@ func heldReasons(t *testing.T, s *Store) map[string]int {
 // TestHeldCallbacksMoveInPages holds more callbacks than one page of them, and checks that what is applied is no longer
 // held, and what can't be is held for the other reason.
 func TestHeldCallbacksMoveInPages(t *testing.T) {
+	t.Parallel()
 	const n, strangers = maxRows + 500, 3
 	s := fresh(t, Options{})
 	createListed(t, s, 1, n)

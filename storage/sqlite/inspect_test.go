@@ -398,6 +398,7 @@ func TestInspectorRefusesWhatItCannotRead(t *testing.T) {
 
 // TestInspectorBesideAWriter reads everything, over and over, while callbacks come in and are folded.
 func TestInspectorBesideAWriter(t *testing.T) {
+	t.Parallel()
 	const recipients, batch = 2000, 100
 	path := filepath.Join(t.TempDir(), "susul.db")
 	s, err := Open(t.Context(), Options{Path: path, foldPause: time.Millisecond})

@@ -33,7 +33,7 @@ func (s *statements) get(text string) (stmt *sql.Stmt, again bool) {
 // reader.
 func (s *statements) keep(ctx context.Context, db *sql.DB, texts []string) {
 	for _, text := range texts {
-		stmt, err := db.PrepareContext(ctx, text)
+		stmt, err := db.PrepareContext(ctx, text) //nolint:sqlclosecheck // it is kept, and closed with its connections
 		if err != nil {
 			return
 		}

@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"math"
 	"time"
 
 	"susul.dev/susul/storage"
@@ -112,6 +113,7 @@ var listCases = []testCase{
 			{After: all[8].Sequence, Through: all[0].Sequence}, {Through: all[4].Sequence, EndTime: at},
 			{App: app, Through: all[4].Sequence}, {PushID: second.ID, After: all[1].Sequence, Through: all[6].Sequence},
 			{App: app, RegistrationID: id(0), Through: all[4].Sequence},
+			{Through: math.MaxInt64}, {App: app, Through: math.MaxInt64}, {PushID: second.ID, After: math.MaxInt64}, {Through: -1},
 		} {
 			want := selected(all, q)
 			w.Equal(want, selected(w.events(q), storage.EventQuery{}), "%+v", q)
@@ -120,7 +122,7 @@ var listCases = []testCase{
 		}
 	}},
 	{"any stretch of the log can be read, in whatever way", func(w *world) {
-		const devices = 600
+		const devices = 300
 		foreign := w.draft(devices, devices)
 		foreign.Push.App = otherApp
 		w.create(foreign)
@@ -154,7 +156,7 @@ var listCases = []testCase{
 		w.Len(all, 4*devices+2*8+2*8)
 		first, last := all[0].Sequence, all[len(all)-1].Sequence
 		middle := all[2*devices].Sequence // where the turns begin
-		borders := []int64{first, first + 1, first + devices - 1, middle - 1, middle, middle + 3, middle + 9, last - 1, last, last + 7}
+		borders := []int64{first + 1, first + devices - 1, middle, middle + 9, last}
 		for _, q := range []storage.EventQuery{
 			{}, {App: app}, {App: otherApp}, {PushID: pushes[1].ID}, {RegistrationID: id(3)}, {App: app, StartTime: w.now.Add(-90 * time.Second)},
 		} {
@@ -163,7 +165,7 @@ var listCases = []testCase{
 					q.After, q.Through = from-1, through
 					want := selected(all, q)
 					w.Equal(want, selected(w.events(q), storage.EventQuery{}), "%+v", q)
-					for q.Limit = 299; len(want) > 0 && through-from < 700; {
+					for q.Limit = 149; len(want) > 0 && through-from < 2*devices; {
 						page := selected(w.events(q), storage.EventQuery{})
 						w.Equal(want[:min(q.Limit, len(want))], page, "%+v", q)
 						want, q.After = want[len(page):], page[len(page)-1]

@@ -11,6 +11,7 @@ import (
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
+	structpb "google.golang.org/protobuf/types/known/structpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -377,7 +378,9 @@ type WatchEventsResponse struct {
 	// The event; absent in the first answer, and where there was none to tell for a while.
 	Event *Event `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
 	// Where to go on after this answer.
-	ResumeToken   string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	ResumeToken string `protobuf:"bytes,2,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
+	// The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+	CustomArgs    *structpb.Value `protobuf:"bytes,3,opt,name=custom_args,json=customArgs,proto3" json:"custom_args,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -424,6 +427,13 @@ func (x *WatchEventsResponse) GetResumeToken() string {
 		return x.ResumeToken
 	}
 	return ""
+}
+
+func (x *WatchEventsResponse) GetCustomArgs() *structpb.Value {
+	if x != nil {
+		return x.CustomArgs
+	}
+	return nil
 }
 
 // ListHeldCallbacksRequest is the request of ListHeldCallbacks.
@@ -1579,7 +1589,7 @@ var File_susul_v1_callback_service_proto protoreflect.FileDescriptor
 
 const file_susul_v1_callback_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1fsusul/v1/callback_service.proto\x12\bsusul.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\x1a\x1asusul/v1/explanation.proto\x1a\x15susul/v1/report.proto\x1a\x1bsusul/v1/subscription.proto\x1a\"susul/v1/suspicious_callback.proto\"b\n" +
+	"\x1fsusul/v1/callback_service.proto\x12\bsusul.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\x1a\x1asusul/v1/explanation.proto\x1a\x15susul/v1/report.proto\x1a\x1bsusul/v1/subscription.proto\x1a\"susul/v1/suspicious_callback.proto\"b\n" +
 	"\x16ReportCallbacksRequest\x12\x16\n" +
 	"\x06parent\x18\x01 \x01(\tR\x06parent\x120\n" +
 	"\tcallbacks\x18\x02 \x03(\v2\x12.susul.v1.CallbackR\tcallbacks\"|\n" +
@@ -1605,10 +1615,12 @@ const file_susul_v1_callback_service_proto_rawDesc = "" +
 	"\x06parent\x18\x01 \x01(\tR\x06parent\x12!\n" +
 	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x12\x15\n" +
 	"\x06msg_id\x18\x03 \x01(\tR\x05msgId\x12\x16\n" +
-	"\x06filter\x18\x04 \x01(\tR\x06filter\"_\n" +
+	"\x06filter\x18\x04 \x01(\tR\x06filter\"\x98\x01\n" +
 	"\x13WatchEventsResponse\x12%\n" +
 	"\x05event\x18\x01 \x01(\v2\x0f.susul.v1.EventR\x05event\x12!\n" +
-	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\"\x9c\x01\n" +
+	"\fresume_token\x18\x02 \x01(\tR\vresumeToken\x127\n" +
+	"\vcustom_args\x18\x03 \x01(\v2\x16.google.protobuf.ValueR\n" +
+	"customArgs\"\x9c\x01\n" +
 	"\x18ListHeldCallbacksRequest\x12\x16\n" +
 	"\x06parent\x18\x01 \x01(\tR\x06parent\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -1735,15 +1747,16 @@ var file_susul_v1_callback_service_proto_goTypes = []any{
 	(*Callback)(nil),                         // 28: susul.v1.Callback
 	(*timestamppb.Timestamp)(nil),            // 29: google.protobuf.Timestamp
 	(*Event)(nil),                            // 30: susul.v1.Event
-	(HoldReason)(0),                          // 31: susul.v1.HoldReason
-	(*HeldCallback)(nil),                     // 32: susul.v1.HeldCallback
-	(*RefusedCallback)(nil),                  // 33: susul.v1.RefusedCallback
-	(*PushReport)(nil),                       // 34: susul.v1.PushReport
-	(*Recipient)(nil),                        // 35: susul.v1.Recipient
-	(*Occurrence)(nil),                       // 36: susul.v1.Occurrence
-	(*Subscription)(nil),                     // 37: susul.v1.Subscription
-	(*fieldmaskpb.FieldMask)(nil),            // 38: google.protobuf.FieldMask
-	(*durationpb.Duration)(nil),              // 39: google.protobuf.Duration
+	(*structpb.Value)(nil),                   // 31: google.protobuf.Value
+	(HoldReason)(0),                          // 32: susul.v1.HoldReason
+	(*HeldCallback)(nil),                     // 33: susul.v1.HeldCallback
+	(*RefusedCallback)(nil),                  // 34: susul.v1.RefusedCallback
+	(*PushReport)(nil),                       // 35: susul.v1.PushReport
+	(*Recipient)(nil),                        // 36: susul.v1.Recipient
+	(*Occurrence)(nil),                       // 37: susul.v1.Occurrence
+	(*Subscription)(nil),                     // 38: susul.v1.Subscription
+	(*fieldmaskpb.FieldMask)(nil),            // 39: google.protobuf.FieldMask
+	(*durationpb.Duration)(nil),              // 40: google.protobuf.Duration
 }
 var file_susul_v1_callback_service_proto_depIdxs = []int32{
 	28, // 0: susul.v1.ReportCallbacksRequest.callbacks:type_name -> susul.v1.Callback
@@ -1751,55 +1764,56 @@ var file_susul_v1_callback_service_proto_depIdxs = []int32{
 	29, // 2: susul.v1.ListEventsRequest.end_time:type_name -> google.protobuf.Timestamp
 	30, // 3: susul.v1.ListEventsResponse.events:type_name -> susul.v1.Event
 	30, // 4: susul.v1.WatchEventsResponse.event:type_name -> susul.v1.Event
-	31, // 5: susul.v1.ListHeldCallbacksRequest.reason:type_name -> susul.v1.HoldReason
-	32, // 6: susul.v1.ListHeldCallbacksResponse.held_callbacks:type_name -> susul.v1.HeldCallback
-	33, // 7: susul.v1.ListRefusedCallbacksResponse.refused_callbacks:type_name -> susul.v1.RefusedCallback
-	34, // 8: susul.v1.GetPushReportResponse.report:type_name -> susul.v1.PushReport
-	35, // 9: susul.v1.GetRecipientResponse.recipient:type_name -> susul.v1.Recipient
-	36, // 10: susul.v1.ExplainRecipientResponse.occurrences:type_name -> susul.v1.Occurrence
-	37, // 11: susul.v1.CreateSubscriptionRequest.subscription:type_name -> susul.v1.Subscription
-	37, // 12: susul.v1.CreateSubscriptionResponse.subscription:type_name -> susul.v1.Subscription
-	37, // 13: susul.v1.GetSubscriptionResponse.subscription:type_name -> susul.v1.Subscription
-	37, // 14: susul.v1.ListSubscriptionsResponse.subscriptions:type_name -> susul.v1.Subscription
-	37, // 15: susul.v1.UpdateSubscriptionRequest.subscription:type_name -> susul.v1.Subscription
-	38, // 16: susul.v1.UpdateSubscriptionRequest.update_mask:type_name -> google.protobuf.FieldMask
-	37, // 17: susul.v1.UpdateSubscriptionResponse.subscription:type_name -> susul.v1.Subscription
-	39, // 18: susul.v1.RotateSubscriptionSecretRequest.keep_previous:type_name -> google.protobuf.Duration
-	29, // 19: susul.v1.RotateSubscriptionSecretResponse.previous_expire_time:type_name -> google.protobuf.Timestamp
-	37, // 20: susul.v1.RotateSubscriptionSecretResponse.subscription:type_name -> susul.v1.Subscription
-	0,  // 21: susul.v1.CallbackService.ReportCallbacks:input_type -> susul.v1.ReportCallbacksRequest
-	2,  // 22: susul.v1.CallbackService.ListEvents:input_type -> susul.v1.ListEventsRequest
-	4,  // 23: susul.v1.CallbackService.WatchEvents:input_type -> susul.v1.WatchEventsRequest
-	6,  // 24: susul.v1.CallbackService.ListHeldCallbacks:input_type -> susul.v1.ListHeldCallbacksRequest
-	8,  // 25: susul.v1.CallbackService.ListRefusedCallbacks:input_type -> susul.v1.ListRefusedCallbacksRequest
-	10, // 26: susul.v1.CallbackService.GetPushReport:input_type -> susul.v1.GetPushReportRequest
-	12, // 27: susul.v1.CallbackService.GetRecipient:input_type -> susul.v1.GetRecipientRequest
-	14, // 28: susul.v1.CallbackService.ExplainRecipient:input_type -> susul.v1.ExplainRecipientRequest
-	16, // 29: susul.v1.CallbackService.CreateSubscription:input_type -> susul.v1.CreateSubscriptionRequest
-	18, // 30: susul.v1.CallbackService.GetSubscription:input_type -> susul.v1.GetSubscriptionRequest
-	20, // 31: susul.v1.CallbackService.ListSubscriptions:input_type -> susul.v1.ListSubscriptionsRequest
-	22, // 32: susul.v1.CallbackService.UpdateSubscription:input_type -> susul.v1.UpdateSubscriptionRequest
-	24, // 33: susul.v1.CallbackService.RotateSubscriptionSecret:input_type -> susul.v1.RotateSubscriptionSecretRequest
-	26, // 34: susul.v1.CallbackService.DeleteSubscription:input_type -> susul.v1.DeleteSubscriptionRequest
-	1,  // 35: susul.v1.CallbackService.ReportCallbacks:output_type -> susul.v1.ReportCallbacksResponse
-	3,  // 36: susul.v1.CallbackService.ListEvents:output_type -> susul.v1.ListEventsResponse
-	5,  // 37: susul.v1.CallbackService.WatchEvents:output_type -> susul.v1.WatchEventsResponse
-	7,  // 38: susul.v1.CallbackService.ListHeldCallbacks:output_type -> susul.v1.ListHeldCallbacksResponse
-	9,  // 39: susul.v1.CallbackService.ListRefusedCallbacks:output_type -> susul.v1.ListRefusedCallbacksResponse
-	11, // 40: susul.v1.CallbackService.GetPushReport:output_type -> susul.v1.GetPushReportResponse
-	13, // 41: susul.v1.CallbackService.GetRecipient:output_type -> susul.v1.GetRecipientResponse
-	15, // 42: susul.v1.CallbackService.ExplainRecipient:output_type -> susul.v1.ExplainRecipientResponse
-	17, // 43: susul.v1.CallbackService.CreateSubscription:output_type -> susul.v1.CreateSubscriptionResponse
-	19, // 44: susul.v1.CallbackService.GetSubscription:output_type -> susul.v1.GetSubscriptionResponse
-	21, // 45: susul.v1.CallbackService.ListSubscriptions:output_type -> susul.v1.ListSubscriptionsResponse
-	23, // 46: susul.v1.CallbackService.UpdateSubscription:output_type -> susul.v1.UpdateSubscriptionResponse
-	25, // 47: susul.v1.CallbackService.RotateSubscriptionSecret:output_type -> susul.v1.RotateSubscriptionSecretResponse
-	27, // 48: susul.v1.CallbackService.DeleteSubscription:output_type -> susul.v1.DeleteSubscriptionResponse
-	35, // [35:49] is the sub-list for method output_type
-	21, // [21:35] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	31, // 5: susul.v1.WatchEventsResponse.custom_args:type_name -> google.protobuf.Value
+	32, // 6: susul.v1.ListHeldCallbacksRequest.reason:type_name -> susul.v1.HoldReason
+	33, // 7: susul.v1.ListHeldCallbacksResponse.held_callbacks:type_name -> susul.v1.HeldCallback
+	34, // 8: susul.v1.ListRefusedCallbacksResponse.refused_callbacks:type_name -> susul.v1.RefusedCallback
+	35, // 9: susul.v1.GetPushReportResponse.report:type_name -> susul.v1.PushReport
+	36, // 10: susul.v1.GetRecipientResponse.recipient:type_name -> susul.v1.Recipient
+	37, // 11: susul.v1.ExplainRecipientResponse.occurrences:type_name -> susul.v1.Occurrence
+	38, // 12: susul.v1.CreateSubscriptionRequest.subscription:type_name -> susul.v1.Subscription
+	38, // 13: susul.v1.CreateSubscriptionResponse.subscription:type_name -> susul.v1.Subscription
+	38, // 14: susul.v1.GetSubscriptionResponse.subscription:type_name -> susul.v1.Subscription
+	38, // 15: susul.v1.ListSubscriptionsResponse.subscriptions:type_name -> susul.v1.Subscription
+	38, // 16: susul.v1.UpdateSubscriptionRequest.subscription:type_name -> susul.v1.Subscription
+	39, // 17: susul.v1.UpdateSubscriptionRequest.update_mask:type_name -> google.protobuf.FieldMask
+	38, // 18: susul.v1.UpdateSubscriptionResponse.subscription:type_name -> susul.v1.Subscription
+	40, // 19: susul.v1.RotateSubscriptionSecretRequest.keep_previous:type_name -> google.protobuf.Duration
+	29, // 20: susul.v1.RotateSubscriptionSecretResponse.previous_expire_time:type_name -> google.protobuf.Timestamp
+	38, // 21: susul.v1.RotateSubscriptionSecretResponse.subscription:type_name -> susul.v1.Subscription
+	0,  // 22: susul.v1.CallbackService.ReportCallbacks:input_type -> susul.v1.ReportCallbacksRequest
+	2,  // 23: susul.v1.CallbackService.ListEvents:input_type -> susul.v1.ListEventsRequest
+	4,  // 24: susul.v1.CallbackService.WatchEvents:input_type -> susul.v1.WatchEventsRequest
+	6,  // 25: susul.v1.CallbackService.ListHeldCallbacks:input_type -> susul.v1.ListHeldCallbacksRequest
+	8,  // 26: susul.v1.CallbackService.ListRefusedCallbacks:input_type -> susul.v1.ListRefusedCallbacksRequest
+	10, // 27: susul.v1.CallbackService.GetPushReport:input_type -> susul.v1.GetPushReportRequest
+	12, // 28: susul.v1.CallbackService.GetRecipient:input_type -> susul.v1.GetRecipientRequest
+	14, // 29: susul.v1.CallbackService.ExplainRecipient:input_type -> susul.v1.ExplainRecipientRequest
+	16, // 30: susul.v1.CallbackService.CreateSubscription:input_type -> susul.v1.CreateSubscriptionRequest
+	18, // 31: susul.v1.CallbackService.GetSubscription:input_type -> susul.v1.GetSubscriptionRequest
+	20, // 32: susul.v1.CallbackService.ListSubscriptions:input_type -> susul.v1.ListSubscriptionsRequest
+	22, // 33: susul.v1.CallbackService.UpdateSubscription:input_type -> susul.v1.UpdateSubscriptionRequest
+	24, // 34: susul.v1.CallbackService.RotateSubscriptionSecret:input_type -> susul.v1.RotateSubscriptionSecretRequest
+	26, // 35: susul.v1.CallbackService.DeleteSubscription:input_type -> susul.v1.DeleteSubscriptionRequest
+	1,  // 36: susul.v1.CallbackService.ReportCallbacks:output_type -> susul.v1.ReportCallbacksResponse
+	3,  // 37: susul.v1.CallbackService.ListEvents:output_type -> susul.v1.ListEventsResponse
+	5,  // 38: susul.v1.CallbackService.WatchEvents:output_type -> susul.v1.WatchEventsResponse
+	7,  // 39: susul.v1.CallbackService.ListHeldCallbacks:output_type -> susul.v1.ListHeldCallbacksResponse
+	9,  // 40: susul.v1.CallbackService.ListRefusedCallbacks:output_type -> susul.v1.ListRefusedCallbacksResponse
+	11, // 41: susul.v1.CallbackService.GetPushReport:output_type -> susul.v1.GetPushReportResponse
+	13, // 42: susul.v1.CallbackService.GetRecipient:output_type -> susul.v1.GetRecipientResponse
+	15, // 43: susul.v1.CallbackService.ExplainRecipient:output_type -> susul.v1.ExplainRecipientResponse
+	17, // 44: susul.v1.CallbackService.CreateSubscription:output_type -> susul.v1.CreateSubscriptionResponse
+	19, // 45: susul.v1.CallbackService.GetSubscription:output_type -> susul.v1.GetSubscriptionResponse
+	21, // 46: susul.v1.CallbackService.ListSubscriptions:output_type -> susul.v1.ListSubscriptionsResponse
+	23, // 47: susul.v1.CallbackService.UpdateSubscription:output_type -> susul.v1.UpdateSubscriptionResponse
+	25, // 48: susul.v1.CallbackService.RotateSubscriptionSecret:output_type -> susul.v1.RotateSubscriptionSecretResponse
+	27, // 49: susul.v1.CallbackService.DeleteSubscription:output_type -> susul.v1.DeleteSubscriptionResponse
+	36, // [36:50] is the sub-list for method output_type
+	22, // [22:36] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_susul_v1_callback_service_proto_init() }

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -18,8 +19,8 @@ import java.util.TreeSet;
 import java.util.stream.Collectors;
 
 /**
- * A plugin of protoc: writes a class for each service, whose methods block, and throw SusulException. gRPC's own stubs can't be made
- * to throw that. What a list has pages of also comes as one Pages.
+ * A plugin of protoc: writes a class for each service, whose methods block, and throw SusulException. gRPC's own stubs can't be
+ * made to throw that. What a list has pages of also comes as one Pages.
  */
 final class GenerateServices {
     private static final String PACKAGE = "dev.susul.client";
@@ -89,15 +90,15 @@ final class GenerateServices {
         String name = lower(method.getName());
         out.append('\n');
         String text = comment.replaceFirst("^" + method.getName() + " ", "");
-        text = text.substring(0, 1).toUpperCase() + text.substring(1);
+        text = text.substring(0, 1).toUpperCase(Locale.ROOT) + text.substring(1);
         String fails = "@throws SusulException if the call fails";
         if (method.getServerStreaming()) {
             javadoc(out, "    ", text, List.of("@param request the request", "@return the answers, as they come; to be closed"));
             out.append("    public AnswerStream<").append(response).append("> ").append(name).append("(").append(request)
                     .append(" request) {\n        return calls.serverStream(").append(call).append(", request);\n    }\n");
         } else if (method.getClientStreaming()) {
-            javadoc(out, "    ", text, List.of("@param requests the requests, sent as fast as they are taken", "@return the answer",
-                    fails));
+            List<String> tags = List.of("@param requests the requests, sent as they are taken", "@return the answer", fails);
+            javadoc(out, "    ", text, tags);
             out.append("    public ").append(response).append(" ").append(name).append("(Iterable<").append(request)
                     .append("> requests) {\n        return calls.clientStream(").append(call).append(", requests);\n    }\n");
         } else {
@@ -115,8 +116,8 @@ final class GenerateServices {
         out.append('\n');
         javadoc(out, "    ", "Goes through what {@link #" + name + "} returns, page by page, from the request's on.",
                 List.of("@param request the request", "@return all items; asking for the next page may throw SusulException"));
-        out.append("    public Pages<").append(item).append("> all").append(method.getName().substring("List".length())).append("(")
-                .append(request).append(" request) {\n")
+        String all = "all" + method.getName().substring("List".length());
+        out.append("    public Pages<").append(item).append("> ").append(all).append("(").append(request).append(" request) {\n")
                 .append("        return new Pages<>(request.getPageToken(), token -> {\n")
                 .append("            ").append(response).append(" page = ").append(name)
                 .append("(request.toBuilder().setPageToken(token).build());\n")
@@ -127,7 +128,8 @@ final class GenerateServices {
     /** Returns the field of a list's answer that has the items, if the answer is a page. */
     private Optional<FieldDescriptorProto> listing(MethodDescriptorProto method) {
         List<FieldDescriptorProto> fields = messages.get(method.getOutputType()).getFieldList();
-        if (!method.getName().startsWith("List") || fields.stream().noneMatch(field -> field.getName().equals("next_page_token"))) {
+        boolean pages = fields.stream().anyMatch(field -> field.getName().equals("next_page_token"));
+        if (!method.getName().startsWith("List") || !pages) {
             return Optional.empty();
         }
         List<FieldDescriptorProto> lists = fields.stream()
@@ -196,12 +198,12 @@ final class GenerateServices {
     }
 
     private static String lower(String name) {
-        return name.substring(0, 1).toLowerCase() + name.substring(1);
+        return name.substring(0, 1).toLowerCase(Locale.ROOT) + name.substring(1);
     }
 
     private static String camel(String name) {
         return Arrays.stream(name.split("_"))
-                .map(word -> word.substring(0, 1).toUpperCase() + word.substring(1))
+                .map(word -> word.substring(0, 1).toUpperCase(Locale.ROOT) + word.substring(1))
                 .collect(Collectors.joining());
     }
 
@@ -214,7 +216,7 @@ final class GenerateServices {
             return qualified.substring(qualified.lastIndexOf('.') + 1);
         }
 
-        TreeSet<String> all() {
+        Iterable<String> all() {
             return names;
         }
     }

@@ -33,6 +33,25 @@ func TestPackedIDsReadBack(t *testing.T) {
 	})
 }
 
+func TestIDsOfSeveralPagesAreAppended(t *testing.T) {
+	ids := [][]string{{"1507bfd3f9e0a1b2c3d", "0000000000000000001"}, {"a", "", "1507bfd3f9e0a1b2c3d", "device two"}}
+	var pages []layout.Recipients
+	for _, some := range ids {
+		page, err := layout.ReadRecipients(layout.AppendRecipients(nil, some))
+		require.NoError(t, err)
+		require.Greater(t, page.Bytes(), 20)
+		pages = append(pages, page)
+	}
+	places := []layout.Place{{Page: 1, At: 3}, {Page: 0, At: 1}, {Page: 1, At: 1}, {Page: 1, At: 2}, {Page: 0, At: 0}, {Page: 1, At: 0}}
+	text, ends := layout.AppendIDs([]byte("x"), nil, pages, places)
+	begin := 1
+	for i, place := range places {
+		require.Equal(t, ids[place.Page][place.At], string(text[begin:ends[i]]))
+		begin = ends[i]
+	}
+	require.Len(t, text, begin)
+}
+
 func TestRecipientsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		draw := rapid.Custom(drawID)

@@ -24,6 +24,7 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from susul.v1 import event_pb2 as susul_dot_v1_dot_event__pb2
 from susul.v1 import explanation_pb2 as susul_dot_v1_dot_explanation__pb2
@@ -32,7 +33,7 @@ from susul.v1 import subscription_pb2 as susul_dot_v1_dot_subscription__pb2
 from susul.v1 import suspicious_callback_pb2 as susul_dot_v1_dot_suspicious__callback__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsusul/v1/callback_service.proto\x12\x08susul.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\x1a\x1asusul/v1/explanation.proto\x1a\x15susul/v1/report.proto\x1a\x1bsusul/v1/subscription.proto\x1a\"susul/v1/suspicious_callback.proto\"b\n\x16ReportCallbacksRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\x12\x30\n\tcallbacks\x18\x02 \x03(\x0b\x32\x12.susul.v1.CallbackR\tcallbacks\"|\n\x17ReportCallbacksResponse\x12\x1b\n\tnew_count\x18\x01 \x01(\x05R\x08newCount\x12%\n\x0erepeated_count\x18\x02 \x01(\x05R\rrepeatedCount\x12\x1d\n\nheld_count\x18\x03 \x01(\x05R\theldCount\"\x99\x02\n\x11ListEventsRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12\x15\n\x06msg_id\x18\x04 \x01(\tR\x05msgId\x12\'\n\x0fregistration_id\x18\x05 \x01(\tR\x0eregistrationId\x12\x39\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\"e\n\x12ListEventsResponse\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x0f.susul.v1.EventR\x06\x65vents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"~\n\x12WatchEventsRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12\x15\n\x06msg_id\x18\x03 \x01(\tR\x05msgId\x12\x16\n\x06\x66ilter\x18\x04 \x01(\tR\x06\x66ilter\"_\n\x13WatchEventsResponse\x12%\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x0f.susul.v1.EventR\x05\x65vent\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\"\x9c\x01\n\x18ListHeldCallbacksRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12,\n\x06reason\x18\x04 \x01(\x0e\x32\x14.susul.v1.HoldReasonR\x06reason\"\x82\x01\n\x19ListHeldCallbacksResponse\x12=\n\x0eheld_callbacks\x18\x01 \x03(\x0b\x32\x16.susul.v1.HeldCallbackR\rheldCallbacks\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"5\n\x1bListRefusedCallbacksRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\"f\n\x1cListRefusedCallbacksResponse\x12\x46\n\x11refused_callbacks\x18\x01 \x03(\x0b\x32\x19.susul.v1.RefusedCallbackR\x10refusedCallbacks\"*\n\x14GetPushReportRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"E\n\x15GetPushReportResponse\x12,\n\x06report\x18\x01 \x01(\x0b\x32\x14.susul.v1.PushReportR\x06report\")\n\x13GetRecipientRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"I\n\x14GetRecipientResponse\x12\x31\n\trecipient\x18\x01 \x01(\x0b\x32\x13.susul.v1.RecipientR\trecipient\"-\n\x17\x45xplainRecipientRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"\xad\x01\n\x18\x45xplainRecipientResponse\x12#\n\rresend_policy\x18\x01 \x01(\tR\x0cresendPolicy\x12\x34\n\x16resend_policy_revision\x18\x02 \x01(\x03R\x14resendPolicyRevision\x12\x36\n\x0boccurrences\x18\x03 \x03(\x0b\x32\x14.susul.v1.OccurrenceR\x0boccurrences\"\x98\x01\n\x19\x43reateSubscriptionRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\x12\'\n\x0fsubscription_id\x18\x02 \x01(\tR\x0esubscriptionId\x12:\n\x0csubscription\x18\x03 \x01(\x0b\x32\x16.susul.v1.SubscriptionR\x0csubscription\"X\n\x1a\x43reateSubscriptionResponse\x12:\n\x0csubscription\x18\x01 \x01(\x0b\x32\x16.susul.v1.SubscriptionR\x0csubscription\",\n\x16GetSubscriptionRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"U\n\x17GetSubscriptionResponse\x12:\n\x0csubscription\x18\x01 \x01(\x0b\x32\x16.susul.v1.SubscriptionR\x0csubscription\"n\n\x18ListSubscriptionsRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"\x81\x01\n\x19ListSubscriptionsResponse\x12<\n\rsubscriptions\x18\x01 \x03(\x0b\x32\x16.susul.v1.SubscriptionR\rsubscriptions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x94\x01\n\x19UpdateSubscriptionRequest\x12:\n\x0csubscription\x18\x01 \x01(\x0b\x32\x16.susul.v1.SubscriptionR\x0csubscription\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\"X\n\x1aUpdateSubscriptionResponse\x12:\n\x0csubscription\x18\x01 \x01(\x0b\x32\x16.susul.v1.SubscriptionR\x0csubscription\"u\n\x1fRotateSubscriptionSecretRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12>\n\rkeep_previous\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0ckeepPrevious\"\xc4\x01\n RotateSubscriptionSecretResponse\x12\x16\n\x06secret\x18\x01 \x01(\tR\x06secret\x12L\n\x14previous_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x12previousExpireTime\x12:\n\x0csubscription\x18\x03 \x01(\x0b\x32\x16.susul.v1.SubscriptionR\x0csubscription\"C\n\x19\x44\x65leteSubscriptionRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\"\x1c\n\x1a\x44\x65leteSubscriptionResponse2\x8d\n\n\x0f\x43\x61llbackService\x12V\n\x0fReportCallbacks\x12 .susul.v1.ReportCallbacksRequest\x1a!.susul.v1.ReportCallbacksResponse\x12G\n\nListEvents\x12\x1b.susul.v1.ListEventsRequest\x1a\x1c.susul.v1.ListEventsResponse\x12L\n\x0bWatchEvents\x12\x1c.susul.v1.WatchEventsRequest\x1a\x1d.susul.v1.WatchEventsResponse0\x01\x12\\\n\x11ListHeldCallbacks\x12\".susul.v1.ListHeldCallbacksRequest\x1a#.susul.v1.ListHeldCallbacksResponse\x12\x65\n\x14ListRefusedCallbacks\x12%.susul.v1.ListRefusedCallbacksRequest\x1a&.susul.v1.ListRefusedCallbacksResponse\x12P\n\rGetPushReport\x12\x1e.susul.v1.GetPushReportRequest\x1a\x1f.susul.v1.GetPushReportResponse\x12M\n\x0cGetRecipient\x12\x1d.susul.v1.GetRecipientRequest\x1a\x1e.susul.v1.GetRecipientResponse\x12Y\n\x10\x45xplainRecipient\x12!.susul.v1.ExplainRecipientRequest\x1a\".susul.v1.ExplainRecipientResponse\x12_\n\x12\x43reateSubscription\x12#.susul.v1.CreateSubscriptionRequest\x1a$.susul.v1.CreateSubscriptionResponse\x12V\n\x0fGetSubscription\x12 .susul.v1.GetSubscriptionRequest\x1a!.susul.v1.GetSubscriptionResponse\x12\\\n\x11ListSubscriptions\x12\".susul.v1.ListSubscriptionsRequest\x1a#.susul.v1.ListSubscriptionsResponse\x12_\n\x12UpdateSubscription\x12#.susul.v1.UpdateSubscriptionRequest\x1a$.susul.v1.UpdateSubscriptionResponse\x12q\n\x18RotateSubscriptionSecret\x12).susul.v1.RotateSubscriptionSecretRequest\x1a*.susul.v1.RotateSubscriptionSecretResponse\x12_\n\x12\x44\x65leteSubscription\x12#.susul.v1.DeleteSubscriptionRequest\x1a$.susul.v1.DeleteSubscriptionResponseB&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fsusul/v1/callback_service.proto\x12\x08susul.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x14susul/v1/event.proto\x1a\x1asusul/v1/explanation.proto\x1a\x15susul/v1/report.proto\x1a\x1bsusul/v1/subscription.proto\x1a\"susul/v1/suspicious_callback.proto\"b\n\x16ReportCallbacksRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\x12\x30\n\tcallbacks\x18\x02 \x03(\x0b\x32\x12.susul.v1.CallbackR\tcallbacks\"|\n\x17ReportCallbacksResponse\x12\x1b\n\tnew_count\x18\x01 \x01(\x05R\x08newCount\x12%\n\x0erepeated_count\x18\x02 \x01(\x05R\rrepeatedCount\x12\x1d\n\nheld_count\x18\x03 \x01(\x05R\theldCount\"\x99\x02\n\x11ListEventsRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12\x15\n\x06msg_id\x18\x04 \x01(\tR\x05msgId\x12\'\n\x0fregistration_id\x18\x05 \x01(\tR\x0eregistrationId\x12\x39\n\nstart_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x35\n\x08\x65nd_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x07\x65ndTime\"e\n\x12ListEventsResponse\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x0f.susul.v1.EventR\x06\x65vents\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"~\n\x12WatchEventsRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12\x15\n\x06msg_id\x18\x03 \x01(\tR\x05msgId\x12\x16\n\x06\x66ilter\x18\x04 \x01(\tR\x06\x66ilter\"\x98\x01\n\x13WatchEventsResponse\x12%\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x0f.susul.v1.EventR\x05\x65vent\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12\x37\n\x0b\x63ustom_args\x18\x03 \x01(\x0b\x32\x16.google.protobuf.ValueR\ncustomArgs\"\x9c\x01\n\x18ListHeldCallbacksRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12,\n\x06reason\x18\x04 \x01(\x0e\x32\x14.susul.v1.HoldReasonR\x06reason\"\x82\x01\n\x19ListHeldCallbacksResponse\x12=\n\x0eheld_callbacks\x18\x01 \x03(\x0b\x32\x16.susul.v1.HeldCallbackR\rheldCallbacks\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"5\n\x1bListRefusedCallbacksRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\"f\n\x1cListRefusedCallbacksResponse\x12\x46\n\x11refused_callbacks\x18\x01 \x03(\x0b\x32\x19.susul.v1.RefusedCallbackR\x10refusedCallbacks\"*\n\x14GetPushReportRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"E\n\x15GetPushReportResponse\x12,\n\x06report\x18\x01 \x01(\x0b\x32\x14.susul.v1.PushReportR\x06report\")\n\x13GetRecipientRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"I\n\x14GetRecipientResponse\x12\x31\n\trecipient\x18\x01 \x01(\x0b\x32\x13.susul.v1.RecipientR\trecipient\"-\n\x17\x45xplainRecipientRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"\xad\x01\n\x18\x45xplainRecipientResponse\x12#\n\rresend_policy\x18\x01 \x01(\tR\x0cresendPolicy\x12\x34\n\x16resend_policy_revision\x18\x02 \x01(\x03R\x14resendPolicyRevision\x12\x36\n\x0boccurrences\x18\x03 \x03(\x0b\x32\x14.susul.v1.OccurrenceR\x0boccurrences\"\x98\x01\n\x19\x43reateSubscriptionRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\x12\'\n\x0fsubscription_id\x18\x02 \x01(\tR\x0esubscriptionId\x12:\n\x0csubscription\x18\x03 \x01(\x0b\x32\x16.susul.v1.SubscriptionR\x0csubscription\"X\n\x1a\x43reateSubscriptionResponse\x12:\n\x0csubscription\x18\x01 \x01(\x0b\x32\x16.susul.v1.SubscriptionR\x0csubscription\",\n\x16GetSubscriptionRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\"U\n\x17GetSubscriptionResponse\x12:\n\x0csubscription\x18\x01 \x01(\x0b\x32\x16.susul.v1.SubscriptionR\x0csubscription\"n\n\x18ListSubscriptionsRequest\x12\x16\n\x06parent\x18\x01 \x01(\tR\x06parent\x12\x1b\n\tpage_size\x18\x02 \x01(\x05R\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\"\x81\x01\n\x19ListSubscriptionsResponse\x12<\n\rsubscriptions\x18\x01 \x03(\x0b\x32\x16.susul.v1.SubscriptionR\rsubscriptions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x94\x01\n\x19UpdateSubscriptionRequest\x12:\n\x0csubscription\x18\x01 \x01(\x0b\x32\x16.susul.v1.SubscriptionR\x0csubscription\x12;\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\"X\n\x1aUpdateSubscriptionResponse\x12:\n\x0csubscription\x18\x01 \x01(\x0b\x32\x16.susul.v1.SubscriptionR\x0csubscription\"u\n\x1fRotateSubscriptionSecretRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12>\n\rkeep_previous\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationR\x0ckeepPrevious\"\xc4\x01\n RotateSubscriptionSecretResponse\x12\x16\n\x06secret\x18\x01 \x01(\tR\x06secret\x12L\n\x14previous_expire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x12previousExpireTime\x12:\n\x0csubscription\x18\x03 \x01(\x0b\x32\x16.susul.v1.SubscriptionR\x0csubscription\"C\n\x19\x44\x65leteSubscriptionRequest\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04\x65tag\x18\x02 \x01(\tR\x04\x65tag\"\x1c\n\x1a\x44\x65leteSubscriptionResponse2\x8d\n\n\x0f\x43\x61llbackService\x12V\n\x0fReportCallbacks\x12 .susul.v1.ReportCallbacksRequest\x1a!.susul.v1.ReportCallbacksResponse\x12G\n\nListEvents\x12\x1b.susul.v1.ListEventsRequest\x1a\x1c.susul.v1.ListEventsResponse\x12L\n\x0bWatchEvents\x12\x1c.susul.v1.WatchEventsRequest\x1a\x1d.susul.v1.WatchEventsResponse0\x01\x12\\\n\x11ListHeldCallbacks\x12\".susul.v1.ListHeldCallbacksRequest\x1a#.susul.v1.ListHeldCallbacksResponse\x12\x65\n\x14ListRefusedCallbacks\x12%.susul.v1.ListRefusedCallbacksRequest\x1a&.susul.v1.ListRefusedCallbacksResponse\x12P\n\rGetPushReport\x12\x1e.susul.v1.GetPushReportRequest\x1a\x1f.susul.v1.GetPushReportResponse\x12M\n\x0cGetRecipient\x12\x1d.susul.v1.GetRecipientRequest\x1a\x1e.susul.v1.GetRecipientResponse\x12Y\n\x10\x45xplainRecipient\x12!.susul.v1.ExplainRecipientRequest\x1a\".susul.v1.ExplainRecipientResponse\x12_\n\x12\x43reateSubscription\x12#.susul.v1.CreateSubscriptionRequest\x1a$.susul.v1.CreateSubscriptionResponse\x12V\n\x0fGetSubscription\x12 .susul.v1.GetSubscriptionRequest\x1a!.susul.v1.GetSubscriptionResponse\x12\\\n\x11ListSubscriptions\x12\".susul.v1.ListSubscriptionsRequest\x1a#.susul.v1.ListSubscriptionsResponse\x12_\n\x12UpdateSubscription\x12#.susul.v1.UpdateSubscriptionRequest\x1a$.susul.v1.UpdateSubscriptionResponse\x12q\n\x18RotateSubscriptionSecret\x12).susul.v1.RotateSubscriptionSecretRequest\x1a*.susul.v1.RotateSubscriptionSecretResponse\x12_\n\x12\x44\x65leteSubscription\x12#.susul.v1.DeleteSubscriptionRequest\x1a$.susul.v1.DeleteSubscriptionResponseB&Z$susul.dev/susul/gen/susul/v1;susulv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,62 +41,62 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'susul.v1.callback_service_p
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'Z$susul.dev/susul/gen/susul/v1;susulv1'
-  _globals['_REPORTCALLBACKSREQUEST']._serialized_start=282
-  _globals['_REPORTCALLBACKSREQUEST']._serialized_end=380
-  _globals['_REPORTCALLBACKSRESPONSE']._serialized_start=382
-  _globals['_REPORTCALLBACKSRESPONSE']._serialized_end=506
-  _globals['_LISTEVENTSREQUEST']._serialized_start=509
-  _globals['_LISTEVENTSREQUEST']._serialized_end=790
-  _globals['_LISTEVENTSRESPONSE']._serialized_start=792
-  _globals['_LISTEVENTSRESPONSE']._serialized_end=893
-  _globals['_WATCHEVENTSREQUEST']._serialized_start=895
-  _globals['_WATCHEVENTSREQUEST']._serialized_end=1021
-  _globals['_WATCHEVENTSRESPONSE']._serialized_start=1023
-  _globals['_WATCHEVENTSRESPONSE']._serialized_end=1118
-  _globals['_LISTHELDCALLBACKSREQUEST']._serialized_start=1121
-  _globals['_LISTHELDCALLBACKSREQUEST']._serialized_end=1277
-  _globals['_LISTHELDCALLBACKSRESPONSE']._serialized_start=1280
-  _globals['_LISTHELDCALLBACKSRESPONSE']._serialized_end=1410
-  _globals['_LISTREFUSEDCALLBACKSREQUEST']._serialized_start=1412
-  _globals['_LISTREFUSEDCALLBACKSREQUEST']._serialized_end=1465
-  _globals['_LISTREFUSEDCALLBACKSRESPONSE']._serialized_start=1467
-  _globals['_LISTREFUSEDCALLBACKSRESPONSE']._serialized_end=1569
-  _globals['_GETPUSHREPORTREQUEST']._serialized_start=1571
-  _globals['_GETPUSHREPORTREQUEST']._serialized_end=1613
-  _globals['_GETPUSHREPORTRESPONSE']._serialized_start=1615
-  _globals['_GETPUSHREPORTRESPONSE']._serialized_end=1684
-  _globals['_GETRECIPIENTREQUEST']._serialized_start=1686
-  _globals['_GETRECIPIENTREQUEST']._serialized_end=1727
-  _globals['_GETRECIPIENTRESPONSE']._serialized_start=1729
-  _globals['_GETRECIPIENTRESPONSE']._serialized_end=1802
-  _globals['_EXPLAINRECIPIENTREQUEST']._serialized_start=1804
-  _globals['_EXPLAINRECIPIENTREQUEST']._serialized_end=1849
-  _globals['_EXPLAINRECIPIENTRESPONSE']._serialized_start=1852
-  _globals['_EXPLAINRECIPIENTRESPONSE']._serialized_end=2025
-  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_start=2028
-  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_end=2180
-  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_start=2182
-  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_end=2270
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=2272
-  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=2316
-  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_start=2318
-  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_end=2403
-  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_start=2405
-  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_end=2515
-  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=2518
-  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=2647
-  _globals['_UPDATESUBSCRIPTIONREQUEST']._serialized_start=2650
-  _globals['_UPDATESUBSCRIPTIONREQUEST']._serialized_end=2798
-  _globals['_UPDATESUBSCRIPTIONRESPONSE']._serialized_start=2800
-  _globals['_UPDATESUBSCRIPTIONRESPONSE']._serialized_end=2888
-  _globals['_ROTATESUBSCRIPTIONSECRETREQUEST']._serialized_start=2890
-  _globals['_ROTATESUBSCRIPTIONSECRETREQUEST']._serialized_end=3007
-  _globals['_ROTATESUBSCRIPTIONSECRETRESPONSE']._serialized_start=3010
-  _globals['_ROTATESUBSCRIPTIONSECRETRESPONSE']._serialized_end=3206
-  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_start=3208
-  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_end=3275
-  _globals['_DELETESUBSCRIPTIONRESPONSE']._serialized_start=3277
-  _globals['_DELETESUBSCRIPTIONRESPONSE']._serialized_end=3305
-  _globals['_CALLBACKSERVICE']._serialized_start=3308
-  _globals['_CALLBACKSERVICE']._serialized_end=4601
+  _globals['_REPORTCALLBACKSREQUEST']._serialized_start=312
+  _globals['_REPORTCALLBACKSREQUEST']._serialized_end=410
+  _globals['_REPORTCALLBACKSRESPONSE']._serialized_start=412
+  _globals['_REPORTCALLBACKSRESPONSE']._serialized_end=536
+  _globals['_LISTEVENTSREQUEST']._serialized_start=539
+  _globals['_LISTEVENTSREQUEST']._serialized_end=820
+  _globals['_LISTEVENTSRESPONSE']._serialized_start=822
+  _globals['_LISTEVENTSRESPONSE']._serialized_end=923
+  _globals['_WATCHEVENTSREQUEST']._serialized_start=925
+  _globals['_WATCHEVENTSREQUEST']._serialized_end=1051
+  _globals['_WATCHEVENTSRESPONSE']._serialized_start=1054
+  _globals['_WATCHEVENTSRESPONSE']._serialized_end=1206
+  _globals['_LISTHELDCALLBACKSREQUEST']._serialized_start=1209
+  _globals['_LISTHELDCALLBACKSREQUEST']._serialized_end=1365
+  _globals['_LISTHELDCALLBACKSRESPONSE']._serialized_start=1368
+  _globals['_LISTHELDCALLBACKSRESPONSE']._serialized_end=1498
+  _globals['_LISTREFUSEDCALLBACKSREQUEST']._serialized_start=1500
+  _globals['_LISTREFUSEDCALLBACKSREQUEST']._serialized_end=1553
+  _globals['_LISTREFUSEDCALLBACKSRESPONSE']._serialized_start=1555
+  _globals['_LISTREFUSEDCALLBACKSRESPONSE']._serialized_end=1657
+  _globals['_GETPUSHREPORTREQUEST']._serialized_start=1659
+  _globals['_GETPUSHREPORTREQUEST']._serialized_end=1701
+  _globals['_GETPUSHREPORTRESPONSE']._serialized_start=1703
+  _globals['_GETPUSHREPORTRESPONSE']._serialized_end=1772
+  _globals['_GETRECIPIENTREQUEST']._serialized_start=1774
+  _globals['_GETRECIPIENTREQUEST']._serialized_end=1815
+  _globals['_GETRECIPIENTRESPONSE']._serialized_start=1817
+  _globals['_GETRECIPIENTRESPONSE']._serialized_end=1890
+  _globals['_EXPLAINRECIPIENTREQUEST']._serialized_start=1892
+  _globals['_EXPLAINRECIPIENTREQUEST']._serialized_end=1937
+  _globals['_EXPLAINRECIPIENTRESPONSE']._serialized_start=1940
+  _globals['_EXPLAINRECIPIENTRESPONSE']._serialized_end=2113
+  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_start=2116
+  _globals['_CREATESUBSCRIPTIONREQUEST']._serialized_end=2268
+  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_start=2270
+  _globals['_CREATESUBSCRIPTIONRESPONSE']._serialized_end=2358
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_start=2360
+  _globals['_GETSUBSCRIPTIONREQUEST']._serialized_end=2404
+  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_start=2406
+  _globals['_GETSUBSCRIPTIONRESPONSE']._serialized_end=2491
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_start=2493
+  _globals['_LISTSUBSCRIPTIONSREQUEST']._serialized_end=2603
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_start=2606
+  _globals['_LISTSUBSCRIPTIONSRESPONSE']._serialized_end=2735
+  _globals['_UPDATESUBSCRIPTIONREQUEST']._serialized_start=2738
+  _globals['_UPDATESUBSCRIPTIONREQUEST']._serialized_end=2886
+  _globals['_UPDATESUBSCRIPTIONRESPONSE']._serialized_start=2888
+  _globals['_UPDATESUBSCRIPTIONRESPONSE']._serialized_end=2976
+  _globals['_ROTATESUBSCRIPTIONSECRETREQUEST']._serialized_start=2978
+  _globals['_ROTATESUBSCRIPTIONSECRETREQUEST']._serialized_end=3095
+  _globals['_ROTATESUBSCRIPTIONSECRETRESPONSE']._serialized_start=3098
+  _globals['_ROTATESUBSCRIPTIONSECRETRESPONSE']._serialized_end=3294
+  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_start=3296
+  _globals['_DELETESUBSCRIPTIONREQUEST']._serialized_end=3363
+  _globals['_DELETESUBSCRIPTIONRESPONSE']._serialized_start=3365
+  _globals['_DELETESUBSCRIPTIONRESPONSE']._serialized_end=3393
+  _globals['_CALLBACKSERVICE']._serialized_start=3396
+  _globals['_CALLBACKSERVICE']._serialized_end=4689
 # @@protoc_insertion_point(module_scope)

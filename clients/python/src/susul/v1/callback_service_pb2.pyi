@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from susul.v1 import event_pb2 as _event_pb2
@@ -204,21 +205,27 @@ class WatchEventsResponse(_message.Message):
 
     EVENT_FIELD_NUMBER: _builtins.int
     RESUME_TOKEN_FIELD_NUMBER: _builtins.int
+    CUSTOM_ARGS_FIELD_NUMBER: _builtins.int
     resume_token: _builtins.str
     """Where to go on after this answer."""
     @_builtins.property
     def event(self) -> _event_pb2.Event:
         """The event; absent in the first answer, and where there was none to tell for a while."""
 
+    @_builtins.property
+    def custom_args(self) -> _struct_pb2.Value:
+        """The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double."""
+
     def __init__(
         self,
         *,
         event: _event_pb2.Event | None = ...,
         resume_token: _builtins.str = ...,
+        custom_args: _struct_pb2.Value | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["custom_args", b"custom_args", "event", b"event"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "resume_token", b"resume_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["custom_args", b"custom_args", "event", b"event", "resume_token", b"resume_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

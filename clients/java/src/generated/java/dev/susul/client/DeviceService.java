@@ -54,7 +54,7 @@ public final class DeviceService {
      * Does what SetDevices does, for any number of devices. Each message of the stream is stored by itself before the
      * next is read; a stream that breaks off can be repeated from its beginning.
      *
-     * @param requests the requests, sent as fast as they are taken
+     * @param requests the requests, sent as they are taken
      * @return the answer
      * @throws SusulException if the call fails
      */

@@ -177,129 +177,132 @@ public final class CallbackServiceProto extends com.google.protobuf.GeneratedFil
     java.lang.String[] descriptorData = {
       "\n\037susul/v1/callback_service.proto\022\010susul" +
       ".v1\032\036google/protobuf/duration.proto\032 goo" +
-      "gle/protobuf/field_mask.proto\032\037google/pr" +
-      "otobuf/timestamp.proto\032\024susul/v1/event.p" +
-      "roto\032\032susul/v1/explanation.proto\032\025susul/" +
-      "v1/report.proto\032\033susul/v1/subscription.p" +
-      "roto\032\"susul/v1/suspicious_callback.proto" +
-      "\"b\n\026ReportCallbacksRequest\022\026\n\006parent\030\001 \001" +
-      "(\tR\006parent\0220\n\tcallbacks\030\002 \003(\0132\022.susul.v1" +
-      ".CallbackR\tcallbacks\"|\n\027ReportCallbacksR" +
-      "esponse\022\033\n\tnew_count\030\001 \001(\005R\010newCount\022%\n\016" +
-      "repeated_count\030\002 \001(\005R\rrepeatedCount\022\035\n\nh" +
-      "eld_count\030\003 \001(\005R\theldCount\"\231\002\n\021ListEvent" +
-      "sRequest\022\026\n\006parent\030\001 \001(\tR\006parent\022\033\n\tpage" +
-      "_size\030\002 \001(\005R\010pageSize\022\035\n\npage_token\030\003 \001(" +
-      "\tR\tpageToken\022\025\n\006msg_id\030\004 \001(\tR\005msgId\022\'\n\017r" +
-      "egistration_id\030\005 \001(\tR\016registrationId\0229\n\n" +
-      "start_time\030\006 \001(\0132\032.google.protobuf.Times" +
-      "tampR\tstartTime\0225\n\010end_time\030\007 \001(\0132\032.goog" +
-      "le.protobuf.TimestampR\007endTime\"e\n\022ListEv" +
-      "entsResponse\022\'\n\006events\030\001 \003(\0132\017.susul.v1." +
-      "EventR\006events\022&\n\017next_page_token\030\002 \001(\tR\r" +
-      "nextPageToken\"~\n\022WatchEventsRequest\022\026\n\006p" +
-      "arent\030\001 \001(\tR\006parent\022!\n\014resume_token\030\002 \001(" +
-      "\tR\013resumeToken\022\025\n\006msg_id\030\003 \001(\tR\005msgId\022\026\n" +
-      "\006filter\030\004 \001(\tR\006filter\"_\n\023WatchEventsResp" +
-      "onse\022%\n\005event\030\001 \001(\0132\017.susul.v1.EventR\005ev" +
-      "ent\022!\n\014resume_token\030\002 \001(\tR\013resumeToken\"\234" +
-      "\001\n\030ListHeldCallbacksRequest\022\026\n\006parent\030\001 " +
-      "\001(\tR\006parent\022\033\n\tpage_size\030\002 \001(\005R\010pageSize" +
-      "\022\035\n\npage_token\030\003 \001(\tR\tpageToken\022,\n\006reaso" +
-      "n\030\004 \001(\0162\024.susul.v1.HoldReasonR\006reason\"\202\001" +
-      "\n\031ListHeldCallbacksResponse\022=\n\016held_call" +
-      "backs\030\001 \003(\0132\026.susul.v1.HeldCallbackR\rhel" +
-      "dCallbacks\022&\n\017next_page_token\030\002 \001(\tR\rnex" +
-      "tPageToken\"5\n\033ListRefusedCallbacksReques" +
-      "t\022\026\n\006parent\030\001 \001(\tR\006parent\"f\n\034ListRefused" +
-      "CallbacksResponse\022F\n\021refused_callbacks\030\001" +
-      " \003(\0132\031.susul.v1.RefusedCallbackR\020refused" +
-      "Callbacks\"*\n\024GetPushReportRequest\022\022\n\004nam" +
-      "e\030\001 \001(\tR\004name\"E\n\025GetPushReportResponse\022," +
-      "\n\006report\030\001 \001(\0132\024.susul.v1.PushReportR\006re" +
-      "port\")\n\023GetRecipientRequest\022\022\n\004name\030\001 \001(" +
-      "\tR\004name\"I\n\024GetRecipientResponse\0221\n\trecip" +
-      "ient\030\001 \001(\0132\023.susul.v1.RecipientR\trecipie" +
-      "nt\"-\n\027ExplainRecipientRequest\022\022\n\004name\030\001 " +
-      "\001(\tR\004name\"\255\001\n\030ExplainRecipientResponse\022#" +
-      "\n\rresend_policy\030\001 \001(\tR\014resendPolicy\0224\n\026r" +
-      "esend_policy_revision\030\002 \001(\003R\024resendPolic" +
-      "yRevision\0226\n\013occurrences\030\003 \003(\0132\024.susul.v" +
-      "1.OccurrenceR\013occurrences\"\230\001\n\031CreateSubs" +
-      "criptionRequest\022\026\n\006parent\030\001 \001(\tR\006parent\022" +
-      "\'\n\017subscription_id\030\002 \001(\tR\016subscriptionId" +
-      "\022:\n\014subscription\030\003 \001(\0132\026.susul.v1.Subscr" +
-      "iptionR\014subscription\"X\n\032CreateSubscripti" +
-      "onResponse\022:\n\014subscription\030\001 \001(\0132\026.susul" +
-      ".v1.SubscriptionR\014subscription\",\n\026GetSub" +
-      "scriptionRequest\022\022\n\004name\030\001 \001(\tR\004name\"U\n\027" +
-      "GetSubscriptionResponse\022:\n\014subscription\030" +
-      "\001 \001(\0132\026.susul.v1.SubscriptionR\014subscript" +
-      "ion\"n\n\030ListSubscriptionsRequest\022\026\n\006paren" +
-      "t\030\001 \001(\tR\006parent\022\033\n\tpage_size\030\002 \001(\005R\010page" +
-      "Size\022\035\n\npage_token\030\003 \001(\tR\tpageToken\"\201\001\n\031" +
-      "ListSubscriptionsResponse\022<\n\rsubscriptio" +
-      "ns\030\001 \003(\0132\026.susul.v1.SubscriptionR\rsubscr" +
-      "iptions\022&\n\017next_page_token\030\002 \001(\tR\rnextPa" +
-      "geToken\"\224\001\n\031UpdateSubscriptionRequest\022:\n" +
-      "\014subscription\030\001 \001(\0132\026.susul.v1.Subscript" +
-      "ionR\014subscription\022;\n\013update_mask\030\002 \001(\0132\032" +
-      ".google.protobuf.FieldMaskR\nupdateMask\"X" +
-      "\n\032UpdateSubscriptionResponse\022:\n\014subscrip" +
-      "tion\030\001 \001(\0132\026.susul.v1.SubscriptionR\014subs" +
-      "cription\"u\n\037RotateSubscriptionSecretRequ" +
-      "est\022\022\n\004name\030\001 \001(\tR\004name\022>\n\rkeep_previous" +
-      "\030\002 \001(\0132\031.google.protobuf.DurationR\014keepP" +
-      "revious\"\304\001\n RotateSubscriptionSecretResp" +
-      "onse\022\026\n\006secret\030\001 \001(\tR\006secret\022L\n\024previous" +
-      "_expire_time\030\002 \001(\0132\032.google.protobuf.Tim" +
-      "estampR\022previousExpireTime\022:\n\014subscripti" +
-      "on\030\003 \001(\0132\026.susul.v1.SubscriptionR\014subscr" +
-      "iption\"C\n\031DeleteSubscriptionRequest\022\022\n\004n" +
-      "ame\030\001 \001(\tR\004name\022\022\n\004etag\030\002 \001(\tR\004etag\"\034\n\032D" +
-      "eleteSubscriptionResponse2\215\n\n\017CallbackSe" +
-      "rvice\022V\n\017ReportCallbacks\022 .susul.v1.Repo" +
-      "rtCallbacksRequest\032!.susul.v1.ReportCall" +
-      "backsResponse\022G\n\nListEvents\022\033.susul.v1.L" +
-      "istEventsRequest\032\034.susul.v1.ListEventsRe" +
-      "sponse\022L\n\013WatchEvents\022\034.susul.v1.WatchEv" +
-      "entsRequest\032\035.susul.v1.WatchEventsRespon" +
-      "se0\001\022\\\n\021ListHeldCallbacks\022\".susul.v1.Lis" +
-      "tHeldCallbacksRequest\032#.susul.v1.ListHel" +
-      "dCallbacksResponse\022e\n\024ListRefusedCallbac" +
-      "ks\022%.susul.v1.ListRefusedCallbacksReques" +
-      "t\032&.susul.v1.ListRefusedCallbacksRespons" +
-      "e\022P\n\rGetPushReport\022\036.susul.v1.GetPushRep" +
-      "ortRequest\032\037.susul.v1.GetPushReportRespo" +
-      "nse\022M\n\014GetRecipient\022\035.susul.v1.GetRecipi" +
-      "entRequest\032\036.susul.v1.GetRecipientRespon" +
-      "se\022Y\n\020ExplainRecipient\022!.susul.v1.Explai" +
-      "nRecipientRequest\032\".susul.v1.ExplainReci" +
-      "pientResponse\022_\n\022CreateSubscription\022#.su" +
-      "sul.v1.CreateSubscriptionRequest\032$.susul" +
-      ".v1.CreateSubscriptionResponse\022V\n\017GetSub" +
-      "scription\022 .susul.v1.GetSubscriptionRequ" +
-      "est\032!.susul.v1.GetSubscriptionResponse\022\\" +
-      "\n\021ListSubscriptions\022\".susul.v1.ListSubsc" +
-      "riptionsRequest\032#.susul.v1.ListSubscript" +
-      "ionsResponse\022_\n\022UpdateSubscription\022#.sus" +
-      "ul.v1.UpdateSubscriptionRequest\032$.susul." +
-      "v1.UpdateSubscriptionResponse\022q\n\030RotateS" +
-      "ubscriptionSecret\022).susul.v1.RotateSubsc" +
-      "riptionSecretRequest\032*.susul.v1.RotateSu" +
-      "bscriptionSecretResponse\022_\n\022DeleteSubscr" +
-      "iption\022#.susul.v1.DeleteSubscriptionRequ" +
-      "est\032$.susul.v1.DeleteSubscriptionRespons" +
-      "eB\213\001\n\014dev.susul.v1B\024CallbackServiceProto" +
-      "P\001Z$susul.dev/susul/gen/susul/v1;susulv1" +
-      "\242\002\003SXX\252\002\010Susul.V1\312\002\010Susul\\V1\342\002\024Susul\\V1\\" +
-      "GPBMetadata\352\002\tSusul::V1b\006proto3"
+      "gle/protobuf/field_mask.proto\032\034google/pr" +
+      "otobuf/struct.proto\032\037google/protobuf/tim" +
+      "estamp.proto\032\024susul/v1/event.proto\032\032susu" +
+      "l/v1/explanation.proto\032\025susul/v1/report." +
+      "proto\032\033susul/v1/subscription.proto\032\"susu" +
+      "l/v1/suspicious_callback.proto\"b\n\026Report" +
+      "CallbacksRequest\022\026\n\006parent\030\001 \001(\tR\006parent" +
+      "\0220\n\tcallbacks\030\002 \003(\0132\022.susul.v1.CallbackR" +
+      "\tcallbacks\"|\n\027ReportCallbacksResponse\022\033\n" +
+      "\tnew_count\030\001 \001(\005R\010newCount\022%\n\016repeated_c" +
+      "ount\030\002 \001(\005R\rrepeatedCount\022\035\n\nheld_count\030" +
+      "\003 \001(\005R\theldCount\"\231\002\n\021ListEventsRequest\022\026" +
+      "\n\006parent\030\001 \001(\tR\006parent\022\033\n\tpage_size\030\002 \001(" +
+      "\005R\010pageSize\022\035\n\npage_token\030\003 \001(\tR\tpageTok" +
+      "en\022\025\n\006msg_id\030\004 \001(\tR\005msgId\022\'\n\017registratio" +
+      "n_id\030\005 \001(\tR\016registrationId\0229\n\nstart_time" +
+      "\030\006 \001(\0132\032.google.protobuf.TimestampR\tstar" +
+      "tTime\0225\n\010end_time\030\007 \001(\0132\032.google.protobu" +
+      "f.TimestampR\007endTime\"e\n\022ListEventsRespon" +
+      "se\022\'\n\006events\030\001 \003(\0132\017.susul.v1.EventR\006eve" +
+      "nts\022&\n\017next_page_token\030\002 \001(\tR\rnextPageTo" +
+      "ken\"~\n\022WatchEventsRequest\022\026\n\006parent\030\001 \001(" +
+      "\tR\006parent\022!\n\014resume_token\030\002 \001(\tR\013resumeT" +
+      "oken\022\025\n\006msg_id\030\003 \001(\tR\005msgId\022\026\n\006filter\030\004 " +
+      "\001(\tR\006filter\"\230\001\n\023WatchEventsResponse\022%\n\005e" +
+      "vent\030\001 \001(\0132\017.susul.v1.EventR\005event\022!\n\014re" +
+      "sume_token\030\002 \001(\tR\013resumeToken\0227\n\013custom_" +
+      "args\030\003 \001(\0132\026.google.protobuf.ValueR\ncust" +
+      "omArgs\"\234\001\n\030ListHeldCallbacksRequest\022\026\n\006p" +
+      "arent\030\001 \001(\tR\006parent\022\033\n\tpage_size\030\002 \001(\005R\010" +
+      "pageSize\022\035\n\npage_token\030\003 \001(\tR\tpageToken\022" +
+      ",\n\006reason\030\004 \001(\0162\024.susul.v1.HoldReasonR\006r" +
+      "eason\"\202\001\n\031ListHeldCallbacksResponse\022=\n\016h" +
+      "eld_callbacks\030\001 \003(\0132\026.susul.v1.HeldCallb" +
+      "ackR\rheldCallbacks\022&\n\017next_page_token\030\002 " +
+      "\001(\tR\rnextPageToken\"5\n\033ListRefusedCallbac" +
+      "ksRequest\022\026\n\006parent\030\001 \001(\tR\006parent\"f\n\034Lis" +
+      "tRefusedCallbacksResponse\022F\n\021refused_cal" +
+      "lbacks\030\001 \003(\0132\031.susul.v1.RefusedCallbackR" +
+      "\020refusedCallbacks\"*\n\024GetPushReportReques" +
+      "t\022\022\n\004name\030\001 \001(\tR\004name\"E\n\025GetPushReportRe" +
+      "sponse\022,\n\006report\030\001 \001(\0132\024.susul.v1.PushRe" +
+      "portR\006report\")\n\023GetRecipientRequest\022\022\n\004n" +
+      "ame\030\001 \001(\tR\004name\"I\n\024GetRecipientResponse\022" +
+      "1\n\trecipient\030\001 \001(\0132\023.susul.v1.RecipientR" +
+      "\trecipient\"-\n\027ExplainRecipientRequest\022\022\n" +
+      "\004name\030\001 \001(\tR\004name\"\255\001\n\030ExplainRecipientRe" +
+      "sponse\022#\n\rresend_policy\030\001 \001(\tR\014resendPol" +
+      "icy\0224\n\026resend_policy_revision\030\002 \001(\003R\024res" +
+      "endPolicyRevision\0226\n\013occurrences\030\003 \003(\0132\024" +
+      ".susul.v1.OccurrenceR\013occurrences\"\230\001\n\031Cr" +
+      "eateSubscriptionRequest\022\026\n\006parent\030\001 \001(\tR" +
+      "\006parent\022\'\n\017subscription_id\030\002 \001(\tR\016subscr" +
+      "iptionId\022:\n\014subscription\030\003 \001(\0132\026.susul.v" +
+      "1.SubscriptionR\014subscription\"X\n\032CreateSu" +
+      "bscriptionResponse\022:\n\014subscription\030\001 \001(\013" +
+      "2\026.susul.v1.SubscriptionR\014subscription\"," +
+      "\n\026GetSubscriptionRequest\022\022\n\004name\030\001 \001(\tR\004" +
+      "name\"U\n\027GetSubscriptionResponse\022:\n\014subsc" +
+      "ription\030\001 \001(\0132\026.susul.v1.SubscriptionR\014s" +
+      "ubscription\"n\n\030ListSubscriptionsRequest\022" +
+      "\026\n\006parent\030\001 \001(\tR\006parent\022\033\n\tpage_size\030\002 \001" +
+      "(\005R\010pageSize\022\035\n\npage_token\030\003 \001(\tR\tpageTo" +
+      "ken\"\201\001\n\031ListSubscriptionsResponse\022<\n\rsub" +
+      "scriptions\030\001 \003(\0132\026.susul.v1.Subscription" +
+      "R\rsubscriptions\022&\n\017next_page_token\030\002 \001(\t" +
+      "R\rnextPageToken\"\224\001\n\031UpdateSubscriptionRe" +
+      "quest\022:\n\014subscription\030\001 \001(\0132\026.susul.v1.S" +
+      "ubscriptionR\014subscription\022;\n\013update_mask" +
+      "\030\002 \001(\0132\032.google.protobuf.FieldMaskR\nupda" +
+      "teMask\"X\n\032UpdateSubscriptionResponse\022:\n\014" +
+      "subscription\030\001 \001(\0132\026.susul.v1.Subscripti" +
+      "onR\014subscription\"u\n\037RotateSubscriptionSe" +
+      "cretRequest\022\022\n\004name\030\001 \001(\tR\004name\022>\n\rkeep_" +
+      "previous\030\002 \001(\0132\031.google.protobuf.Duratio" +
+      "nR\014keepPrevious\"\304\001\n RotateSubscriptionSe" +
+      "cretResponse\022\026\n\006secret\030\001 \001(\tR\006secret\022L\n\024" +
+      "previous_expire_time\030\002 \001(\0132\032.google.prot" +
+      "obuf.TimestampR\022previousExpireTime\022:\n\014su" +
+      "bscription\030\003 \001(\0132\026.susul.v1.Subscription" +
+      "R\014subscription\"C\n\031DeleteSubscriptionRequ" +
+      "est\022\022\n\004name\030\001 \001(\tR\004name\022\022\n\004etag\030\002 \001(\tR\004e" +
+      "tag\"\034\n\032DeleteSubscriptionResponse2\215\n\n\017Ca" +
+      "llbackService\022V\n\017ReportCallbacks\022 .susul" +
+      ".v1.ReportCallbacksRequest\032!.susul.v1.Re" +
+      "portCallbacksResponse\022G\n\nListEvents\022\033.su" +
+      "sul.v1.ListEventsRequest\032\034.susul.v1.List" +
+      "EventsResponse\022L\n\013WatchEvents\022\034.susul.v1" +
+      ".WatchEventsRequest\032\035.susul.v1.WatchEven" +
+      "tsResponse0\001\022\\\n\021ListHeldCallbacks\022\".susu" +
+      "l.v1.ListHeldCallbacksRequest\032#.susul.v1" +
+      ".ListHeldCallbacksResponse\022e\n\024ListRefuse" +
+      "dCallbacks\022%.susul.v1.ListRefusedCallbac" +
+      "ksRequest\032&.susul.v1.ListRefusedCallback" +
+      "sResponse\022P\n\rGetPushReport\022\036.susul.v1.Ge" +
+      "tPushReportRequest\032\037.susul.v1.GetPushRep" +
+      "ortResponse\022M\n\014GetRecipient\022\035.susul.v1.G" +
+      "etRecipientRequest\032\036.susul.v1.GetRecipie" +
+      "ntResponse\022Y\n\020ExplainRecipient\022!.susul.v" +
+      "1.ExplainRecipientRequest\032\".susul.v1.Exp" +
+      "lainRecipientResponse\022_\n\022CreateSubscript" +
+      "ion\022#.susul.v1.CreateSubscriptionRequest" +
+      "\032$.susul.v1.CreateSubscriptionResponse\022V" +
+      "\n\017GetSubscription\022 .susul.v1.GetSubscrip" +
+      "tionRequest\032!.susul.v1.GetSubscriptionRe" +
+      "sponse\022\\\n\021ListSubscriptions\022\".susul.v1.L" +
+      "istSubscriptionsRequest\032#.susul.v1.ListS" +
+      "ubscriptionsResponse\022_\n\022UpdateSubscripti" +
+      "on\022#.susul.v1.UpdateSubscriptionRequest\032" +
+      "$.susul.v1.UpdateSubscriptionResponse\022q\n" +
+      "\030RotateSubscriptionSecret\022).susul.v1.Rot" +
+      "ateSubscriptionSecretRequest\032*.susul.v1." +
+      "RotateSubscriptionSecretResponse\022_\n\022Dele" +
+      "teSubscription\022#.susul.v1.DeleteSubscrip" +
+      "tionRequest\032$.susul.v1.DeleteSubscriptio" +
+      "nResponseB\213\001\n\014dev.susul.v1B\024CallbackServ" +
+      "iceProtoP\001Z$susul.dev/susul/gen/susul/v1" +
+      ";susulv1\242\002\003SXX\252\002\010Susul.V1\312\002\010Susul\\V1\342\002\024S" +
+      "usul\\V1\\GPBMetadata\352\002\tSusul::V1b\006proto3"
     };
     descriptor = com.google.protobuf.Descriptors.FileDescriptor
       .internalBuildGeneratedFileFrom(descriptorData,
         new com.google.protobuf.Descriptors.FileDescriptor[] {
           com.google.protobuf.DurationProto.getDescriptor(),
           com.google.protobuf.FieldMaskProto.getDescriptor(),
+          com.google.protobuf.StructProto.getDescriptor(),
           com.google.protobuf.TimestampProto.getDescriptor(),
           dev.susul.v1.EventProto.getDescriptor(),
           dev.susul.v1.ExplanationProto.getDescriptor(),
@@ -342,7 +345,7 @@ public final class CallbackServiceProto extends com.google.protobuf.GeneratedFil
     internal_static_susul_v1_WatchEventsResponse_fieldAccessorTable = new
       com.google.protobuf.GeneratedMessage.FieldAccessorTable(
         internal_static_susul_v1_WatchEventsResponse_descriptor,
-        new java.lang.String[] { "Event", "ResumeToken", });
+        new java.lang.String[] { "Event", "ResumeToken", "CustomArgs", });
     internal_static_susul_v1_ListHeldCallbacksRequest_descriptor =
       getDescriptor().getMessageType(6);
     internal_static_susul_v1_ListHeldCallbacksRequest_fieldAccessorTable = new
@@ -478,6 +481,7 @@ public final class CallbackServiceProto extends com.google.protobuf.GeneratedFil
     descriptor.resolveAllFeaturesImmutable();
     com.google.protobuf.DurationProto.getDescriptor();
     com.google.protobuf.FieldMaskProto.getDescriptor();
+    com.google.protobuf.StructProto.getDescriptor();
     com.google.protobuf.TimestampProto.getDescriptor();
     dev.susul.v1.EventProto.getDescriptor();
     dev.susul.v1.ExplanationProto.getDescriptor();

@@ -134,6 +134,44 @@ private static final long serialVersionUID = 0L;
     }
   }
 
+  public static final int CUSTOM_ARGS_FIELD_NUMBER = 3;
+  private com.google.protobuf.Value customArgs_;
+  /**
+   * <pre>
+   * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+   * </pre>
+   *
+   * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+   * @return Whether the customArgs field is set.
+   */
+  @java.lang.Override
+  public boolean hasCustomArgs() {
+    return ((bitField0_ & 0x00000002) != 0);
+  }
+  /**
+   * <pre>
+   * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+   * </pre>
+   *
+   * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+   * @return The customArgs.
+   */
+  @java.lang.Override
+  public com.google.protobuf.Value getCustomArgs() {
+    return customArgs_ == null ? com.google.protobuf.Value.getDefaultInstance() : customArgs_;
+  }
+  /**
+   * <pre>
+   * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+   * </pre>
+   *
+   * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+   */
+  @java.lang.Override
+  public com.google.protobuf.ValueOrBuilder getCustomArgsOrBuilder() {
+    return customArgs_ == null ? com.google.protobuf.Value.getDefaultInstance() : customArgs_;
+  }
+
   private byte memoizedIsInitialized = -1;
   @java.lang.Override
   public final boolean isInitialized() {
@@ -154,6 +192,9 @@ private static final long serialVersionUID = 0L;
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(resumeToken_)) {
       com.google.protobuf.GeneratedMessage.writeString(output, 2, resumeToken_);
     }
+    if (((bitField0_ & 0x00000002) != 0)) {
+      output.writeMessage(3, getCustomArgs());
+    }
     getUnknownFields().writeTo(output);
   }
 
@@ -169,6 +210,10 @@ private static final long serialVersionUID = 0L;
     }
     if (!com.google.protobuf.GeneratedMessage.isStringEmpty(resumeToken_)) {
       size += com.google.protobuf.GeneratedMessage.computeStringSize(2, resumeToken_);
+    }
+    if (((bitField0_ & 0x00000002) != 0)) {
+      size += com.google.protobuf.CodedOutputStream
+        .computeMessageSize(3, getCustomArgs());
     }
     size += getUnknownFields().getSerializedSize();
     memoizedSize = size;
@@ -192,6 +237,11 @@ private static final long serialVersionUID = 0L;
     }
     if (!getResumeToken()
         .equals(other.getResumeToken())) return false;
+    if (hasCustomArgs() != other.hasCustomArgs()) return false;
+    if (hasCustomArgs()) {
+      if (!getCustomArgs()
+          .equals(other.getCustomArgs())) return false;
+    }
     if (!getUnknownFields().equals(other.getUnknownFields())) return false;
     return true;
   }
@@ -209,6 +259,10 @@ private static final long serialVersionUID = 0L;
     }
     hash = (37 * hash) + RESUME_TOKEN_FIELD_NUMBER;
     hash = (53 * hash) + getResumeToken().hashCode();
+    if (hasCustomArgs()) {
+      hash = (37 * hash) + CUSTOM_ARGS_FIELD_NUMBER;
+      hash = (53 * hash) + getCustomArgs().hashCode();
+    }
     hash = (29 * hash) + getUnknownFields().hashCode();
     memoizedHashCode = hash;
     return hash;
@@ -344,6 +398,7 @@ private static final long serialVersionUID = 0L;
       if (com.google.protobuf.GeneratedMessage
               .alwaysUseFieldBuilders) {
         internalGetEventFieldBuilder();
+        internalGetCustomArgsFieldBuilder();
       }
     }
     @java.lang.Override
@@ -356,6 +411,11 @@ private static final long serialVersionUID = 0L;
         eventBuilder_ = null;
       }
       resumeToken_ = "";
+      customArgs_ = null;
+      if (customArgsBuilder_ != null) {
+        customArgsBuilder_.dispose();
+        customArgsBuilder_ = null;
+      }
       return this;
     }
 
@@ -399,6 +459,12 @@ private static final long serialVersionUID = 0L;
       if (((from_bitField0_ & 0x00000002) != 0)) {
         result.resumeToken_ = resumeToken_;
       }
+      if (((from_bitField0_ & 0x00000004) != 0)) {
+        result.customArgs_ = customArgsBuilder_ == null
+            ? customArgs_
+            : customArgsBuilder_.build();
+        to_bitField0_ |= 0x00000002;
+      }
       result.bitField0_ |= to_bitField0_;
     }
 
@@ -421,6 +487,9 @@ private static final long serialVersionUID = 0L;
         resumeToken_ = other.resumeToken_;
         bitField0_ |= 0x00000002;
         onChanged();
+      }
+      if (other.hasCustomArgs()) {
+        mergeCustomArgs(other.getCustomArgs());
       }
       this.mergeUnknownFields(other.getUnknownFields());
       onChanged();
@@ -460,6 +529,13 @@ private static final long serialVersionUID = 0L;
               bitField0_ |= 0x00000002;
               break;
             } // case 18
+            case 26: {
+              input.readMessage(
+                  internalGetCustomArgsFieldBuilder().getBuilder(),
+                  extensionRegistry);
+              bitField0_ |= 0x00000004;
+              break;
+            } // case 26
             default: {
               if (!super.parseUnknownField(input, extensionRegistry, tag)) {
                 done = true; // was an endgroup tag
@@ -724,6 +800,163 @@ private static final long serialVersionUID = 0L;
       bitField0_ |= 0x00000002;
       onChanged();
       return this;
+    }
+
+    private com.google.protobuf.Value customArgs_;
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Value, com.google.protobuf.Value.Builder, com.google.protobuf.ValueOrBuilder> customArgsBuilder_;
+    /**
+     * <pre>
+     * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+     * </pre>
+     *
+     * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+     * @return Whether the customArgs field is set.
+     */
+    public boolean hasCustomArgs() {
+      return ((bitField0_ & 0x00000004) != 0);
+    }
+    /**
+     * <pre>
+     * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+     * </pre>
+     *
+     * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+     * @return The customArgs.
+     */
+    public com.google.protobuf.Value getCustomArgs() {
+      if (customArgsBuilder_ == null) {
+        return customArgs_ == null ? com.google.protobuf.Value.getDefaultInstance() : customArgs_;
+      } else {
+        return customArgsBuilder_.getMessage();
+      }
+    }
+    /**
+     * <pre>
+     * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+     * </pre>
+     *
+     * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+     */
+    public Builder setCustomArgs(com.google.protobuf.Value value) {
+      if (customArgsBuilder_ == null) {
+        if (value == null) {
+          throw new NullPointerException();
+        }
+        customArgs_ = value;
+      } else {
+        customArgsBuilder_.setMessage(value);
+      }
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+     * </pre>
+     *
+     * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+     */
+    public Builder setCustomArgs(
+        com.google.protobuf.Value.Builder builderForValue) {
+      if (customArgsBuilder_ == null) {
+        customArgs_ = builderForValue.build();
+      } else {
+        customArgsBuilder_.setMessage(builderForValue.build());
+      }
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+     * </pre>
+     *
+     * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+     */
+    public Builder mergeCustomArgs(com.google.protobuf.Value value) {
+      if (customArgsBuilder_ == null) {
+        if (((bitField0_ & 0x00000004) != 0) &&
+          customArgs_ != null &&
+          customArgs_ != com.google.protobuf.Value.getDefaultInstance()) {
+          getCustomArgsBuilder().mergeFrom(value);
+        } else {
+          customArgs_ = value;
+        }
+      } else {
+        customArgsBuilder_.mergeFrom(value);
+      }
+      if (customArgs_ != null) {
+        bitField0_ |= 0x00000004;
+        onChanged();
+      }
+      return this;
+    }
+    /**
+     * <pre>
+     * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+     * </pre>
+     *
+     * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+     */
+    public Builder clearCustomArgs() {
+      bitField0_ = (bitField0_ & ~0x00000004);
+      customArgs_ = null;
+      if (customArgsBuilder_ != null) {
+        customArgsBuilder_.dispose();
+        customArgsBuilder_ = null;
+      }
+      onChanged();
+      return this;
+    }
+    /**
+     * <pre>
+     * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+     * </pre>
+     *
+     * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+     */
+    public com.google.protobuf.Value.Builder getCustomArgsBuilder() {
+      bitField0_ |= 0x00000004;
+      onChanged();
+      return internalGetCustomArgsFieldBuilder().getBuilder();
+    }
+    /**
+     * <pre>
+     * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+     * </pre>
+     *
+     * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+     */
+    public com.google.protobuf.ValueOrBuilder getCustomArgsOrBuilder() {
+      if (customArgsBuilder_ != null) {
+        return customArgsBuilder_.getMessageOrBuilder();
+      } else {
+        return customArgs_ == null ?
+            com.google.protobuf.Value.getDefaultInstance() : customArgs_;
+      }
+    }
+    /**
+     * <pre>
+     * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+     * </pre>
+     *
+     * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+     */
+    private com.google.protobuf.SingleFieldBuilder<
+        com.google.protobuf.Value, com.google.protobuf.Value.Builder, com.google.protobuf.ValueOrBuilder> 
+        internalGetCustomArgsFieldBuilder() {
+      if (customArgsBuilder_ == null) {
+        customArgsBuilder_ = new com.google.protobuf.SingleFieldBuilder<
+            com.google.protobuf.Value, com.google.protobuf.Value.Builder, com.google.protobuf.ValueOrBuilder>(
+                getCustomArgs(),
+                getParentForChildren(),
+                isClean());
+        customArgs_ = null;
+      }
+      return customArgsBuilder_;
     }
 
     // @@protoc_insertion_point(builder_scope:susul.v1.WatchEventsResponse)

@@ -56,4 +56,31 @@ public interface WatchEventsResponseOrBuilder extends
    */
   com.google.protobuf.ByteString
       getResumeTokenBytes();
+
+  /**
+   * <pre>
+   * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+   * </pre>
+   *
+   * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+   * @return Whether the customArgs field is set.
+   */
+  boolean hasCustomArgs();
+  /**
+   * <pre>
+   * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+   * </pre>
+   *
+   * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+   * @return The customArgs.
+   */
+  com.google.protobuf.Value getCustomArgs();
+  /**
+   * <pre>
+   * The custom_args of the event's push, an object or a string; absent if it has none. Numbers have the precision of a double.
+   * </pre>
+   *
+   * <code>.google.protobuf.Value custom_args = 3 [json_name = "customArgs"];</code>
+   */
+  com.google.protobuf.ValueOrBuilder getCustomArgsOrBuilder();
 }

@@ -6,8 +6,8 @@ import java.util.Iterator;
 import java.util.NoSuchElementException;
 
 /**
- * The answers of one call, as they come. It has to be closed, or gone through to its end: until then the server keeps sending. One
- * thread at a time may read; any may close.
+ * The answers of one call, as they come. It has to be closed, or gone through to its end: until then the server keeps sending.
+ * One thread at a time may read; any may close.
  *
  * @param <T> the answers' type
  */

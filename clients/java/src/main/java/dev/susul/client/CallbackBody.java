@@ -112,9 +112,12 @@ final class CallbackBody {
             array.forEach(item -> items.add(plain(item)));
             return items;
         }
-        if (element instanceof JsonPrimitive primitive) {
-            return primitive.isString() ? primitive.getAsString() : primitive.isBoolean() ? primitive.getAsBoolean() : primitive.getAsNumber();
+        if (element instanceof JsonPrimitive text && text.isString()) {
+            return text.getAsString();
         }
-        return null;
+        if (element instanceof JsonPrimitive yes && yes.isBoolean()) {
+            return yes.getAsBoolean();
+        }
+        return element.isJsonNull() ? null : element.getAsNumber();
     }
 }

@@ -1,6 +1,9 @@
 package dev.susul.client;
 
-/** A callback is not Susul's, or not what it posted now. Answer with 401, or with 400 if its body is at fault, and take nothing of it. */
+/**
+ * A callback is not Susul's, or not what it posted now. Answer with 401, or with 400 if its body is at fault, and take nothing
+ * of it.
+ */
 public final class CallbackException extends Exception {
     private static final long serialVersionUID = 1;
 

@@ -9,8 +9,8 @@ import java.time.Instant;
  * @param eventId Susul's id of the event; it may come more than once, with the same id
  * @param msgId Susul's msg_id of the push
  * @param registrationId the device
- * @param status what happened: {@code sent}, {@code delivered}, {@code impression}, {@code click}, or the name of a failure; others may
- *     come
+ * @param status what happened: {@code sent}, {@code delivered}, {@code impression}, {@code click}, or the name of a failure;
+ *     others may come
  * @param step the step that it belongs to; 0 is the first sending
  * @param variant the step's variant; empty for a step without
  * @param time when it happened, to the second

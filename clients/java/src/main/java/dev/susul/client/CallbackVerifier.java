@@ -21,8 +21,8 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * Verifies and reads what Susul posts to a web server. Both of a callback's signatures have to be right, and made within 5 minutes of now.
- * Threads may share it.
+ * Verifies and reads what Susul posts to a web server. Both of a callback's signatures have to be right, and made within 5
+ * minutes of now. Threads may share it.
  */
 public final class CallbackVerifier {
     private static final Duration TOLERANCE = Duration.ofMinutes(5);
@@ -87,7 +87,7 @@ public final class CallbackVerifier {
     /**
      * Verifies a callback, and returns its rows, as above.
      *
-     * @param header looks up one of the request's headers, whatever letters its name is in: for example {@code request::getHeader}
+     * @param header looks up one of the request's headers, whatever letters its name is in, as {@code request::getHeader} does
      * @param body the body's bytes as they came
      * @return the rows
      * @throws CallbackException if the callback must not be believed, or can't be read
@@ -151,8 +151,8 @@ public final class CallbackVerifier {
     }
 
     /**
-     * X-CALLBACK-ID has room for one signature, and covers no body. While the secret is being changed it may be by the one that is not
-     * known here; webhook-signature then has those of both, and is enough.
+     * X-CALLBACK-ID has room for one signature, and covers no body. While the secret is being changed it may be by the one that
+     * is not known here; webhook-signature then has those of both, and is enough.
      */
     private void requireCallbackId(Map<String, String> parts, boolean changing) throws CallbackException {
         byte[] signed = utf8(parts.get("timestamp") + parts.get("nonce") + parts.get("username"));
@@ -178,7 +178,10 @@ public final class CallbackVerifier {
         return found;
     }
 
-    /** Returns the key of Standard Webhooks; a secret that looks like base64 and is none stands for itself, as it does to the server. */
+    /**
+     * Returns the key of Standard Webhooks; a secret that looks like base64 and is none stands for itself, as it does to the
+     * server.
+     */
     private static byte[] key(String secret) {
         if (secret.startsWith(KEY_PREFIX)) {
             try {

@@ -70,6 +70,7 @@ final class Calls {
     }
 
     private CallOptions options() {
-        return timeout == null ? CallOptions.DEFAULT : CallOptions.DEFAULT.withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS);
+        CallOptions options = CallOptions.DEFAULT;
+        return timeout == null ? options : options.withDeadlineAfter(timeout.toNanos(), TimeUnit.NANOSECONDS);
     }
 }

@@ -18,8 +18,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
 
 /**
- * An app's events, as they are stored. Whatever ends its stream, another is begun after the last answer that was handed out, at growing
- * intervals of up to 10 s or as the server advises. One thread at a time may read; any may close.
+ * An app's events, as they are stored. Whatever ends its stream, another is begun after the last answer that was handed out, at
+ * growing intervals of up to 10 s or as the server advises. One thread at a time may read; any may close.
  */
 public final class EventWatch implements Iterator<WatchEventsResponse>, Iterable<WatchEventsResponse>, AutoCloseable {
     /** Errors that come again however often a watch is begun. */
@@ -68,7 +68,7 @@ public final class EventWatch implements Iterator<WatchEventsResponse>, Iterable
                 }
             } catch (SusulException e) {
                 boolean unwanted = Thread.currentThread().isInterrupted() || Context.current().isCancelled();
-                if (PERMANENT.contains(e.code()) || unwanted && e.code() == Status.Code.CANCELLED) {
+                if (PERMANENT.contains(e.code()) || (unwanted && e.code() == Status.Code.CANCELLED)) {
                     close();
                     throw e;
                 }
@@ -140,7 +140,7 @@ public final class EventWatch implements Iterator<WatchEventsResponse>, Iterable
         delay = delay.multipliedBy(2).compareTo(LONGEST_DELAY) < 0 ? delay.multipliedBy(2) : LONGEST_DELAY;
         try {
             if (!closed.await(wait.toNanos(), TimeUnit.NANOSECONDS)) {
-                LOG.log(Level.DEBUG, () -> "a watch goes on after " + error.map(Throwable::getMessage).orElse("the end of its stream"));
+                LOG.log(Level.DEBUG, () -> "a watch goes on: " + error.map(Throwable::getMessage).orElse("its stream ended"));
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

@@ -8,8 +8,8 @@ import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 
 /**
- * All items of a list, which the server returns in pages: the next one is asked for when it is needed. It can be gone through any number
- * of times, and asks the server each time.
+ * All items of a list, which the server returns in pages: the next one is asked for when it is needed. It can be gone through
+ * any number of times, and asks the server each time.
  *
  * @param <T> the items' type
  */

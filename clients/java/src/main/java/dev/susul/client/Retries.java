@@ -26,9 +26,9 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 
 /**
- * Repeats calls that do no harm when they are repeated. gRPC does it, by the channel's service config: after UNAVAILABLE, with growing
- * delays. The server's own advice, which RESOURCE_EXHAUSTED is repeated by too, is in its errors' RetryInfo; it is translated into the
- * header that gRPC heeds.
+ * Repeats calls that do no harm when they are repeated. gRPC does it, by the channel's service config: after UNAVAILABLE, with
+ * growing delays. The server's own advice, which RESOURCE_EXHAUSTED is repeated by too, is in its errors' RetryInfo; it is
+ * translated into the header that gRPC heeds.
  */
 final class Retries implements ClientInterceptor {
     /** Calls besides Get… and List… that change nothing more when they are repeated. */
@@ -93,6 +93,7 @@ final class Retries implements ClientInterceptor {
         private static final Metadata.Key<String> PUSHBACK =
                 Metadata.Key.of("grpc-retry-pushback-ms", Metadata.ASCII_STRING_MARSHALLER);
         private static final String NEVER = "-1";
+        private static final Set<Integer> ADVISED = Set.of(Code.UNAVAILABLE_VALUE, Code.RESOURCE_EXHAUSTED_VALUE);
 
         private final Deadline deadline;
 
@@ -103,7 +104,7 @@ final class Retries implements ClientInterceptor {
         @Override
         public void inboundTrailers(Metadata trailers) {
             Status status = trailers.get(ErrorDetails.STATUS);
-            if (status == null || status.getCode() != Code.UNAVAILABLE_VALUE && status.getCode() != Code.RESOURCE_EXHAUSTED_VALUE) {
+            if (status == null || !ADVISED.contains(status.getCode())) {
                 return;
             }
             ErrorDetails.retryDelay(status).ifPresent(advised -> {

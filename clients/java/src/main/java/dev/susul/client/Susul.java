@@ -28,10 +28,10 @@ import java.util.regex.Pattern;
  * }
  * }</pre>
  *
- * <p>It is made when the first call needs it, and again when that is necessary; threads may share it. Calls block. One that says
- * nothing else has 30 s, streams have no end. What does no harm when it is repeated is repeated by itself, where that can help, within
- * that time: up to 4 attempts in all. A push without a {@code request_id} gets one, so that this is true of it, too. Calls that fail throw
- * {@link SusulException}.
+ * <p>It is made when the first call needs it, and again when that is necessary; threads may share it. Calls block. One that
+ * says nothing else has 30 s, streams have no end. What does no harm when it is repeated is repeated by itself, where that can
+ * help, within that time: up to 4 attempts in all. A push without a {@code request_id} gets one, so that this is true of it,
+ * too. Calls that fail throw {@link SusulException}.
  */
 public final class Susul implements AutoCloseable {
     private final ManagedChannel connection;
@@ -58,7 +58,8 @@ public final class Susul implements AutoCloseable {
     /**
      * Names the server by a channel of the caller's own making, for example to a Unix socket, or of another transport.
      *
-     * @param channel the channel's builder, with all that is particular about it; credentials, keep-alive and retries are added to it
+     * @param channel the channel's builder, with all that is particular about it; credentials, keep-alive and retries are added
+     *     to it
      * @return what is left to say: who calls
      */
     public static Connector connect(ManagedChannelBuilder<?> channel) {
@@ -111,9 +112,9 @@ public final class Susul implements AutoCloseable {
     }
 
     /**
-     * Watches an app's events. When its stream ends, another is begun where it stood: nothing is missed, and nothing comes twice. The
-     * first answer comes at once and has no event, and so have others now and then. Whoever stores the {@code resume_token} of the last
-     * answer that was dealt with, and begins the next watch with it, misses nothing in between.
+     * Watches an app's events. When its stream ends, another is begun where it stood: nothing is missed, and nothing comes
+     * twice. The first answer comes at once and has no event, and so have others now and then. Whoever stores the {@code
+     * resume_token} of the last answer that was dealt with, and begins the next watch with it, misses nothing in between.
      *
      * @param request which events
      * @return the watch, which does not end by itself; to be closed

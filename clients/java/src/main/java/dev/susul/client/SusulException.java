@@ -7,13 +7,16 @@ import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.StatusException;
 import io.grpc.StatusRuntimeException;
-import java.io.Serializable;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Why a call failed. Branch on {@link #reason}, or on {@link #code} where there is none; the message is for people and may change. */
+/**
+ * Why a call failed. Branch on {@link #reason}, or on {@link #code} where there is none; the message is for people and may
+ * change.
+ */
+@SuppressWarnings("serial") // no more can be serialized than of gRPC's own
 public final class SusulException extends RuntimeException {
     private static final long serialVersionUID = 1;
     private static final String DOMAIN = "susul.dev";
@@ -77,8 +80,8 @@ public final class SusulException extends RuntimeException {
     /**
      * Returns Susul's own reason.
      *
-     * @return the reason; ERROR_REASON_UNSPECIFIED for errors that are not Susul's, such as the end of a deadline, and UNRECOGNIZED for
-     *     one that a newer server has
+     * @return the reason; ERROR_REASON_UNSPECIFIED for errors that are not Susul's, such as the end of a deadline, and
+     *     UNRECOGNIZED for one that a newer server has
      */
     public ErrorReason reason() {
         if (reasonName.isEmpty()) {
@@ -133,5 +136,5 @@ public final class SusulException extends RuntimeException {
      * @param field the field's path in the request, for example {@code push.options.big_push_duration}
      * @param description what is wrong with it, for people
      */
-    public record FieldViolation(String field, String description) implements Serializable { }
+    public record FieldViolation(String field, String description) { }
 }

@@ -1,5 +1,5 @@
 /**
- * The client of Susul, which sends push notifications and follows up on them. {@link dev.susul.client.Susul} connects to a server,
- * {@link dev.susul.client.CallbackVerifier} reads what a server posts; {@code dev.susul.v1} has the messages.
+ * The client of Susul, which sends push notifications and follows up on them. {@link dev.susul.client.Susul} connects to a
+ * server, {@link dev.susul.client.CallbackVerifier} reads what a server posts; {@code dev.susul.v1} has the messages.
  */
 package dev.susul.client;

@@ -62,11 +62,11 @@ class CallsTest {
     private static class Pushes extends PushServiceImplBase {
         final List<Deadline> deadlines = new CopyOnWriteArrayList<>();
         final List<Push> pushes = new CopyOnWriteArrayList<>();
-        volatile int calls;
-        volatile int failures;
-        volatile StatusRuntimeException failure;
+        private int calls;
+        private int failures;
+        private StatusRuntimeException failure;
 
-        final <R> void answer(StreamObserver<R> answers, R answer) {
+        final synchronized <R> void answer(StreamObserver<R> answers, R answer) {
             deadlines.add(Optional.ofNullable(Context.current().getDeadline()).orElse(Deadline.after(1, TimeUnit.DAYS)));
             if (++calls <= failures) {
                 answers.onError(failure);
@@ -76,7 +76,11 @@ class CallsTest {
             answers.onCompleted();
         }
 
-        void fail(int times, StatusRuntimeException error) {
+        synchronized int calls() {
+            return calls;
+        }
+
+        synchronized void fail(int times, StatusRuntimeException error) {
             calls = 0;
             failures = times;
             failure = error;
@@ -139,7 +143,8 @@ class CallsTest {
                     new FieldViolation("push.options", "push.options is wrong")), invalid.fieldViolations());
             assertEquals(Optional.empty(), invalid.retryAfter());
 
-            ErrorInfo info = ErrorInfo.newBuilder().setDomain("susul.dev").setReason("NEWER").putMetadata("resource", "r").build();
+            ErrorInfo info =
+                    ErrorInfo.newBuilder().setDomain("susul.dev").setReason("NEWER").putMetadata("resource", "r").build();
             ErrorInfo others = ErrorInfo.newBuilder().setDomain("example.com").setReason("NOT_OURS").build();
             pushes.fail(1, StatusProto.toStatusRuntimeException(com.google.rpc.Status.newBuilder()
                     .setCode(Status.Code.NOT_FOUND.value())
@@ -180,14 +185,14 @@ class CallsTest {
                     () -> susul.pushes().validatePush(ValidatePushRequest.getDefaultInstance()))) {
                 pushes.fail(3, standby);
                 call.run();
-                assertEquals(4, pushes.calls);
+                assertEquals(4, pushes.calls());
                 pushes.fail(4, standby);
                 assertEquals(ErrorReason.ERROR_REASON_STANDBY, assertThrows(SusulException.class, call::run).reason());
-                assertEquals(4, pushes.calls);
+                assertEquals(4, pushes.calls());
             }
             pushes.fail(4, standby);
             assertThrows(SusulException.class, () -> susul.pushes().withdrawPush(WITHDRAW));
-            assertEquals(1, pushes.calls);
+            assertEquals(1, pushes.calls());
         }
     }
 
@@ -207,7 +212,7 @@ class CallsTest {
                 pushes.fail(10, failure);
                 assertEquals(failure.getStatus().getCode(),
                         assertThrows(SusulException.class, () -> susul.pushes().getPush(GET)).code());
-                assertEquals(wanted, pushes.calls, failure.toString());
+                assertEquals(wanted, pushes.calls(), failure.toString());
             });
         }
     }
@@ -255,7 +260,7 @@ class CallsTest {
             SusulException late = assertThrows(SusulException.class,
                     () -> susul.pushes().withTimeout(Duration.ofSeconds(3)).getPush(GET));
             assertEquals(ErrorReason.ERROR_REASON_STANDBY, late.reason());
-            assertEquals(2, pushes.calls);
+            assertEquals(2, pushes.calls());
             assertTrue(pushes.deadlines.get(1).isBefore(Deadline.after(1400, TimeUnit.MILLISECONDS)));
 
             assertThrows(IllegalArgumentException.class, () -> susul.pushes().withTimeout(Duration.ZERO));
@@ -292,10 +297,11 @@ class CallsTest {
 
     @Test
     void streamsGoUpAndDown() throws Exception {
+        CountDownLatch cancelled = new CountDownLatch(1);
         DeviceServiceImplBase devices = new DeviceServiceImplBase() {
             @Override
             public StreamObserver<ImportDevicesRequest> importDevices(StreamObserver<ImportDevicesResponse> answers) {
-                return new Counter(answers);
+                return new Counter(answers, new ArrayList<>(), cancelled);
             }
         };
         ResendPolicyServiceImplBase policies = new ResendPolicyServiceImplBase() {
@@ -315,9 +321,9 @@ class CallsTest {
             SusulException refused = assertThrows(SusulException.class,
                     () -> susul.devices().importDevices(Stream.generate(() -> wrong)::iterator));
             assertEquals(ErrorReason.ERROR_REASON_INVALID_REQUEST, refused.reason());
-            assertThrows(ArithmeticException.class, () -> susul.devices().importDevices(() -> {
-                throw new ArithmeticException("the caller's own");
-            }));
+            assertThrows(ArithmeticException.class, () -> susul.devices().importDevices(Stream.of(1, 0)
+                    .map(i -> ImportDevicesRequest.newBuilder().setParent(PARENT + 1 / i).build())::iterator));
+            cancelled.await();
 
             List<Long> revisions = new ArrayList<>();
             AnswerStream<WatchResendPoliciesResponse> changes =
@@ -333,12 +339,9 @@ class CallsTest {
     }
 
     /** Counts what is sent, and refuses what is wrong. */
-    private record Counter(StreamObserver<ImportDevicesResponse> answers, List<ImportDevicesRequest> seen)
+    private record Counter(
+            StreamObserver<ImportDevicesResponse> answers, List<ImportDevicesRequest> seen, CountDownLatch cancelled)
             implements StreamObserver<ImportDevicesRequest> {
-        Counter(StreamObserver<ImportDevicesResponse> answers) {
-            this(answers, new ArrayList<>());
-        }
-
         @Override
         public void onNext(ImportDevicesRequest request) {
             seen.add(request);
@@ -348,7 +351,9 @@ class CallsTest {
         }
 
         @Override
-        public void onError(Throwable error) { }
+        public void onError(Throwable error) {
+            cancelled.countDown();
+        }
 
         @Override
         public void onCompleted() {

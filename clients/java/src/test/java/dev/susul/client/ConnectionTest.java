@@ -3,7 +3,9 @@ package dev.susul.client;
 import static dev.susul.client.TestServer.error;
 import static dev.susul.client.TestServer.retryAfter;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.susul.v1.DeviceServiceGrpc.DeviceServiceImplBase;
 import dev.susul.v1.GetPushRequest;
@@ -28,13 +30,16 @@ import io.grpc.inprocess.InProcessChannelBuilder;
 import io.grpc.stub.StreamObserver;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.net.ServerSocket;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.KeyStore;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import javax.net.ssl.KeyManagerFactory;
 import javax.net.ssl.TrustManagerFactory;
@@ -96,7 +101,7 @@ class ConnectionTest {
         for (String address : List.of("127.0.0.1:7070", "localhost:1", "[::1]:7070", "susul.example.com:443", "susul:80")) {
             Susul.connect(address).app("demo", "secret").close();
         }
-        for (String address : List.of("", "localhost", "http://localhost:7070", "::1:7070", "a b:1", "susul:", "dns:///susul:1")) {
+        for (String address : List.of("", "localhost", "http://localhost:7070", "::1:7070", "a b:1", "susul:", "dns:///s:1")) {
             assertThrows(IllegalArgumentException.class, () -> Susul.connect(address), address);
         }
         assertThrows(IllegalStateException.class, () -> Susul.connect(InProcessChannelBuilder.forName("none")).plaintext());
@@ -149,6 +154,24 @@ class ConnectionTest {
     }
 
     @Test
+    void aWatchDoesNotWaitForGrpcsOwnDelays() throws Exception {
+        try (ServerSocket socket = new ServerSocket(0);
+                Susul susul = Susul.connect("localhost:" + socket.getLocalPort()).plaintext().app("demo", "secret");
+                EventWatch watch = susul.watchEvents(WatchEventsRequest.newBuilder().setParent(PARENT).build())) {
+            CompletableFuture<Boolean> watching = CompletableFuture.supplyAsync(watch::hasNext);
+            socket.accept().close();
+            long began = System.nanoTime();
+            for (int i = 0; i < 4; i++) {
+                socket.accept().close();
+            }
+            // By the watch's delays that is 1.5 s at most, by gRPC's own 7 s at least.
+            assertTrue(System.nanoTime() - began < Duration.ofSeconds(6).toNanos());
+            watch.close();
+            assertFalse(watching.get());
+        }
+    }
+
+    @Test
     void whatIsLargeIsRepeatedToo() throws Exception {
         List<Integer> sizes = new CopyOnWriteArrayList<>();
         DeviceServiceImplBase devices = new DeviceServiceImplBase() {
@@ -165,11 +188,21 @@ class ConnectionTest {
         };
         SetDevicesRequest.Builder request = SetDevicesRequest.newBuilder().setParent(PARENT);
         for (int i = 0; i < 10_000; i++) {
-            request.addDevicesBuilder().setRegistrationId("device-" + i).setAttributes(Json.object(Map.of("name", "x".repeat(400))));
+            request.addDevicesBuilder()
+                    .setRegistrationId("device-" + i)
+                    .setAttributes(Json.object(Map.of("name", "x".repeat(400))));
         }
         try (NetServer server = new NetServer(0, devices); Susul susul = Susul.connect(server.address).app("demo", "secret")) {
             susul.devices().setDevices(request.build());
             assertEquals(List.of(10_000, 10_000, 10_000), sizes);
+        }
+    }
+
+    private static String read(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
@@ -178,8 +211,9 @@ class ConnectionTest {
         Path store = dir.resolve("server.p12");
         Process keytool = new ProcessBuilder(Path.of(System.getProperty("java.home"), "bin", "keytool").toString(), "-genkeypair",
                 "-keystore", store.toString(), "-storepass", "password", "-keyalg", "EC", "-dname", "CN=susul.test",
-                "-ext", "san=dns:susul.test,ip:127.0.0.1").inheritIO().start();
-        assertEquals(0, keytool.waitFor());
+                "-ext", "san=dns:susul.test,ip:127.0.0.1")
+                .redirectErrorStream(true).redirectOutput(dir.resolve("keytool.log").toFile()).start();
+        assertEquals(0, keytool.waitFor(), () -> read(dir.resolve("keytool.log")));
         KeyStore keys = KeyStore.getInstance("PKCS12");
         try (InputStream in = Files.newInputStream(store)) {
             keys.load(in, "password".toCharArray());
@@ -195,18 +229,19 @@ class ConnectionTest {
         ServerCredentials credentials = TlsServerCredentials.newBuilder().keyManager(own.getKeyManagers()).build();
         try (NetServer server = new NetServer(0, credentials, new Pushes())) {
             List<Susul> refused = List.of(
-                    Susul.connect(server.address).tls(TlsChannelCredentials.create()).app("demo", "secret"),
-                    Susul.connect(server.address).app("demo", "secret"),
-                    Susul.connect(server.address).tls(known).configure(c -> c.overrideAuthority("other.test")).app("demo", "secret"));
+                    Susul.connect(server.address).tls(TlsChannelCredentials.create()).admin("a-token"),
+                    Susul.connect(server.address).admin("a-token"),
+                    Susul.connect(server.address).tls(known).configure(c -> c.overrideAuthority("other.test")).admin("a-token"));
             List<Susul> taken = List.of(
-                    Susul.connect(server.address).tls(known).app("demo", "secret"),
-                    Susul.connect(server.address).tls(known).configure(c -> c.overrideAuthority("susul.test")).app("demo", "secret"));
+                    Susul.connect(server.address).tls(known).admin("a-token"),
+                    Susul.connect(server.address).tls(known).configure(c -> c.overrideAuthority("susul.test")).admin("a-token"));
             for (Susul susul : taken) {
                 susul.pushes().getPush(GET);
                 susul.close();
             }
             for (Susul susul : refused) {
-                assertEquals(Status.Code.UNAVAILABLE, assertThrows(SusulException.class, () -> susul.pushes().withdrawPush(WITHDRAW)).code());
+                SusulException failed = assertThrows(SusulException.class, () -> susul.pushes().withdrawPush(WITHDRAW));
+                assertEquals(Status.Code.UNAVAILABLE, failed.code());
                 susul.close();
             }
         }

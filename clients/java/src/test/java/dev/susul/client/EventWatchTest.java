@@ -14,6 +14,7 @@ import io.grpc.Context;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.grpc.stub.StreamObserver;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.NoSuchElementException;
@@ -26,7 +27,8 @@ import org.junit.jupiter.api.Timeout;
 
 @Timeout(60)
 class EventWatchTest {
-    private static final WatchEventsRequest REQUEST = WatchEventsRequest.newBuilder().setParent("apps/demo").setFilter("true").build();
+    private static final WatchEventsRequest REQUEST =
+            WatchEventsRequest.newBuilder().setParent("apps/demo").setFilter("true").build();
 
     private static Consumer<StreamObserver<WatchEventsResponse>> fail(StatusRuntimeException error) {
         return stream -> stream.onError(error);
@@ -67,7 +69,23 @@ class EventWatchTest {
                 Susul susul = server.connect().app("demo", "secret");
                 EventWatch watch = susul.watchEvents(REQUEST)) {
             assertEquals(upTo(14), sequences(watch, 14));
-            assertEquals(List.of(REQUEST, from("3"), from("5"), from("5"), from("7"), from("8"), from("9"), from("10")), log.requests());
+            List<String> tokens = List.of("", "3", "5", "5", "7", "8", "9", "10");
+            assertEquals(tokens.stream().map(EventWatchTest::from).toList(), log.requests());
+        }
+    }
+
+    @Test
+    void theServerSaysWhenToComeBack() throws Exception {
+        Duration advised = Duration.ofMillis(400); // without, it would be a tenth of a second at most
+        EventLog log = new EventLog(2,
+                new End(1, fail(error(Status.Code.UNAVAILABLE, "STANDBY", retryAfter(advised.toMillis())))),
+                new End(1, EventLog.WAIT));
+        try (TestServer server = new TestServer(log);
+                Susul susul = server.connect().app("demo", "secret");
+                EventWatch watch = susul.watchEvents(REQUEST)) {
+            long began = System.nanoTime();
+            assertEquals(upTo(2), sequences(watch, 2));
+            assertTrue(System.nanoTime() - began >= advised.toNanos());
         }
     }
 

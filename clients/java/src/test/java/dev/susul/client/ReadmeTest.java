@@ -80,7 +80,8 @@ class ReadmeTest {
                         + HexFormat.of().formatHex(hmac(secret, now + "nsusul")))
                 .header("webhook-id", "an-id")
                 .header("webhook-timestamp", now)
-                .header("webhook-signature", "v1," + Base64.getEncoder().encodeToString(hmac(secret, "an-id." + now + "." + body)))
+                .header("webhook-signature",
+                        "v1," + Base64.getEncoder().encodeToString(hmac(secret, "an-id." + now + "." + body)))
                 .POST(HttpRequest.BodyPublishers.ofString(body))
                 .build();
         return HttpClient.newHttpClient().send(request, BodyHandlers.discarding()).statusCode();

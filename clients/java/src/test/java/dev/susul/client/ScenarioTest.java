@@ -35,6 +35,7 @@ import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.BlockingQueue;
@@ -135,7 +136,7 @@ class ScenarioTest {
             case "ResendPolicyService" -> client.policies();
             default -> fail("there is no " + name);
         };
-        String methodName = parts[1].substring(0, 1).toLowerCase() + parts[1].substring(1);
+        String methodName = parts[1].substring(0, 1).toLowerCase(Locale.ROOT) + parts[1].substring(1);
         Method method = Arrays.stream(service.getClass().getMethods())
                 .filter(each -> each.getName().equals(methodName))
                 .findFirst()

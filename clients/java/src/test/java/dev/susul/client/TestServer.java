@@ -2,12 +2,11 @@ package dev.susul.client;
 
 import com.google.protobuf.Any;
 import com.google.protobuf.Duration;
+import com.google.protobuf.Message;
 import com.google.rpc.BadRequest;
 import com.google.rpc.ErrorInfo;
 import com.google.rpc.RetryInfo;
 import io.grpc.BindableService;
-import io.grpc.Context;
-import io.grpc.Contexts;
 import io.grpc.Metadata;
 import io.grpc.Server;
 import io.grpc.ServerCall;
@@ -49,12 +48,12 @@ final class TestServer implements AutoCloseable {
     }
 
     /** What an error carries beside its code and reason. */
-    static StatusRuntimeException error(Status.Code code, String reason, com.google.protobuf.Message... details) {
+    static StatusRuntimeException error(Status.Code code, String reason, Message... details) {
         com.google.rpc.Status.Builder status = com.google.rpc.Status.newBuilder()
                 .setCode(code.value())
                 .setMessage("text of " + reason)
                 .addDetails(Any.pack(ErrorInfo.newBuilder().setDomain("susul.dev").setReason(reason).build()));
-        for (com.google.protobuf.Message detail : details) {
+        for (Message detail : details) {
             status.addDetails(Any.pack(detail));
         }
         return StatusProto.toStatusRuntimeException(status.build());
@@ -75,9 +74,10 @@ final class TestServer implements AutoCloseable {
 
     private final class Recorder implements ServerInterceptor {
         @Override
-        public <Q, R> ServerCall.Listener<Q> interceptCall(ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
+        public <Q, R> ServerCall.Listener<Q> interceptCall(
+                ServerCall<Q, R> call, Metadata headers, ServerCallHandler<Q, R> next) {
             authorizations.add(headers.get(Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER)));
-            return Contexts.interceptCall(Context.current(), call, headers, next);
+            return next.startCall(call, headers);
         }
     }
 }
