@@ -24,6 +24,7 @@ type ledger struct {
 
 	position int64 // up to where the log was looked at
 	target   int64 // up to where the log may have something for the endpoint
+	gaps     []gap // behind the position, up to the target, ascending
 	lanes    lanes
 
 	spans    map[int64]*span // retries and replays, by id
@@ -193,10 +194,25 @@ func (l *ledger) announce(first, through int64) {
 	if through <= l.target {
 		return
 	}
-	if l.position >= l.target {
-		l.position = max(l.position, first-1)
+	if first-1 > l.target && len(l.gaps) < maxGaps {
+		l.gaps = append(l.gaps, gap{l.target, first - 1})
 	}
 	l.target = through
+	l.jump()
+}
+
+// gap is a part of the log that has nothing for the endpoint: what comes behind a sequence, through another.
+type gap struct{ after, through int64 }
+
+// maxGaps bounds the gaps that an endpoint knows which is behind. Others are read like the rest.
+const maxGaps = 1024
+
+// jump moves the position over gaps.
+func (l *ledger) jump() {
+	for len(l.gaps) > 0 && l.position >= l.gaps[0].after {
+		l.position = max(l.position, l.gaps[0].through)
+		l.gaps = l.gaps[1:]
+	}
 }
 
 // admit takes what the log has for the endpoint up to a sequence, which becomes the position.
@@ -209,6 +225,7 @@ func (l *ledger) admit(items []item, through int64, now time.Time) {
 		}
 	}
 	l.position, l.changed = max(l.position, through), true
+	l.jump()
 }
 
 // refilter has what is not delivered selected anew. While requests are under way, it is only asked again whether what was selected

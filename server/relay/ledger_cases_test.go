@@ -103,6 +103,30 @@ func TestEventsWaitForOthersToGoWith(t *testing.T) {
 	b.idle(linger) // for the last event
 }
 
+// What of the log is for others is not read, though the endpoint is behind.
+func TestGapsAreJumped(t *testing.T) {
+	b := newBookkeeper(t, terms{concurrency: 1})
+	b.announce(101, 110)
+	b.EqualValues(100, b.position)
+	b.announce(111, 120)
+	b.announce(901, 910)
+	b.announce(5001, 5010)
+	b.True(b.next(b.now).read)
+	b.admit(nil, 115, b.now)
+	b.EqualValues(115, b.position)
+	b.admit(nil, 120, b.now)
+	b.EqualValues(900, b.position)
+	b.admit(nil, 2000, b.now) // a page that ends behind its events
+	b.EqualValues(5000, b.position)
+	b.admit(nil, 5010, b.now)
+	b.True(b.caughtUp())
+	for i := range int64(3 * maxGaps) {
+		b.announce(6001+10*i, 6001+10*i)
+	}
+	b.LessOrEqual(len(b.gaps), maxGaps)
+	b.EqualValues(6000, b.position)
+}
+
 // A push is in one request at a time, and what is large goes alone.
 func TestRequestsOfAPushFollowEachOther(t *testing.T) {
 	b := newBookkeeper(t, terms{concurrency: 4})

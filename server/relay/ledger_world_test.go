@@ -65,6 +65,7 @@ func (w *trialWorld) selects(sequence int64) bool {
 }
 
 func (w *trialWorld) arrive(t *rapid.T) {
+	w.head += int64(rapid.IntRange(0, 4).Draw(t, "others")) // which are not for the endpoint
 	first := w.head + 1
 	for range rapid.IntRange(1, 12).Draw(t, "n") {
 		w.head += int64(rapid.IntRange(1, 3).Draw(t, "gap"))
