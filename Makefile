@@ -2,7 +2,11 @@
 BUF  := go tool -modfile=tools/buf/go.mod buf
 LINT := go tool -modfile=tools/lint/go.mod golangci-lint
 
-.PHONY: build demo test conformance bench-ingest bench-overload bench-follow-up bench-relay lint check-gen gen protodeps
+# The clients that have code made of proto/. Tools of their languages install themselves into the clients' folders.
+CLIENTS := $(patsubst clients/%/buf.gen.yaml,%,$(wildcard clients/*/buf.gen.yaml))
+
+.PHONY: build demo test test-clients conformance bench-ingest bench-overload bench-follow-up bench-relay lint lint-clients check-gen \
+	check-gen-clients gen gen-clients protodeps
 .DEFAULT_GOAL := build
 
 # The binary, into bin/.
@@ -16,6 +20,10 @@ demo:
 # Every test, with the race detector; the end-to-end ones build the binary themselves.
 test:
 	go test -race -timeout 15m ./...
+
+# Every client against the same server; fails where a client's language is not installed, while `make test` skips it.
+test-clients:
+	SUSUL_TEST_CLIENTS=required go test -count=1 -timeout 15m -v ./clients
 
 # How fast callbacks become durable here, beside the two yardsticks; ends with a line of JSON.
 bench-ingest:
@@ -44,6 +52,10 @@ lint: protodeps
 	$(BUF) format --diff --exit-code proto
 	BUF="$(BUF)" tools/breaking
 
+# The clients, each by the checker of its language.
+lint-clients:
+	@for client in $(CLIENTS); do $(MAKE) --no-print-directory -C clients/$$client lint || exit; done
+
 # Everything in gen/ from proto/.
 gen: protodeps
 	$(BUF) generate
@@ -53,6 +65,19 @@ check-gen: protodeps
 	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
 	$(BUF) generate -o "$$fresh" && \
 	{ diff -r gen "$$fresh/gen" || { echo "gen/ is stale: run make gen"; exit 1; }; }
+
+# What clients/ has of proto/, in each client's folders that its buf.gen.yaml names.
+gen-clients: protodeps
+	@for client in $(CLIENTS); do \
+	$(MAKE) --no-print-directory -C clients/$$client tools && $(BUF) generate --template clients/$$client/buf.gen.yaml || exit; done
+
+# That these folders are what proto/ gives, with no file more or less.
+check-gen-clients: protodeps
+	@fresh=$$(mktemp -d) && trap 'rm -rf "$$fresh"' EXIT && \
+	for client in $(CLIENTS); do \
+	$(MAKE) --no-print-directory -C clients/$$client tools && $(BUF) generate --template clients/$$client/buf.gen.yaml -o "$$fresh" || exit; \
+	for out in $$(awk '$$1 == "out:" {print $$2}' clients/$$client/buf.gen.yaml | sort -u); do \
+	diff -r -x __pycache__ "$$out" "$$fresh/$$out" || { echo "$$out is stale: run make gen-clients"; exit 1; }; done; done
 
 # The .proto files of others, printed from the Go modules that carry them.
 protodeps:
