@@ -34,18 +34,21 @@ const (
 	patience = 30 * time.Second
 )
 
-// toolchains are what the clients' folders need to be tested: commands, each with the least version that is enough.
+// toolchains are what the clients' folders need to be tested.
 var toolchains = map[string][]tool{
-	"go":         {{"go", []string{"version"}, 1}},
-	"typescript": {{"node", []string{"--version"}, 20}, {"npm", []string{"--version"}, 9}},
-	"python":     {{"python3", []string{"--version"}, 3}},
-	"java":       {{"javac", []string{"--version"}, 17}, {"mvn", []string{"--version"}, 3}},
+	"go":         {{"Go", 1, []string{"go", "version"}}},
+	"typescript": {{"Node 20 or later", 20, []string{"node", "--version"}}, {"npm 9 or later", 9, []string{"npm", "--version"}}},
+	"python":     {{"Python 3.10 or later, with its venv", 10, []string{"python3", "-c", pythonMinor}}},
+	"java":       {{"a JDK of 17 or later", 17, []string{"javac", "--version"}}, {"Maven 3 or later", 3, []string{"mvn", "--version"}}},
 }
 
+// pythonMinor prints the second number of Python's version, if environments can be made with it.
+const pythonMinor = "import ensurepip, sys, venv; print(sys.version_info[1])"
+
 type tool struct {
-	command string
-	version []string // the arguments that make it tell its version
-	least   int
+	name    string
+	least   int      // of what the command prints: its first number
+	command []string // makes it tell its version
 }
 
 // Each client carries out the scenario, with all of its other tests, against the same server: `make -C clients/<language> test`.
@@ -74,12 +77,12 @@ func requireToolchain(t *testing.T, language string) {
 	tools, known := toolchains[language]
 	require.True(t, known, "toolchains lacks what clients/%s needs", language)
 	for _, tool := range tools {
-		out, err := exec.Command(tool.command, tool.version...).CombinedOutput()
+		out, err := exec.Command(tool.command[0], tool.command[1:]...).CombinedOutput()
 		version, _ := strconv.Atoi(regexp.MustCompile(`\d+`).FindString(string(out)))
 		if err == nil && version >= tool.least {
 			continue
 		}
-		missing := "the " + language + " client is not tested: it needs " + tool.command + " " + strconv.Itoa(tool.least) + " or later"
+		missing := "the " + language + " client is not tested: it needs " + tool.name
 		require.NotEqual(t, "required", os.Getenv(requiredEnv), missing)
 		t.Skip(missing)
 	}
