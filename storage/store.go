@@ -141,6 +141,10 @@ type Callbacks interface {
 	// the page's end, is not read.
 	ListEvents(ctx context.Context, q EventQuery) ([]Event, error)
 
+	// ListEventRuns returns which pushes the events after a sequence are of, in the order of the sequences, as ListEvents would see
+	// them. It costs much less than to read them. The limit is a number of runs.
+	ListEventRuns(ctx context.Context, after int64, limit int) ([]EventRun, error)
+
 	// LastSequence returns the sequence of the latest event, 0 if there is none.
 	LastSequence(ctx context.Context) (int64, error)
 

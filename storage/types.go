@@ -363,6 +363,14 @@ type Event struct {
 	Callback
 }
 
+// EventRun is a part of the log in which all events are of one push.
+type EventRun struct {
+	First, Last  int64 // sequences; events that are in no run do not exist
+	App          string
+	PushID       int64
+	CallbackURLs bool // the push may have some; without, it has none
+}
+
 // EventQuery selects events in ascending order of sequence. Zero fields select all.
 type EventQuery struct {
 	App            string

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
@@ -41,7 +43,7 @@ type Group struct {
 	MasterSecret string
 }
 
-// Options are what an API needs. All but Groups are required.
+// Options are what an API needs. All but Groups and SlowConsumer are required.
 type Options struct {
 	// Backend returns a *StandbyError while another node does the work.
 	Backend     func() (Backend, error)
@@ -51,19 +53,25 @@ type Options struct {
 	AdminTokens []string
 	Logger      *slog.Logger
 	Registry    prometheus.Registerer
+	// SlowConsumer is how long a stream's client may take nothing, in real time, before the stream ends. Default 30 s.
+	SlowConsumer time.Duration
 }
+
+// slowConsumer is the default of Options.SlowConsumer.
+const slowConsumer = 30 * time.Second
 
 // API holds the handlers.
 type API struct {
-	backend  func() (Backend, error)
-	apps     map[string]App
-	auth     authenticator
-	log      *slog.Logger
-	registry prometheus.Registerer
-	guards   map[string]*guard // by app key
-	streams  streams
-	bodies   bodies
-	proxy    *proxy
+	backend      func() (Backend, error)
+	apps         map[string]App
+	auth         authenticator
+	log          *slog.Logger
+	registry     prometheus.Registerer
+	guards       map[string]*guard // by app key
+	streams      streams
+	slowConsumer time.Duration
+	bodies       bodies
+	proxy        *proxy
 
 	callbackMemory  sync.Pool // of *callbackMemory
 	callbacksAtWork *semaphore.Weighted
@@ -72,7 +80,8 @@ type API struct {
 // New returns an API.
 func New(o Options) *API {
 	return &API{
-		backend: o.Backend, apps: o.Apps, log: o.Logger, registry: o.Registry, guards: newGuards(o),
+		slowConsumer: cmp.Or(o.SlowConsumer, slowConsumer),
+		backend:      o.Backend, apps: o.Apps, log: o.Logger, registry: o.Registry, guards: newGuards(o),
 		auth: newAuthenticator(o.Apps, o.Groups, o.AdminTokens), bodies: newBodies(),
 		proxy:           newProxy(o.Apps, o.Logger),
 		callbackMemory:  sync.Pool{New: func() any { return new(callbackMemory) }},

@@ -71,41 +71,6 @@ func (s callbackService) ListEvents(ctx context.Context, req *susulv1.ListEvents
 	return resp, nil
 }
 
-// watchPage is how many events a stream reads at once.
-const watchPage = 500
-
-func (s callbackService) WatchEvents(req *susulv1.WatchEventsRequest, stream susulv1.CallbackService_WatchEventsServer) error {
-	ctx := stream.Context()
-	app, core, err := s.coreFor(ctx, req.GetParent())
-	if err != nil {
-		return err
-	}
-	query := storage.EventQuery{App: app, Limit: watchPage}
-	if query.PushID, err = parseOptionalMsgID(req.GetMsgId()); err != nil {
-		return err
-	}
-	list := "watch of " + app
-	if query.After, err = decodeNumberToken("resume_token", req.GetResumeToken(), list); err != nil {
-		return err
-	}
-	if req.GetResumeToken() == "" {
-		if query.After, err = core.LastSequence(ctx); err != nil {
-			return err
-		}
-	}
-	send := func(event *susulv1.Event, after int64) error {
-		return stream.Send(&susulv1.WatchEventsResponse{
-			Event: event, ResumeToken: pageToken{Of: list, After: msgID(after)}.encode(),
-		})
-	}
-	if err := send(nil, query.After); err != nil {
-		return err
-	}
-	return core.WatchEvents(ctx, query, func(event storage.Event) error {
-		return send(eventToProto(event), event.Sequence)
-	})
-}
-
 func (s callbackService) GetPushReport(ctx context.Context, req *susulv1.GetPushReportRequest) (*susulv1.GetPushReportResponse, error) {
 	app, id, err := parsePush(req.GetName(), reportPattern)
 	if err != nil {

@@ -152,6 +152,8 @@ var sentinels = []struct {
 		"another node has taken over: try again"},
 	{errStreamEnded, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_STANDBY, true,
 		"this node stops working: resume the stream at another"},
+	{relay.ErrEnded, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_STANDBY, true,
+		"this node stops working: resume the stream at another"},
 	{policy.ErrNotFound, codes.NotFound, susulv1.ErrorReason_ERROR_REASON_NOT_FOUND, false, "no such resend policy"},
 	{policy.ErrExists, codes.AlreadyExists, susulv1.ErrorReason_ERROR_REASON_ALREADY_EXISTS, false,
 		"a resend policy of this name exists"},

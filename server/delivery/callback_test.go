@@ -1,7 +1,6 @@
 package delivery_test
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -96,29 +95,4 @@ func TestRowsAreReadWithWhatTheyLack(t *testing.T) {
 	events, err := h.service.ListEvents(t.Context(), storage.EventQuery{App: app, Limit: 10})
 	require.NoError(t, err)
 	require.Equal(t, h.clock.Now(), events[0].Time, "without itime it happened now")
-}
-
-func TestWatchEventsTellsAllAndGoesOn(t *testing.T) {
-	h := newHouse(t)
-	_, s := h.push(3, nil)
-	h.callback(s, "sent", people(3)...)
-	seen := make(chan storage.Event, 100)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() {
-		done <- h.service.WatchEvents(ctx, storage.EventQuery{App: app, Limit: 2}, func(e storage.Event) error {
-			seen <- e
-			return nil
-		})
-	}()
-	last := int64(0)
-	for range 3 {
-		e := <-seen
-		require.Greater(t, e.Sequence, last)
-		last = e.Sequence
-	}
-	h.callback(s, "click", "r2")
-	require.Equal(t, storage.Clicked, (<-seen).Milestone)
-	cancel()
-	require.ErrorIs(t, <-done, context.Canceled)
 }

@@ -83,30 +83,3 @@ func (s *Service) ListHeldCallbacks(ctx context.Context, q storage.HeldQuery) ([
 
 // LastSequence returns the place of the latest event.
 func (s *Service) LastSequence(ctx context.Context) (int64, error) { return s.Store.LastSequence(ctx) }
-
-// WatchEvents calls tell with every event that the query selects, in order, those to come included, until the context
-// ends or tell fails. Query.Limit is the page size.
-func (s *Service) WatchEvents(ctx context.Context, q storage.EventQuery, tell func(storage.Event) error) error {
-	signal, cancel := s.Store.SubscribeEvents()
-	defer cancel()
-	for {
-		events, err := s.Store.ListEvents(ctx, q)
-		if err != nil {
-			return fmt.Errorf("read events after %d: %w", q.After, err)
-		}
-		for _, event := range events {
-			if err := tell(event); err != nil {
-				return err
-			}
-			q.After = event.Sequence
-		}
-		if len(events) == q.Limit {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-signal:
-		}
-	}
-}

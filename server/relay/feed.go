@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sort"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -21,7 +22,8 @@ type feedOptions struct {
 	appendRow rowAppender
 	// onEvents gets each new stretch of an app's log, which has no event that it got before: in order per app, by the feed's
 	// goroutine, before the head includes it and page returns it. When it fails it is called with the same stretch again, after a
-	// while; but storage.ErrFenced ends run. nil does nothing.
+	// while; but storage.ErrFenced ends run. nil does nothing. A stretch without entries tells only that the app has new events, and
+	// that none of their pushes names a callback URL: nobody has asked for the app's pages lately.
 	onEvents func(ctx context.Context, stretch *page) error
 
 	cacheBytes int64 // of pages, their rendered rows included; default 64 MiB
@@ -32,8 +34,9 @@ const (
 	defaultCacheBytes = 64 << 20
 	defaultCachePush  = 4096
 
-	// followPage is how many events are read at once when the log is followed.
-	followPage = 4096
+	// followRuns is how many runs of events are followed at once, and followEvents how many of their events are read, if any.
+	followRuns   = 1024
+	followEvents = 4096
 
 	// followPause is how long the feed waits, in real time, after it has come to the end of the log: signals that come meanwhile are
 	// answered together.
@@ -81,7 +84,7 @@ func (f *feed) run(ctx context.Context, from int64) error {
 	close(f.started)
 	pauses := newPauses()
 	for {
-		full, err := f.step(ctx)
+		more, err := f.step(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -94,7 +97,7 @@ func (f *feed) run(ctx context.Context, from int64) error {
 			continue
 		}
 		pauses.Reset()
-		if full {
+		if more {
 			continue
 		}
 		wait(ctx, followPause)
@@ -121,28 +124,91 @@ func wait(ctx context.Context, pause time.Duration) {
 	}
 }
 
-// step follows the log by one read. It reports whether there may be more to read at once.
-func (f *feed) step(ctx context.Context) (full bool, err error) {
-	events, err := f.store.ListEvents(ctx, storage.EventQuery{After: f.head(), Limit: followPage})
+// step follows the log by some runs of events. It reports whether there may be more at once. Events are read for those who have asked
+// for an app's pages lately, and where a push may name a URL, so that the feed sees it first: nobody may want the others.
+func (f *feed) step(ctx context.Context) (more bool, err error) {
+	after := f.head()
+	runs, err := f.store.ListEventRuns(ctx, after, followRuns)
 	if err != nil {
-		return false, fmt.Errorf("read the log: %w", err)
+		return false, fmt.Errorf("follow the log: %w", err)
 	}
-	if len(events) == 0 {
+	if len(runs) == 0 {
 		return false, nil
 	}
-	infos, err := f.pushes.all(ctx, events)
-	if err != nil {
+	wanted := map[string]bool{}
+	for _, run := range runs {
+		wanted[run.App] = wanted[run.App] || run.CallbackURLs || f.shelf.isAsked(run.App)
+	}
+	last := runs[len(runs)-1].Last
+	runs = runs[:readable(runs, wanted)]
+	b := batch{head: runs[len(runs)-1].Last, read: map[string]int{}, passed: map[string]*page{}}
+	for _, run := range runs {
+		events := int(run.Last - run.First + 1)
+		if wanted[run.App] {
+			b.read[run.App] += events
+			continue
+		}
+		p := b.passed[run.App]
+		if p == nil {
+			p = f.emptyPage(run.App, f.shelf.knownOf(run.App)+1)
+			b.passed[run.App] = p
+			b.stretches = append(b.stretches, p)
+		}
+		p.through, p.unread = run.Last, p.unread+events
+	}
+	if err := f.readBatch(ctx, &b, after); err != nil {
 		return false, err
 	}
-	head := events[len(events)-1].Sequence
-	grown, stretches := f.grow(events, infos, head)
-	for _, stretch := range stretches {
+	for _, stretch := range b.stretches {
 		if err := f.offer(ctx, stretch); err != nil {
 			return false, err
 		}
 	}
-	f.shelf.publish(head, grown)
-	return len(events) == followPage, nil
+	f.shelf.publish(&b)
+	return b.head < last || len(runs) == followRuns, nil
+}
+
+// readable returns how many of the first runs have no more wanted events than are read at once. It shortens the first if that has more.
+func readable(runs []storage.EventRun, wanted map[string]bool) int {
+	events := int64(0)
+	for i, run := range runs {
+		if !wanted[run.App] {
+			continue
+		}
+		if events += run.Last - run.First + 1; events <= followEvents {
+			continue
+		}
+		if i == 0 {
+			runs[0].Last = run.First + followEvents - 1
+		}
+		return max(i, 1)
+	}
+	return len(runs)
+}
+
+// batch is what one step adds.
+type batch struct {
+	head      int64
+	read      map[string]int   // how many events are read at most, by app
+	passed    map[string]*page // stretches of the other apps
+	grown     []*page          // which nobody sees before they are published
+	stretches []*page          // what is new
+}
+
+// readBatch reads the events after a sequence.
+func (f *feed) readBatch(ctx context.Context, b *batch, after int64) error {
+	for app, n := range b.read {
+		events, err := f.list(ctx, storage.EventQuery{App: app, After: after, Through: b.head, Limit: n})
+		if err != nil {
+			return fmt.Errorf("read events of %s after %d: %w", app, after, err)
+		}
+		infos, err := f.pushes.all(ctx, events)
+		if err != nil {
+			return err
+		}
+		f.grow(b, app, events, infos)
+	}
+	return nil
 }
 
 // offer has onEvents take a stretch, however long that needs.
@@ -165,42 +231,34 @@ func (f *feed) offer(ctx context.Context, stretch *page) error {
 	}
 }
 
-// grow makes longer versions of pages of what comes behind the head, which nobody sees before they are published, and returns them and
-// what is new in each.
-func (f *feed) grow(events []storage.Event, infos map[int64]*pushInfo, head int64) (grown, stretches []*page) {
-	places := map[pageKey][]int{}
-	var order []pageKey
-	final := map[string]int64{} // the number of an app's last page
-	var key pageKey
-	for first := 0; first < len(events); {
-		key = pageKey{events[first].App, pageOf(events[first].Sequence)}
-		list, ok := places[key]
-		if !ok {
-			order = append(order, key)
-			final[key.app] = key.number
+// grow makes longer versions of an app's pages.
+func (f *feed) grow(b *batch, app string, events []storage.Event, infos map[int64]*pushInfo) {
+	known := f.shelf.knownOf(app)
+	for len(events) > 0 {
+		number, n := pageOf(events[0].Sequence), 1
+		for n < len(events) && pageOf(events[n].Sequence) == number {
+			n++
 		}
-		for ; first < len(events) && events[first].App == key.app && pageOf(events[first].Sequence) == key.number; first++ {
-			list = append(list, first)
-		}
-		places[key] = list
-	}
-	latest := map[string]int64{} // of an app that has an earlier page here
-	for _, key := range order {
-		list := places[key]
-		p, known := f.shelf.growing(key.app, key.number)
+		through := events[n-1].Sequence
+		p := f.shelf.growing(pageKey{app, number}, known)
 		if p == nil {
-			known = max(known, latest[key.app])
-			p = f.emptyPage(key.app, known+1)
+			p = f.emptyPage(app, known+1)
 		}
-		through := events[list[len(list)-1]].Sequence
-		latest[key.app] = through
-		if key.number == final[key.app] {
-			through = head
+		known = through
+		if n == len(events) {
+			through = b.head
 		}
-		next, stretch := p.extended(events, list, infos, through)
-		grown, stretches = append(grown, next), append(stretches, stretch)
+		next, stretch := p.extended(events[:n], infos, through)
+		b.grown, b.stretches = append(b.grown, next), append(b.stretches, stretch)
+		events = events[n:]
 	}
-	return grown, stretches
+}
+
+// list reads events through a sequence.
+func (f *feed) list(ctx context.Context, q storage.EventQuery) ([]storage.Event, error) {
+	events, err := f.store.ListEvents(ctx, q)
+	n := sort.Search(len(events), func(i int) bool { return events[i].Sequence > q.Through })
+	return events[:n], err
 }
 
 func (f *feed) emptyPage(app string, first int64) *page {

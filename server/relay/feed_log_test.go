@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -76,7 +77,7 @@ func (l *memoryLog) ListEvents(ctx context.Context, q storage.EventQuery) ([]sto
 	from, _ := slices.BinarySearchFunc(l.events, q.After+1, func(e storage.Event, s int64) int { return int(e.Sequence - s) })
 	for _, e := range l.events[from:] {
 		switch {
-		case q.Through != 0 && e.Sequence > q.Through || len(found) == q.Limit:
+		case q.Through != 0 && e.Sequence > q.Through || len(found) == cmp.Or(q.Limit, storage.MaxPage):
 			return found, nil
 		case q.App != "" && e.App != q.App || q.PushID != 0 && e.PushID != q.PushID:
 		default:
@@ -84,6 +85,28 @@ func (l *memoryLog) ListEvents(ctx context.Context, q storage.EventQuery) ([]sto
 		}
 	}
 	return found, ctx.Err()
+}
+
+func (l *memoryLog) ListEventRuns(_ context.Context, after int64, limit int) ([]storage.EventRun, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.failing(); err != nil {
+		return nil, err
+	}
+	var runs []storage.EventRun
+	from, _ := slices.BinarySearchFunc(l.events, after+1, func(e storage.Event, s int64) int { return int(e.Sequence - s) })
+	for _, e := range l.events[from:] {
+		if n := len(runs); n > 0 && runs[n-1].App == e.App && runs[n-1].PushID == e.PushID && e.Sequence%100 != 0 {
+			runs[n-1].Last = e.Sequence
+			continue
+		}
+		if len(runs) == limit {
+			break
+		}
+		runs = append(runs, storage.EventRun{First: e.Sequence, Last: e.Sequence, App: e.App, PushID: e.PushID,
+			CallbackURLs: len(l.urls[e.PushID]) > 0})
+	}
+	return runs, nil
 }
 
 func (l *memoryLog) PushOf(_ context.Context, id int64) (storage.Push, error) {
@@ -135,4 +158,12 @@ func (l *memoryLog) last() int64 {
 		return 0
 	}
 	return l.events[len(l.events)-1].Sequence
+}
+
+// pushOf returns the push of an event.
+func (l *memoryLog) pushOf(sequence int64) int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i, _ := slices.BinarySearchFunc(l.events, sequence, func(e storage.Event, s int64) int { return int(e.Sequence - s) })
+	return l.events[i].PushID
 }

@@ -24,6 +24,7 @@ type feedModel struct {
 	from  int64              // of the feed
 	fails bool               // onEvents
 	taken map[string][]int64 // what onEvents got
+	upTo  map[string]int64   // how far
 	reads []*reader
 	slow  []*page // that were read, but are not cached yet
 }
@@ -39,20 +40,36 @@ type reader struct {
 var feedApps = []string{"a", "b", "c"}
 
 func (m *feedModel) restart(from int64) {
-	m.from, m.taken, m.slow = from, map[string][]int64{}, nil
+	m.from, m.taken, m.upTo, m.slow = from, map[string][]int64{}, map[string]int64{}, nil
 	m.feed = quietFeed(m.log, m.cache)
 	m.feed.onEvents = func(_ context.Context, stretch *page) error {
 		if m.fails {
 			return errors.New("not now")
 		}
-		require.Less(m.t, m.feed.head(), stretch.entries[0].Sequence, "the head does not include it yet")
-		checkPage(m.t, stretch)
-		for i := range stretch.entries {
-			m.taken[stretch.app] = append(m.taken[stretch.app], stretch.entries[i].Sequence)
-		}
+		m.take(stretch)
 		return nil
 	}
 	m.feed.start(from)
+}
+
+// take checks that a stretch has all that is new, or that nobody needs it.
+func (m *feedModel) take(stretch *page) {
+	app := stretch.app
+	require.LessOrEqual(m.t, stretch.first, max(m.from, m.upTo[app])+1, "nothing is left out")
+	require.Less(m.t, m.feed.head(), stretch.through, "the head does not include it yet")
+	events := m.log.of(app, stretch.first-1, stretch.through)
+	require.NotEmpty(m.t, events)
+	m.upTo[app] = stretch.through
+	m.taken[app] = append(m.taken[app], events...)
+	if len(stretch.entries) > 0 {
+		checkPage(m.t, stretch)
+		m.checkClaim(stretch)
+		return
+	}
+	require.False(m.t, m.feed.shelf.isAsked(app))
+	for _, sequence := range events {
+		require.Empty(m.t, m.log.urls[m.log.pushOf(sequence)])
+	}
 }
 
 // checkPage checks what holds of every page.

@@ -50,7 +50,7 @@ func (f *feed) beyond(ctx context.Context, app string, after, head int64) (*page
 	// A backend may look at each part of the log that is the app's, so that it is not asked for all of a long log at once.
 	for width := int64(16 * pageSize); after < head; width *= 4 {
 		through := min(after+width, head)
-		events, err := f.store.ListEvents(ctx, storage.EventQuery{App: app, After: after, Through: through, Limit: 1})
+		events, err := f.list(ctx, storage.EventQuery{App: app, After: after, Through: through, Limit: 1})
 		if err != nil {
 			return nil, fmt.Errorf("read events of %s after %d: %w", app, after, err)
 		}
@@ -87,7 +87,7 @@ func (f *feed) read(ctx context.Context, key pageKey) (*page, error) {
 func (f *feed) load(ctx context.Context, key pageKey) (*page, error) {
 	before := key.number * pageSize
 	through := min(before+pageSize, f.head())
-	events, err := f.store.ListEvents(ctx, storage.EventQuery{App: key.app, After: before, Through: through, Limit: pageSize})
+	events, err := f.list(ctx, storage.EventQuery{App: key.app, After: before, Through: through, Limit: pageSize})
 	if err != nil {
 		return nil, fmt.Errorf("read events of %s after %d: %w", key.app, before, err)
 	}
@@ -95,12 +95,6 @@ func (f *feed) load(ctx context.Context, key pageKey) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	places := make([]int, 0, len(events))
-	for i := range events {
-		if events[i].Sequence <= through {
-			places = append(places, i)
-		}
-	}
-	p, _ := f.emptyPage(key.app, before+1).extended(events, places, infos, through)
+	p, _ := f.emptyPage(key.app, before+1).extended(events, infos, through)
 	return p, nil
 }

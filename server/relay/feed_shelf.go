@@ -19,9 +19,14 @@ type shelf struct {
 	head    int64              // how far it came
 	latest  map[string]int64   // the latest event of an app, of those that the feed followed
 	byApp   map[string][]*page // the cached pages, ascending
+	asked   map[string]int64   // when somebody asked for an app's pages last, in batches
+	batches int64              // that were published
 	recent  *simplelru.LRU[pageKey, *page]
 	changed map[string]chan struct{} // closed when an app has new events
 }
+
+// askedFor is how many batches later an app's events are still read when they come: one second's, if there are as many as can be.
+const askedFor = 100
 
 type pageKey struct {
 	app    string
@@ -31,7 +36,8 @@ type pageKey struct {
 func (p *page) key() pageKey { return pageKey{p.app, p.number()} }
 
 func newShelf(limit int64) *shelf {
-	s := &shelf{limit: limit, latest: map[string]int64{}, byApp: map[string][]*page{}, changed: map[string]chan struct{}{}}
+	s := &shelf{limit: limit, latest: map[string]int64{}, byApp: map[string][]*page{}, asked: map[string]int64{},
+		changed: map[string]chan struct{}{}}
 	s.recent, _ = simplelru.NewLRU(math.MaxInt, func(_ pageKey, p *page) { s.dropped(p) }) // bounded by bytes, not by number
 	return s
 }
@@ -58,6 +64,7 @@ func (s *shelf) known(app string) int64 { return max(s.from, s.latest[app]) }
 func (s *shelf) find(app string, after int64) (p *page, head int64, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked[app] = s.batches
 	if after >= s.known(app) {
 		return nil, s.head, false
 	}
@@ -70,32 +77,57 @@ func (s *shelf) find(app string, after int64) (p *page, head int64, more bool) {
 	return p, s.head, true
 }
 
-// growing returns the version of a page that new events of the app may be appended to: the cached one, or an empty one. latest is the
-// app's latest event before them.
-func (s *shelf) growing(app string, number int64) (p *page, known int64) {
+// knownOf returns the sequence behind which there is no event of the app, through the head.
+func (s *shelf) knownOf(app string) int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	known = s.known(app)
-	if p, ok := s.recent.Peek(pageKey{app, number}); ok && p.through >= known {
-		return p, known
+	return s.known(app)
+}
+
+// growing returns the cached version of a page, if new events of the app can be appended to it: nothing is missing before them.
+func (s *shelf) growing(key pageKey, known int64) *page {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if p, ok := s.recent.Peek(key); ok && p.through >= known {
+		return p
 	}
-	return nil, known
+	return nil
+}
+
+// isAsked reports whether somebody has asked for pages of the app lately.
+func (s *shelf) isAsked(app string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.changed[app] != nil {
+		return true
+	}
+	at, ok := s.asked[app]
+	return ok && s.batches-at <= askedFor
 }
 
 // publish moves the head, and puts out the pages that grew.
-func (s *shelf) publish(head int64, grown []*page) {
+func (s *shelf) publish(b *batch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.head = head
-	for _, p := range grown {
-		s.latest[p.app] = max(s.latest[p.app], p.last())
+	s.head = b.head
+	s.batches++
+	for app, p := range b.passed {
+		s.announce(app, p.through)
+	}
+	for _, p := range b.grown {
 		s.put(p)
-		if changed, ok := s.changed[p.app]; ok {
-			close(changed)
-			delete(s.changed, p.app)
-		}
+		s.announce(p.app, p.last())
 	}
 	s.evict()
+}
+
+// announce tells those who wait of an app's latest event.
+func (s *shelf) announce(app string, latest int64) {
+	s.latest[app] = max(s.latest[app], latest)
+	if changed, ok := s.changed[app]; ok {
+		close(changed)
+		delete(s.changed, app)
+	}
 }
 
 // add puts a page that was read into the cache. It returns the cached one, which may have more.
@@ -124,8 +156,12 @@ func (s *shelf) put(p *page) *page {
 		p.account.place(s, p.weight)
 		p.first = min(p.first, cached.first) // nobody else has it yet
 		s.replace(cached, p)
-	case !cached.touches(p):
+	case !cached.touches(p) && p.through < cached.through:
 		return p
+	case !cached.touches(p): // there are events between them that nobody wanted
+		cached.account.place(nil, 0)
+		p.account.place(s, p.weight)
+		s.replace(cached, p)
 	case cached.first <= p.first && p.through <= cached.through:
 		p = cached
 	default:
@@ -165,6 +201,7 @@ func (s *shelf) widen(p *page, after int64) *page {
 func (s *shelf) wait(app string) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked[app] = s.batches
 	changed, ok := s.changed[app]
 	if !ok {
 		changed = make(chan struct{})

@@ -255,8 +255,64 @@ func TestFeedEndsWhenFenced(t *testing.T) {
 
 type fencedLog struct{ Store }
 
-func (fencedLog) ListEvents(context.Context, storage.EventQuery) ([]storage.Event, error) {
+func (fencedLog) ListEventRuns(context.Context, int64, int) ([]storage.EventRun, error) {
 	return nil, storage.ErrFenced
+}
+
+// What nobody wants is not read, and who wants it later reads it.
+func TestFeedReadsWhatIsWanted(t *testing.T) {
+	log := newMemoryLog()
+	log.urls[2] = []string{"https://example.com/a?x=1", "https://example.com/a?x=2", "https://example.com/b"}
+	f := quietFeed(log, 0).start(0)
+	var stretch *page
+	f.onEvents = func(_ context.Context, p *page) error {
+		stretch = p
+		return nil
+	}
+	step := func(push int64) {
+		log.commit("a", push, 0, 10)
+		_, err := f.step(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, log.sequence, f.head())
+		require.Equal(t, f.head(), stretch.through)
+		require.Equal(t, f.head()-9, stretch.first)
+	}
+	step(1)
+	require.Empty(t, stretch.entries, "nobody has asked")
+	require.Empty(t, stretch.urls)
+	require.Zero(t, log.lists)
+	require.Empty(t, log.lookUps)
+	step(2)
+	require.Len(t, stretch.entries, 10, "its push names URLs")
+	a, _ := urlEndpointID("https://example.com/a")
+	b, _ := urlEndpointID("https://example.com/b")
+	all := []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
+	require.Equal(t, map[string][]int{a: all, b: all}, stretch.urls)
+	changed := f.changed("a")
+	require.Equal(t, 1, log.lists)
+	p, err := f.page(t.Context(), "a", 0)
+	require.NoError(t, err)
+	require.Len(t, p.entries, 20)
+	require.Equal(t, map[string][]int{a: {10, 11, 12, 13, 14, 15, 16, 17, 18, 19}, b: {10, 11, 12, 13, 14, 15, 16, 17, 18, 19}}, p.urls)
+	require.Equal(t, 2, log.lists)
+	step(1)
+	require.Len(t, stretch.entries, 10, "somebody has asked")
+	<-changed
+	p, err = f.page(t.Context(), "a", 20)
+	require.NoError(t, err)
+	require.Len(t, p.entries, 30)
+	require.Equal(t, 3, log.lists, "the page has grown")
+	for range askedFor + 2 {
+		step(1)
+	}
+	require.Empty(t, stretch.entries, "that was long ago")
+	changed = f.changed("a")
+	step(1)
+	require.Len(t, stretch.entries, 10, "somebody waits")
+	<-changed
+	p, err = f.page(t.Context(), "a", f.head()-15)
+	require.NoError(t, err)
+	require.Equal(t, f.head(), p.last())
 }
 
 // Who is behind is not given what the feed has not followed yet, so that endpoints of new URLs come first.

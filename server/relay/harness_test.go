@@ -239,6 +239,8 @@ type rig struct {
 	stop      func() // as the server does
 	kill      func() // as a SIGKILL does: nothing is saved any more
 	maxAge    time.Duration
+
+	subscriptions Subscriptions // that the relay has beside subs
 }
 
 const testApp = "app"
@@ -257,7 +259,7 @@ func (r *rig) run() *rig {
 	store.fenced = &fence{}
 	r.relay = New(Options{
 		Store: store, Apps: map[string]App{testApp: {Username: "u", Secrets: []string{"s"}}}, Poster: r.receivers, Clock: r.clock,
-		MaxAge: r.maxAge, Logger: slog.New(slog.DiscardHandler),
+		MaxAge: r.maxAge, Logger: slog.New(slog.DiscardHandler), Subscriptions: r.subscriptions,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -144,7 +144,7 @@ func (l *ledger) failed(q *request, o outcome, now time.Time) {
 // reject gives back what a request had, as if it had not been made.
 func (l *ledger) reject(q *request) {
 	if q.span != nil {
-		q.span.rewind()
+		q.span.slice = nil
 	}
 	l.giveBack(q)
 }

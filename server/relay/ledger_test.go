@@ -29,6 +29,7 @@ func TestLedgerLosesNothingAndKeepsTheOrder(t *testing.T) {
 			"outage":  w.outage,
 			"wait":    w.wait,
 			"save":    w.save,
+			"saved":   w.saved,
 			"crash":   w.crash,
 			"pause":   w.pause,
 			"resume":  w.resume,
@@ -63,7 +64,11 @@ type trialWorld struct {
 	filter int // events whose sequence is a multiple of it are not selected; 0 selects all
 	terms  terms
 	flying []*request
-	wait0  time.Time
+	alarm  time.Time
+	saving *trialSave
+
+	failing   time.Time // since when nothing succeeded
+	leftAlone time.Time // until when the endpoint asked to be
 
 	row   storage.RelayEndpoint
 	spans map[int64]storage.RelaySpan
@@ -154,7 +159,7 @@ func (w *trialWorld) do(t *rapid.T) bool {
 		w.bury(t, s.bury, slice)
 	default:
 		require.True(t, s.wait.IsZero() || s.wait.After(w.now), "waits for %s at %s", s.wait, w.now)
-		w.wait0 = s.wait
+		w.alarm = s.wait
 		return false
 	}
 	return true
@@ -206,11 +211,12 @@ func (w *trialWorld) bury(t *rapid.T, b *burial, slice int) {
 			g.items = append(g.items, e.item)
 		}
 	}
-	letters := w.l.letters
-	w.l.buried(b, g, w.now)
-	if w.l.letters > letters {
-		require.False(t, w.l.resting())
+	require.False(t, w.l.resting())
+	if b.span == nil {
+		require.False(t, w.failing.IsZero())
+		require.GreaterOrEqual(t, w.now.Sub(w.failing), trialMaxAge, "the log's events became dead letters too early")
 	}
+	w.l.buried(b, g, w.now)
 	for _, it := range g.items {
 		if b.span == nil && w.l.parked[it.push] != nil {
 			continue
@@ -229,6 +235,7 @@ func (w *trialWorld) event(it item) *trialEvent {
 // sent judges a request when it is made.
 func (w *trialWorld) sent(t *rapid.T, q *request, nextAttempt time.Time) {
 	require.True(t, due(nextAttempt, w.now), "posted while the circuit is open")
+	require.True(t, due(w.leftAlone, w.now), "posted before the time that the endpoint asked for")
 	require.NotEmpty(t, q.items)
 	require.LessOrEqual(t, len(q.items), 12)
 	require.True(t, slices.IsSortedFunc(q.items, bySequence))
@@ -283,6 +290,22 @@ func (w *trialWorld) answered(i int, o outcome) {
 		}
 	}
 	w.l.done(q, o, w.now)
+	switch {
+	case o.gone():
+		w.forgiven()
+	case o.delivered:
+		w.failing = time.Time{}
+		if q.probe {
+			w.leftAlone = time.Time{}
+		}
+	case !o.aborted:
+		if w.failing.IsZero() {
+			w.failing = q.start
+		}
+		if until := w.now.Add(o.retryAfter); o.retryAfter > 0 && until.After(w.leftAlone) {
+			w.leftAlone = until
+		}
+	}
 }
 
 // answers has everything fail, or succeed.
@@ -303,38 +326,58 @@ func (w *trialWorld) outage(t *rapid.T) {
 		}
 		if rapid.Bool().Draw(t, "days") {
 			w.now = w.now.Add(80 * time.Hour)
-		} else if w.wait0.After(w.now) {
-			w.now = w.wait0
+		} else if w.alarm.After(w.now) {
+			w.now = w.alarm
 		}
 	}
 }
 
 func (w *trialWorld) wait(t *rapid.T) {
 	until := rapid.SampledFrom([]time.Duration{0, time.Millisecond, time.Second, time.Minute, time.Hour, 80 * time.Hour, -time.Hour}).Draw(t, "for")
-	if until == 0 && w.wait0.After(w.now) {
-		w.now = w.wait0
+	if until == 0 && w.alarm.After(w.now) {
+		w.now = w.alarm
 	} else {
 		w.now = w.now.Add(until)
 	}
 }
 
-func (w *trialWorld) save(t *rapid.T) {
-	var change storage.RelayChange
-	undo := w.l.snapshot(&change, w.head)
-	if rapid.IntRange(0, 4).Draw(t, "fails") == 0 {
-		w.l.unsave(undo)
-		return
+// trialSave is a transaction under way.
+type trialSave struct {
+	change storage.RelayChange
+	undo   map[int64]*storage.RelaySpan
+}
+
+// save begins to save; saved ends that, while all goes on.
+func (w *trialWorld) save(*rapid.T) {
+	if w.saving == nil {
+		w.saving = &trialSave{}
+		w.saving.undo = w.l.snapshot(&w.saving.change, w.head)
 	}
-	w.row = change.Endpoints[0]
-	for _, s := range change.Spans {
+}
+
+func (w *trialWorld) saved(t *rapid.T) {
+	switch {
+	case w.saving == nil:
+		return
+	case rapid.IntRange(0, 4).Draw(t, "fails") == 0:
+		w.l.unsave(w.saving.undo)
+	default:
+		w.commit()
+	}
+	w.saving = nil
+}
+
+func (w *trialWorld) commit() {
+	w.row = w.saving.change.Endpoints[0]
+	for _, s := range w.saving.change.Spans {
 		w.spans[s.ID] = s
 	}
-	for _, key := range change.DoneSpans {
+	for _, key := range w.saving.change.DoneSpans {
 		delete(w.spans, key.ID)
 	}
 }
 
-// crash loses all that was not saved. What was under way may have been taken.
+// crash loses all that was not saved. What was under way may have been taken, or saved.
 func (w *trialWorld) crash(t *rapid.T) {
 	for _, q := range w.flying {
 		if rapid.Bool().Draw(t, "taken") {
@@ -343,8 +386,12 @@ func (w *trialWorld) crash(t *rapid.T) {
 			}
 		}
 	}
-	w.flying = nil
+	if w.saving != nil && rapid.Bool().Draw(t, "saved") {
+		w.commit()
+	}
+	w.flying, w.saving = nil, nil
 	w.load()
+	w.failing, w.leftAlone = w.row.FailingSince, time.Time{}
 }
 
 func (w *trialWorld) pause(t *rapid.T) {
@@ -354,13 +401,17 @@ func (w *trialWorld) pause(t *rapid.T) {
 	} else {
 		w.l.setState(storage.RelayPaused)
 	}
+	w.forgiven()
 }
 
 func (w *trialWorld) resume(*rapid.T) {
 	w.terms.paused = false
 	w.l.setTerms(w.terms, w.now)
 	w.l.setState(storage.RelayActive)
+	w.forgiven()
 }
+
+func (w *trialWorld) forgiven() { w.failing, w.leftAlone = time.Time{}, time.Time{} }
 
 func (w *trialWorld) changeTerms(t *rapid.T) {
 	w.terms.perSecond = rapid.SampledFrom([]float64{0, 0.5, 100}).Draw(t, "rate")
@@ -387,7 +438,7 @@ func (w *trialWorld) replay(t *rapid.T) {
 func (w *trialWorld) letter(t *rapid.T) storage.RelaySpan {
 	var letters []storage.RelaySpan
 	for id, s := range w.spans {
-		if _, unsaved := w.l.records[id]; s.Kind == storage.SpanDead && !unsaved {
+		if _, unsaved := w.l.records[id]; s.Kind == storage.SpanDead && !unsaved && w.saving == nil {
 			letters = append(letters, s)
 		}
 	}
@@ -413,6 +464,14 @@ func (w *trialWorld) drop(t *rapid.T) {
 func (w *trialWorld) check(t *rapid.T) {
 	w.covered(t, "saved", w.row.Cursor, maps.Values(w.spans))
 	now := maps.Clone(w.spans)
+	if w.saving != nil {
+		for _, s := range w.saving.change.Spans {
+			now[s.ID] = s
+		}
+		for _, key := range w.saving.change.DoneSpans {
+			delete(now, key.ID)
+		}
+	}
 	for id, s := range w.l.records {
 		if s == nil {
 			delete(now, id)
@@ -421,6 +480,9 @@ func (w *trialWorld) check(t *rapid.T) {
 		}
 	}
 	w.covered(t, "in memory", w.l.cursor(), maps.Values(now))
+	for id, s := range w.l.spans {
+		require.Equal(t, s.RelaySpan, now[id], "a span that changed is not to be saved")
+	}
 	require.LessOrEqual(t, len(w.l.parked)+w.l.reserved, w.l.limits.parked)
 	require.LessOrEqual(t, w.l.lanes.queued, w.l.limits.queued+12+w.l.limits.batch*w.terms.concurrency)
 	queued, sendable := 0, 0
@@ -466,16 +528,25 @@ func (w *trialWorld) recover(t *rapid.T) {
 			w.answered(0, outcome{delivered: true})
 			continue
 		}
-		if w.wait0.IsZero() {
+		if w.alarm.IsZero() {
 			break
 		}
-		w.now = w.wait0
+		w.now = w.alarm
 	}
 	require.True(t, w.l.caughtUp())
 	require.Empty(t, w.l.spans)
 	require.Empty(t, w.l.parked)
 	require.False(t, w.l.open())
 	w.check(t)
+	if w.saving != nil {
+		w.l.unsave(w.saving.undo)
+		w.saving = nil
+	}
+	w.save(t)
+	w.commit()
+	for _, s := range w.spans {
+		require.Equal(t, storage.SpanDead, s.Kind, "a span that is done stays in the store")
+	}
 	for _, e := range w.events {
 		require.True(t, e.taken || e.buried || e.excused || !e.wanted, "event %d never came", e.sequence)
 	}

@@ -26,6 +26,7 @@ type page struct {
 	first, through int64
 	entries        []entry          // ascending by Sequence
 	urls           map[string][]int // by endpoint id ("url-…"): ascending indexes of the entries whose push names a URL of that endpoint
+	unread         int              // of a stretch without entries, about how many events it has
 
 	appendRow rowAppender
 	weight    int64 // in bytes, without rendered rows
@@ -77,30 +78,34 @@ func (p *page) after(sequence int64) int {
 	return sort.Search(len(p.entries), func(i int) bool { return p.entries[i].Sequence > sequence })
 }
 
-// last returns the sequence of the last entry.
-func (p *page) last() int64 { return p.entries[len(p.entries)-1].Sequence }
+// last returns the sequence of the last event.
+func (p *page) last() int64 {
+	if len(p.entries) == 0 {
+		return p.through
+	}
+	return p.entries[len(p.entries)-1].Sequence
+}
 
-// number returns which page of its app it is. It has an entry.
+// number returns which page of its app it is.
 func (p *page) number() int64 { return pageOf(p.last()) }
 
 // pageOf returns the number of the page that has a sequence.
 func pageOf(sequence int64) int64 { return (sequence - 1) / pageSize }
 
-// extended returns a version of the page with more entries, those of the events at the given places, and the stretch that these are.
-// It is called once at most for each version, by one goroutine: the new entries stand behind those of the page, in the same memory if
-// there is room, where its readers do not look.
-func (p *page) extended(events []storage.Event, places []int, pushes map[int64]*pushInfo, through int64) (next, stretch *page) {
+// extended returns a version of the page with more entries, and the stretch that these are. It is called once at most for each version,
+// by one goroutine: the new entries stand behind those of the page, in the same memory if there is room, where its readers do not look.
+func (p *page) extended(events []storage.Event, pushes map[int64]*pushInfo, through int64) (next, stretch *page) {
 	next, stretch = new(page), new(page)
 	*next = *p
 	next.through = through
-	next.entries = slices.Grow(p.entries, len(places))
-	texts := make([]text, len(places))
+	next.entries = slices.Grow(p.entries, len(events))
+	texts := make([]text, len(events))
 	urls := map[string][]int{}
 	counted := map[*pushInfo]bool{}
-	for i, at := range places {
-		push := pushes[events[at].PushID]
-		next.entries = append(next.entries, entry{Event: events[at], push: push.Push, text: &texts[i]})
-		next.weight += weightOf(&events[at])
+	for i := range events {
+		push := pushes[events[i].PushID]
+		next.entries = append(next.entries, entry{Event: events[i], push: push.Push, text: &texts[i]})
+		next.weight += weightOf(&events[i])
 		for _, id := range push.endpoints {
 			urls[id] = append(urls[id], i)
 		}

@@ -37,6 +37,8 @@ type Subscriptions interface {
 	Snapshot() *subscription.Snapshot
 	// Wait returns a snapshot with a revision later than after, as soon as there is one, or the context's error.
 	Wait(ctx context.Context, after int64) (*subscription.Snapshot, error)
+	// Broken reports whether a subscription is kept of which the latest version can't be read. It may be in no snapshot.
+	Broken(app, id string) bool
 }
 
 // App is what the relay needs of an app: how what is posted to its pushes' callback URLs is signed.

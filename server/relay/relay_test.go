@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -156,4 +157,46 @@ func TestDeadLettersAndReplays(t *testing.T) {
 	r.eventually(func() bool { return int64(r.receivers.has(url)) == left }, "they do not come")
 	r.eventually(func() bool { return r.health("sub-s").Replays == 0 }, "replays stay")
 	r.Empty(letters())
+}
+
+// brokenSubscriptions are one that can't be read.
+type brokenSubscriptions struct {
+	id      string
+	waiting chan struct{} // closed when somebody waits for news
+}
+
+func (brokenSubscriptions) Snapshot() *subscription.Snapshot { return &subscription.Snapshot{} }
+
+func (b brokenSubscriptions) Wait(ctx context.Context, _ int64) (*subscription.Snapshot, error) {
+	close(b.waiting)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (b brokenSubscriptions) Broken(app, id string) bool { return app == testApp && id == b.id }
+
+// A version of Susul may not know what a later one has stored. Where a subscription was is not forgotten for that.
+func TestASubscriptionThatCantBeReadGoesOnWhereItWas(t *testing.T) {
+	r := newRig(t)
+	urls := []string{r.subscribe(subscription.Subscription{ID: "broken"}), r.subscribe(subscription.Subscription{ID: "deleted"})}
+	r.run()
+	r.store.commit(testApp, 1, 0, 300)
+	for _, url := range urls {
+		r.eventually(func() bool { return r.receivers.has(url) == 300 }, "%s has not all", url)
+	}
+	r.stop()
+
+	subs, waiting := r.subs, make(chan struct{})
+	r.subs, r.subscriptions = nil, brokenSubscriptions{"broken", waiting}
+	r.run()
+	<-waiting
+	r.NoError(r.relay.saver.flush(t.Context()))
+	r.Len(r.store.endpoints, 1, "the other was deleted")
+	_, err := r.relay.Endpoint(t.Context(), testApp, "sub-broken")
+	r.ErrorIs(err, storage.ErrNotFound)
+	r.store.commit(testApp, 1, 0, 10)
+	posts := r.receivers.postsTo(urls[0])
+	r.relay.subscribe(subs[:1])
+	r.eventually(func() bool { return r.receivers.has(urls[0]) == 310 }, "the new events do not come")
+	r.Equal(posts+1, r.receivers.postsTo(urls[0]), "something was posted again")
 }

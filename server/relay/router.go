@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"susul.dev/susul/server/subscription"
@@ -126,7 +127,7 @@ func (r *Relay) onEvents(_ context.Context, stretch *page) error {
 	if a == nil || stretch.through <= a.announced {
 		return nil
 	}
-	a.odometer.add(stretch.last(), len(stretch.entries))
+	a.odometer.add(stretch.last(), len(stretch.entries)+stretch.unread)
 	for _, e := range a.subs {
 		e.announce(stretch.first, stretch.through)
 	}
@@ -158,7 +159,6 @@ func (r *Relay) discover(app, id string, first *entry) *endpoint {
 	e.ledger.changed = true
 	return e
 }
-
 
 // follow keeps the endpoints of subscriptions as these are, until the context ends.
 func (r *Relay) follow(ctx context.Context) error {
@@ -211,10 +211,13 @@ func (r *Relay) subscribe(all []*subscription.Compiled) {
 			}
 		}
 	}
-	for key := range r.waiting { // of subscriptions that were deleted meanwhile
+	for key := range r.waiting { // of subscriptions that were deleted meanwhile, or will be mended
+		if r.Subscriptions != nil && r.Subscriptions.Broken(key.App, strings.TrimPrefix(key.ID, subPrefix)) {
+			continue
+		}
 		r.saver.forget(key)
+		delete(r.waiting, key)
 	}
-	clear(r.waiting)
 }
 
 // subscriber makes the endpoint of a subscription: as it was saved, if that was the same subscription's.

@@ -55,15 +55,7 @@ func (s *span) fail(since, next time.Time, text string) {
 		s.FailingSince = since
 	}
 	s.NextAttempt, s.LastError = next, text
-	s.rewind()
-}
-
-// rewind forgets what was read and not delivered; it is read again.
-func (s *span) rewind() {
-	if len(s.slice) > 0 {
-		s.Next = s.slice[0].sequence
-	}
-	s.slice = nil
+	s.slice = nil // it is read again, with what came since
 }
 
 // load notes what was read of it, through a sequence.

@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -25,14 +26,19 @@ const (
 	watchPage = 500
 )
 
+// ErrEnded says that this Relay has ended.
+var ErrEnded = errors.New("events are not relayed any more")
+
 // Watch calls tell with every event that the query selects, in order, those to come included, until the context ends or tell fails;
-// it returns the context's error or tell's. It waits for Run to begin, and returns storage.ErrUnavailable when Run has ended, or when
-// the store can't be read. An event must not be changed. through is the sequence up to which all was told; now and then, when there was
+// it returns the context's error or tell's. It waits for Run to begin, and returns ErrEnded when Run has ended; storage.ErrUnavailable
+// when the store can't be read. An event must not be changed. through is the sequence up to which all was told; now and then, when there was
 // nothing to tell for a while, event is nil.
 func (r *Relay) Watch(ctx context.Context, q WatchQuery, tell func(event *storage.Event, through int64) error) error {
 	w := watcher{WatchQuery: q, relay: r, tell: tell, position: q.After, told: q.After, toldAt: r.Clock.Now()}
 	select {
 	case <-r.feed.started:
+	case <-r.ended:
+		return ErrEnded
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -157,7 +163,7 @@ func (w *watcher) wait(ctx context.Context, changed <-chan struct{}) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-w.relay.feed.ended:
-		return fmt.Errorf("%w: events are not followed any more", storage.ErrUnavailable)
+		return ErrEnded
 	case <-changed:
 		return nil
 	case <-due:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -79,6 +80,12 @@ func (s *Store) Loaded() <-chan struct{} { return s.replica.Loaded() }
 
 // Status returns how well the snapshot follows etcd now. Broken are subscriptions as "apps/{app}/subscriptions/{id}".
 func (s *Store) Status() replica.Status { return s.replica.Status() }
+
+// Broken reports whether etcd has a subscription of which this node can't read the latest version.
+func (s *Store) Broken(app, id string) bool {
+	name, _ := nameOf(Key(app, id))
+	return slices.Contains(s.Status().Broken, name)
+}
 
 // Wait returns a snapshot with a revision later than after, as soon as there is one, or the context's error.
 func (s *Store) Wait(ctx context.Context, after int64) (*Snapshot, error) {

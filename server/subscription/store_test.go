@@ -243,6 +243,8 @@ func TestBrokenSubscriptionKeepsItsLastGoodVersion(t *testing.T) {
 	other := newNode(t, etcd)
 	require.Empty(t, other.Snapshot().All(), "a node that saw no good version serves none")
 	require.Equal(t, broken, other.Status().Broken)
+	require.True(t, other.Broken("app1", "coupons"))
+	require.False(t, other.Broken("app1", "other"))
 	families, err := n.registry.Gather()
 	require.NoError(t, err)
 	metrics := make(map[string]float64)

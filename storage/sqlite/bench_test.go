@@ -194,6 +194,43 @@ func sendAll(tb testing.TB, s *Store) map[int]string {
 	}
 }
 
+// BenchmarkListEventRuns follows a log of long runs, and one in which each event is of another push than its neighbours.
+func BenchmarkListEventRuns(b *testing.B) {
+	for _, pushes := range []int{1, 1000} {
+		b.Run(fmt.Sprintf("%d pushes", pushes), func(b *testing.B) {
+			const events = 100_000
+			s := fresh(b, Options{})
+			for i := range pushes {
+				createListed(b, s, int64(i+1), events/pushes)
+			}
+			sendAll(b, s)
+			for first := 0; first < events; first += 1000 {
+				rows := make([]storage.Callback, 1000)
+				for i := range rows {
+					at := first + i
+					rows[i] = storage.Callback{UpstreamID: upstreamID(1 + at%pushes), RegistrationID: benchID(at / pushes), Status: "sent",
+						Milestone: storage.Sent, Time: time.Now()}
+					if pushes == 1 {
+						rows[i].UpstreamID = upstreamID(1 + at/1000)
+					}
+				}
+				summary, err := s.RecordCallbacks(b.Context(), benchApp, time.Now(), rows)
+				require.NoError(b, err)
+				require.Equal(b, 1000, summary.New)
+			}
+			for b.Loop() {
+				after := int64(0)
+				for after < events {
+					runs, err := s.ListEventRuns(b.Context(), after, 1000)
+					require.NoError(b, err)
+					after = runs[len(runs)-1].Last
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/events, "ns/event")
+		})
+	}
+}
+
 // BenchmarkSaveRelay saves a thousand endpoints at a time, and a span of each.
 func BenchmarkSaveRelay(b *testing.B) {
 	s := fresh(b, Options{})

@@ -31,6 +31,7 @@ func TestQueriesUseTheirIndexes(t *testing.T) {
 		{"drafts", discardDrafts, []string{"push_hidden (state=?)"}},
 		{"discarded drafts", selectDiscarded, []string{"push_hidden (state=?)"}},
 		{"the log", logSegments, []string{"s USING INTEGER PRIMARY KEY (rowid>? AND rowid<?)"}},
+		{"runs of events", eventRuns, []string{"s USING INTEGER PRIMARY KEY (rowid>?)", "p USING INTEGER PRIMARY KEY (rowid=?)"}},
 		{"spans", selectSpans, []string{"span_of_app USING PRIMARY KEY (app_id=? AND first<?)"}},
 		{"a push's segments", pushSegments, []string{"i USING PRIMARY KEY (push_id=? AND sequence>? AND sequence<?)", "s USING INTEGER PRIMARY KEY"}},
 		{"an upstream id", selectTarget, []string{"dispatch_upstream (app=? AND upstream_id=?)", "s USING PRIMARY KEY (app_id=? AND upstream_id=?)"}},

@@ -37,6 +37,7 @@ func Run(t *testing.T, fresh Factory, traits Traits) {
 		{"History", historyCases},
 		{"Queue", queueCases},
 		{"Callbacks", callbackCases},
+		{"Runs", runCases},
 		{"Held", heldCases},
 		{"Adoption", adoptionCases},
 		{"Devices", deviceCases},
