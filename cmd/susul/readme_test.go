@@ -11,6 +11,7 @@ import (
 
 // The README's console commands work as they stand there, but for the ports, which must be free.
 func TestTheReadmesConsoleWorks(t *testing.T) {
+	requireCurl(t)
 	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	_, rest, found := strings.Cut(string(text), "```console\n")
