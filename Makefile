@@ -1,12 +1,12 @@
-# The project's chores. Every tool is a Go module pinned under tools/ and installs itself on first use.
+# The project's chores. Tools are pinned, most of them as Go modules under tools/, and install themselves on first use.
 BUF  := go tool -modfile=tools/buf/go.mod buf
 LINT := go tool -modfile=tools/lint/go.mod golangci-lint
 
 # The clients that have code made of proto/. Tools of their languages install themselves into the clients' folders.
 CLIENTS := $(patsubst clients/%/buf.gen.yaml,%,$(wildcard clients/*/buf.gen.yaml))
 
-.PHONY: build demo test test-clients conformance bench-ingest bench-overload bench-follow-up bench-relay lint lint-clients check-gen \
-	check-gen-clients gen gen-clients protodeps
+.PHONY: build demo test test-clients conformance bench-ingest bench-overload bench-follow-up bench-relay lint lint-clients lint-openapi \
+	check-gen check-gen-clients gen gen-clients protodeps
 .DEFAULT_GOAL := build
 
 # The binary, into bin/.
@@ -55,6 +55,14 @@ lint: protodeps
 # The clients, each by the checker of its language.
 lint-clients:
 	@for client in $(CLIENTS); do $(MAKE) --no-print-directory -C clients/$$client lint || exit; done
+
+# The OpenAPI document, by a linter of its own; needs Node 20 or later.
+lint-openapi: tools/redocly/node_modules/.package-lock.json
+	REDOCLY_SUPPRESS_UPDATE_NOTICE=true tools/redocly/node_modules/.bin/redocly lint \
+	--config tools/redocly/redocly.yaml gen/openapi/susul.openapi.json
+
+tools/redocly/node_modules/.package-lock.json: tools/redocly/package.json tools/redocly/package-lock.json
+	npm ci --prefix tools/redocly --no-progress --loglevel=error
 
 # Everything in gen/ from proto/.
 gen: protodeps

@@ -12,6 +12,7 @@ import (
 
 // The README's console commands work as they stand there, but for the ports, which must be free.
 func TestTheReadmesConsoleWorks(t *testing.T) {
+	requireCurl(t)
 	lab := freeAddress(t)
 	env := map[string]string{
 		"SUSUL_GRPC_LISTEN": freeAddress(t), "SUSUL_HTTP_LISTEN": freeAddress(t), "SUSUL_OPS_LISTEN": freeAddress(t),

@@ -178,6 +178,7 @@ func (f faces) rest(t testing.TB, authorization string, req proto.Message) (serv
 	t.Helper()
 	verb, path, body := restRequest(t, req)
 	resp := f.Do(t, verb, path, body, "Authorization", authorization)
+	requireDescribed(t, req, resp)
 	return resp, restOutcome(t, resp)
 }
 
