@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ type house struct {
 	t         *testing.T
 	clock     *clockwork.FakeClock
 	store     storage.Store
+	claims    atomic.Int64 // that the service has, and has not finished
 	policies  *policy.Store
 	engageLab *engageLab
 	senders   int
@@ -100,7 +102,7 @@ func (h *house) options() delivery.Options {
 		policies = h.remote
 	}
 	return delivery.Options{
-		Store: h.store, Policies: policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
+		Store: claimCounter{h.store, &h.claims}, Policies: policies, Clock: h.clock, Logger: slog.New(slog.DiscardHandler),
 		Apps: map[string]delivery.App{app: {
 			Sender: h.engageLab, CallbackURL: "https://susul.example/cb", RequestsPerSecond: h.rate, DeleteInvalidDevices: h.deleting,
 		}},
@@ -110,8 +112,26 @@ func (h *house) options() delivery.Options {
 	}
 }
 
+// claimCounter counts the claims that were not finished.
+type claimCounter struct {
+	storage.Store
+	open *atomic.Int64
+}
+
+func (c claimCounter) ClaimDispatches(ctx context.Context, req storage.ClaimRequest) ([]storage.Claim, error) {
+	claims, err := c.Store.ClaimDispatches(ctx, req)
+	c.open.Add(int64(len(claims)))
+	return claims, err
+}
+
+func (c claimCounter) FinishDispatch(ctx context.Context, result storage.DispatchResult) (storage.Push, error) {
+	defer c.open.Add(-1)
+	return c.Store.FinishDispatch(ctx, result)
+}
+
 // start runs a new Service over the same store, as after a restart.
 func (h *house) start() {
+	h.claims.Store(0)
 	h.service = delivery.New(h.options())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
