@@ -16,6 +16,7 @@ var madeUp = regexp.MustCompile(`whsec_[A-Za-z0-9+/]+=*`)
 
 // The commands on the page of the coupon service work as they stand there, but for the ports, and the secrets, which they bring forth.
 func TestTheCouponsConsoleWorks(t *testing.T) {
+	requireCurl(t)
 	lab, grpc, http, receiver := freeAddress(t), freeAddress(t), freeAddress(t), freeAddress(t)
 	launch(t, nil, "sandbox", "--listen", lab, "--app", "demo:secret", "--speed", "1200",
 		"--callback", "http://"+http+"/v1/apps/demo/callbacks")
