@@ -24,7 +24,7 @@ test:
 
 # Every client against the same server; fails where a client's language is not installed, while `make test` skips it.
 test-clients:
-	SUSUL_TEST_CLIENTS=required go test -count=1 -timeout 15m -v ./clients
+	TEST_CLIENTS=required go test -count=1 -timeout 15m -v ./clients
 
 # How fast callbacks become durable here, beside the two yardsticks; ends with a line of JSON.
 bench-ingest:

@@ -23,7 +23,7 @@ import (
 
 const (
 	// requiredEnv set to "required" makes a missing toolchain a failure.
-	requiredEnv = "SUSUL_TEST_CLIENTS"
+	requiredEnv = "TEST_CLIENTS"
 
 	testApp            = "clients-app"
 	testSecret         = "clients-master-secret"

@@ -105,7 +105,7 @@ func requireCurl(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("curl"); err != nil {
 		const missing = "the documentation's commands are not tested: they need curl"
-		require.NotEqual(t, "required", os.Getenv("SUSUL_TEST_DOCS"), missing)
+		require.NotEqual(t, "required", os.Getenv("TEST_DOCS"), missing)
 		t.Skip(missing)
 	}
 }
