@@ -132,10 +132,10 @@ func connectionError(err error) *Error {
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return failed(Unreachable, "connection refused")
-	case errors.As(err, &dialled) && dialled.Op == "dial" && errors.As(err, &number):
-		return failed(Unreachable, "no connection: %s", number.Error())
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), errors.As(err, new(http2.StreamError)):
 		return failed(ConnectionFailed, "connection reset before there was an answer")
+	case errors.As(err, &dialled) && dialled.Op == "dial" && errors.As(err, &number):
+		return failed(Unreachable, "no connection: %s", number.Error())
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), lostHTTP2(err):
 		return failed(ConnectionFailed, "connection closed before there was an answer")
 	case errors.As(err, &number):
