@@ -29,6 +29,8 @@ func TestStatusesBecomeMilestones(t *testing.T) {
 	h := newHouse(t)
 	for status, want := range cases {
 		t.Run(status, func(t *testing.T) {
+			_, err := h.store.ReviveDevices(t.Context(), app, people(1), h.clock.Now()) // some statuses say that it is dead
+			require.NoError(t, err)
 			push, s := h.push(1, nil)
 			for range 3 {
 				h.callback(s, status, "r0")
