@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// secretPrefix marks a secret whose rest is the base64 of a key, as Standard Webhooks has it.
-const secretPrefix = "whsec_"
+// SecretPrefix marks a secret whose rest is the base64 of a key, as Standard Webhooks has it.
+const SecretPrefix = "whsec_"
 
 // newKey is the size of keys that are made up, in bytes.
 const newKey = 32
@@ -28,7 +28,7 @@ func (Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[redacted]
 func NewSecret() string {
 	key := make([]byte, newKey)
 	_, _ = rand.Read(key) // it never fails
-	return secretPrefix + base64.StdEncoding.EncodeToString(key)
+	return SecretPrefix + base64.StdEncoding.EncodeToString(key)
 }
 
 // Live returns the secrets that are good at a time, the newest first.

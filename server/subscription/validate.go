@@ -148,16 +148,16 @@ func secretFault(key string) string {
 	if !secretPattern.MatchString(key) {
 		return "must be 16 to 256 visible ASCII characters"
 	}
-	encoded, ok := strings.CutPrefix(key, secretPrefix)
+	encoded, ok := strings.CutPrefix(key, SecretPrefix)
 	if !ok {
 		return ""
 	}
 	decoded, err := base64.StdEncoding.DecodeString(encoded)
 	switch {
 	case err != nil:
-		return "must be base64 after " + secretPrefix
+		return "must be base64 after " + SecretPrefix
 	case len(decoded) < minKey || len(decoded) > maxKey:
-		return fmt.Sprintf("must be the base64 of %d to %d bytes after %s, not of %d", minKey, maxKey, secretPrefix, len(decoded))
+		return fmt.Sprintf("must be the base64 of %d to %d bytes after %s, not of %d", minKey, maxKey, SecretPrefix, len(decoded))
 	default:
 		return ""
 	}

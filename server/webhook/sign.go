@@ -12,9 +12,6 @@ import (
 	"susul.dev/susul/server/subscription"
 )
 
-// secretPrefix marks a secret that is a key in base64.
-const secretPrefix = "whsec_"
-
 // sign adds the headers that say which request it is, and that it is Susul's: X-CALLBACK-ID as EngageLab signs its callbacks, by
 // the oldest secret, and those of Standard Webhooks, with a signature by each. So a receiver that knows only the secret from before a
 // rotation goes on working until that ends. Without secrets nothing is signed. Names are spelled as they are documented, because some
@@ -52,7 +49,7 @@ func signatures(r *Request) string {
 // signer signs with a secret. One that begins with whsec_ is a key in base64; of any other its bytes are the key, and of one that
 // is no base64 after all, too.
 func signer(secret string) *standardwebhooks.Webhook {
-	if strings.HasPrefix(secret, secretPrefix) {
+	if strings.HasPrefix(secret, subscription.SecretPrefix) {
 		if hook, err := standardwebhooks.NewWebhook(secret); err == nil {
 			return hook
 		}
