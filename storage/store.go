@@ -105,6 +105,14 @@ type Dispatches interface {
 	// NextDispatchTime returns when the app's next dispatch is due or its lease ends; ok is false when there is
 	// none.
 	NextDispatchTime(ctx context.Context, app string) (t time.Time, ok bool, err error)
+
+	// SubscribeWork returns a channel that gets a signal after dispatches or steps may have become due by what another handle did;
+	// signals coalesce, and may come without a cause. Call cancel when done.
+	SubscribeWork() (signal <-chan struct{}, cancel func())
+
+	// SubscribeAnswers returns a channel that gets the id of each push that was created through this handle, once its first dispatch
+	// ended through another: it was sent, refused, or given up. Ids that nobody takes for long are dropped. Call cancel when done.
+	SubscribeAnswers() (pushes <-chan int64, cancel func())
 }
 
 // ClaimRequest asks for dispatches.

@@ -11,7 +11,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // audience is what is in memory of one push's recipients. Callers look up ordinals and read progress; the writer alone

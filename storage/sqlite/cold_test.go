@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // TestColdPushesAreTaken records callbacks of pushes that are not in memory, from more callers than there are readers: by

@@ -8,7 +8,7 @@ import (
 	"sort"
 	"time"
 
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 const (

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // sliceRows is how many recipients one job stores, or deletes, so that callbacks need not wait for a large audience.

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // rowsOf counts what is stored of a push in each table, hidden or not.

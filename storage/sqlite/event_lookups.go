@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // lookups is what those who read the log keep for each other, for neighbouring events need much the same. What is in it is

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // eventReader reads the log for one query.

@@ -5,7 +5,7 @@ import (
 	"database/sql"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 const eventRuns = `SELECT s.sequence, s.events, s.app_id, s.push_id, p.callback_urls IS NOT NULL

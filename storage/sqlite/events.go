@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // ListEvents implements storage.Callbacks. The registration ids of a page share memory.

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // callback is a row that reports a milestone of a recipient, for the dispatch that sendAll numbered.

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // A transaction folds foldAtOnce pieces beside its other work, foldIdle when it has none; of the log's indexes, so many

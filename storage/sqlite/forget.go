@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // forgetRows is how many rows of the log, held callbacks or dead letters one call of Forget deletes.

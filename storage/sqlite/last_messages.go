@@ -5,7 +5,7 @@ import (
 	"database/sql"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 const selectTaken = `SELECT COALESCE(d.upstream_id, ''), d.recipients, r.results

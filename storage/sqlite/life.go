@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // death is a new row by which a device becomes invalid, unless it reported life since.

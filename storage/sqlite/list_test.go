@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // TestListsSeeEachEventOnceWhileTheLogIsFolded reads the log in every way while it grows and its indexes follow: what was

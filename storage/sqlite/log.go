@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // wholeChain is the step of the counters of all steps together.

@@ -7,7 +7,7 @@ import (
 	"fmt"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // errDamaged says that a row which must be there is not.

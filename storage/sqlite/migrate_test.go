@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // TestAnEarlierDatabaseGoesOn migrates a database that was left in the middle of a push: with what was sent, and a follow-up

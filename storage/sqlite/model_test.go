@@ -16,7 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // machine is a store, and what it must hold in a few maps. Its listed push 1 and its open push 2 are spread over pages.

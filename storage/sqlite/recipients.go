@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // FindRecipients implements storage.Pushes.

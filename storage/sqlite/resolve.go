@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // batch is what one call of RecordCallbacks brought. It shares no memory with what the caller gave.

@@ -33,3 +33,9 @@ func (s *signals) subscribe() (<-chan struct{}, func()) {
 		delete(s.subs, ch)
 	}
 }
+
+// SubscribeWork implements storage.Dispatches. One process has the file: nobody else makes anything due.
+func (s *Store) SubscribeWork() (signal <-chan struct{}, cancel func()) { return nil, func() {} }
+
+// SubscribeAnswers implements storage.Dispatches, likewise.
+func (s *Store) SubscribeAnswers() (pushes <-chan int64, cancel func()) { return nil, func() {} }

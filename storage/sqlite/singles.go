@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // packedDraft is a dispatch to be, with the single messages of a batch in the form in which they are stored; nil for any other.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // millis is how a time is stored; the zero time is NULL.

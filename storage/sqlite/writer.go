@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite/layout"
+	"susul.dev/susul/storage/layout"
 )
 
 // failedFor is how long a store is not taken to be well after a write failed, unless it stored callbacks meanwhile.

@@ -1,4 +1,4 @@
-// Package layout holds the packed forms in which the SQLite backend keeps what there are millions of: registration ids,
+// Package layout holds the packed forms in which backends keep what there are millions of: registration ids,
 // progress words, events, single messages, and lists of ordinals. Everything else in the database is ordinary rows.
 //
 // Every form begins with a version byte; what another version wrote is refused with ErrFormat, never guessed at. Numbers

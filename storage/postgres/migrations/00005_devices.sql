@@ -1,0 +1,33 @@
+-- What is known of devices, and the messages to them.
+
+-- +goose Up
+
+-- attributes is a JSON object as it came; NULL for none.
+CREATE TABLE device (
+    app             text   NOT NULL,
+    registration_id text   NOT NULL,
+    update_time     bigint NOT NULL,
+    time_zone       text   NOT NULL,
+    locale          text   NOT NULL,
+    attributes      bytea,
+    PRIMARY KEY (app, registration_id)
+);
+
+-- A device with a revive_time, which is not before time, is valid again; an invalidity that is not later is of no account.
+CREATE TABLE invalid_device (
+    app             text    NOT NULL,
+    registration_id text    NOT NULL,
+    time            bigint  NOT NULL,
+    revive_time     bigint,
+    delete_time     bigint,
+    reason          text    NOT NULL,
+    status          text    NOT NULL,
+    error_code      integer NOT NULL,
+    error_message   text    NOT NULL,
+    PRIMARY KEY (app, registration_id)
+);
+
+-- The messages that EngageLab took, or may have. Those that others than Susul sent were never claimed. A batch of which some
+-- messages were taken may have ended in any way.
+CREATE INDEX dispatch_message ON dispatch (app, COALESCE(claim_time, sent_time))
+    WHERE state IN ('SENDING', 'SENT', 'UNANSWERED') OR settled > 0;

@@ -1,0 +1,105 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"susul.dev/susul/storage"
+)
+
+// Options say which database to use, and how. Zero fields get the defaults.
+type Options struct {
+	// DSN is a connection string or URL, as libpq takes them.
+	DSN    string
+	Logger *slog.Logger // default: discard
+	// Connections is how many are open at once, at most. Default 16.
+	Connections int
+	// MaxHeld is how many callbacks are held for each app and reason, about. Default 1,000,000.
+	MaxHeld int
+}
+
+// Store is a handle onto a database.
+type Store struct {
+	storage.Store // what is not written yet; it goes when everything is
+
+	*database
+	// home names the handle among those of all nodes.
+	home int64
+	// term is the term that this handle leads with; 0: it never led.
+	term   atomic.Int64
+	closed atomic.Bool
+}
+
+// database is what handles share. It is closed with the last of them.
+type database struct {
+	options Options
+	pool    *pgxpool.Pool
+	signals *signals
+
+	mu      sync.Mutex
+	handles int
+}
+
+// Open connects to a database, brings its schema up to date and returns a handle. A schema that is newer than this program gets
+// ErrSchemaTooNew.
+func Open(ctx context.Context, opts Options) (*Store, error) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Connections <= 0 {
+		opts.Connections = 16
+	}
+	if opts.MaxHeld <= 0 {
+		opts.MaxHeld = 1_000_000
+	}
+	config, err := pgxpool.ParseConfig(opts.DSN)
+	if err != nil {
+		return nil, errors.New("storage.dsn: it is no PostgreSQL connection string") // err may quote the password
+	}
+	config.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // bounded
+	config.ConnConfig.RuntimeParams["application_name"] = "susul"
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("connect: %w", err))
+	}
+	if err := migrate(ctx, pool, opts.Logger); err != nil {
+		pool.Close()
+		return nil, unavailable(err)
+	}
+	d := &database{options: opts, pool: pool}
+	d.signals = startSignals(d)
+	return d.handle(), nil
+}
+
+// Handle returns another handle onto the same database, which may lead while this one does not. Each must be closed.
+func (s *Store) Handle() *Store { return s.handle() }
+
+func (d *database) handle() *Store {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.handles++
+	return &Store{database: d, home: rand.Int64()} //nolint:gosec // a name, no secret
+}
+
+// Close implements storage.Store. Calls that are under way may fail.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.mu.Lock()
+	s.handles--
+	last := s.handles == 0
+	s.mu.Unlock()
+	if last {
+		s.signals.stop()
+		s.pool.Close()
+	}
+	return nil
+}
