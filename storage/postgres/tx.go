@@ -14,6 +14,9 @@ import (
 
 var errClosed = fmt.Errorf("%w: it is closed", storage.ErrUnavailable)
 
+// errAgain says that what a transaction found changed while it ran.
+var errAgain = fmt.Errorf("%w: it changes too often", storage.ErrUnavailable)
+
 // maxTries is how often a transaction is tried that PostgreSQL undid for the sake of another.
 const maxTries = 5
 
@@ -96,6 +99,15 @@ func read[T any](ctx context.Context, s *Store, run func(querier) (T, error)) (r
 	return result, unavailable(err)
 }
 
+// look runs a closure that reads with one statement. Several would each see what others committed meanwhile.
+func look[T any](s *Store, run func(querier) (T, error)) (result T, err error) {
+	if s.closed.Load() {
+		return result, errClosed
+	}
+	result, err = run(s.pool)
+	return result, unavailable(err)
+}
+
 // collect reads all rows of a query.
 func collect[T any](ctx context.Context, q querier, scan func(pgx.CollectableRow) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.Query(ctx, query, args...)
@@ -119,8 +131,11 @@ func first[T any](ctx context.Context, q querier, scan func(pgx.CollectableRow) 
 	return one, err
 }
 
-// undone reports whether PostgreSQL undid a transaction so that another can go on.
+// undone reports whether a transaction is to be run anew, because PostgreSQL undid it so that another can go on, or it asks for that.
 func undone(err error) bool {
+	if errors.Is(err, errAgain) {
+		return true
+	}
 	var fault *pgconn.PgError
 	return errors.As(err, &fault) && (fault.Code == "40001" || fault.Code == "40P01") // serialization failure, deadlock
 }

@@ -33,7 +33,7 @@ CREATE TABLE push (
     forgotten       smallint NOT NULL DEFAULT 0,
     policy_uid      text,
     policy_revision bigint,
-    refusal         jsonb,
+    refusal         json,
     callback_urls   text[],
     document        bytea,
     FOREIGN KEY (policy_uid, policy_revision) REFERENCES policy_revision (uid, revision)
@@ -88,7 +88,7 @@ CREATE TABLE dispatch (
     sent_time       bigint,
     upstream_id     text,
     reason          text     NOT NULL,
-    refusal         jsonb,
+    refusal         json,
     units           integer  NOT NULL,
     settled         integer  NOT NULL,
     recipient_count bigint,
