@@ -243,7 +243,7 @@ func (n *node) lead(ctx context.Context, term int64, backend api.Backend, locked
 
 func (n *node) openStore(ctx context.Context, term int64) (storage.Store, error) {
 	store, err := sqlite.Open(ctx, sqlite.Options{
-		Path: n.server.config.Storage.DSN, Logger: n.server.log, Memory: n.server.config.Storage.Memory << 20,
+		Path: n.server.config.Storage.DSN.Reveal(), Logger: n.server.log, Memory: n.server.config.Storage.Memory << 20,
 		MaxHeld: n.server.config.Callbacks.HeldRows,
 	})
 	if err != nil {
