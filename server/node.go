@@ -234,6 +234,7 @@ func (n *node) lead(ctx context.Context, term int64, backend api.Backend, locked
 	}()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return service.Run(ctx) })
+	group.Go(func() error { return service.RunLeader(ctx) })
 	group.Go(func() error { return events.Run(ctx) })
 	group.Go(func() error {
 		return schedule.Loop{Planner: service, Clock: n.server.clock, Logger: n.server.log}.Run(ctx)

@@ -34,7 +34,7 @@ type MembersOptions struct {
 	Changed func(nodes int)
 	// TTL is how long a node that vanished is counted still, in whole seconds; 0 means 10 s.
 	TTL    time.Duration
-	Logger  *slog.Logger
+	Logger *slog.Logger
 }
 
 // Members counts the nodes that work, so that each can take its share of what all have together.
