@@ -16,7 +16,7 @@ CREATE TABLE progress (
 CREATE TABLE mark (
     push_id bigint   NOT NULL,
     step    smallint NOT NULL,
-    status  text     NOT NULL,
+    status  text COLLATE "C" NOT NULL,
     ordinal bigint   NOT NULL,
     PRIMARY KEY (push_id, step, status, ordinal)
 );
@@ -39,7 +39,7 @@ INSERT INTO log_head (one, sequence, deaths, forgets) VALUES (1, 0, 0, 0);
 CREATE TABLE segment (
     sequence     bigint  NOT NULL,
     day          integer NOT NULL,
-    app          text    NOT NULL,
+    app          text COLLATE "C" NOT NULL,
     push_id      bigint  NOT NULL,
     events       integer NOT NULL,
     low          bigint  NOT NULL,
@@ -64,11 +64,11 @@ CREATE TABLE log_day (
 CREATE TABLE event_kind (
     id            integer  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     milestone     smallint NOT NULL,
-    status        text     NOT NULL,
+    status        text COLLATE "C" NOT NULL,
     error_code    bigint   NOT NULL,
     error_message text     NOT NULL,
-    channel       text     NOT NULL,
-    loss_source   text     NOT NULL
+    channel       text COLLATE "C" NOT NULL,
+    loss_source   text COLLATE "C" NOT NULL
 );
 CREATE UNIQUE INDEX event_kind_all ON event_kind (milestone, status, error_code, md5(error_message), channel, loss_source);
 
@@ -88,7 +88,7 @@ CREATE TABLE event_detail (
 -- Up to when, in hours since 1970, devices of a push reported life: an invalidity that is later needs not be compared with its events.
 CREATE TABLE life (
     push_id bigint PRIMARY KEY,
-    app     text   NOT NULL,
+    app     text COLLATE "C" NOT NULL,
     hour    bigint NOT NULL
 );
 CREATE INDEX life_hour ON life (app, hour);
