@@ -40,11 +40,29 @@ type Store struct {
 	closed atomic.Bool
 }
 
+// How many upstream ids and pushes are remembered, at most. An id takes a quarter of a kilobyte, about.
+const (
+	knownUpstreams = 1 << 18
+	knownPushes    = 1 << 14
+	// What the log's events tell of a dispatch may be as large as a batch.
+	knownDispatches = 1 << 12
+)
+
 // database is what handles share. It is closed with the last of them.
 type database struct {
 	options Options
 	pool    *pgxpool.Pool
 	signals *signals
+
+	recorder   *recorder
+	held       heldCounts
+	kinds      *kinds
+	targets    *cache[upstream, *target]
+	pushes     *cache[int64, knownPush]
+	partitions partitions
+	invalid    invalids
+	lives      *cache[int64, int64] // hours, by push
+	dispatches *cache[int64, *loggedDispatch]
 
 	mu      sync.Mutex
 	handles map[int64]bool // those that are open, by their homes
@@ -88,8 +106,12 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		pool.Close()
 		return nil, unavailable(err)
 	}
-	d := &database{options: opts, pool: pool, handles: map[int64]bool{}}
+	d := &database{options: opts, pool: pool, handles: map[int64]bool{}, kinds: newKinds(), targets: newCache[upstream, *target](knownUpstreams),
+		pushes: newCache[int64, knownPush](knownPushes), lives: newCache[int64, int64](knownPushes),
+		dispatches: newCache[int64, *loggedDispatch](knownDispatches)}
+	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
 	d.signals = startSignals(d)
+	d.recorder = startRecorder(d)
 	return d.handle(), nil
 }
 
@@ -161,6 +183,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.signals.wakeHandle(s.home)
 	if last {
+		s.recorder.stop()
 		s.signals.stop()
 		s.pool.Close()
 	}
