@@ -141,5 +141,5 @@ func (t *tx) saveRelay(change storage.RelayChange) error {
 // forgetDead deletes some dead letters.
 func (t *tx) forgetDead(before int64) (int64, error) {
 	return t.exec(`DELETE FROM relay_span WHERE (app, endpoint, id) IN (SELECT app, endpoint, id FROM relay_span
-		WHERE kind = 'DEAD' AND create_time < $1 ORDER BY create_time LIMIT $2)`, before, 256)
+		WHERE kind = 'DEAD' AND create_time < $1 ORDER BY create_time LIMIT $2)`, before, forgetRows)
 }
