@@ -223,7 +223,7 @@ func (n *node) lead(ctx context.Context, term int64, backend api.Backend, locked
 	}()
 	events := n.newRelay(store, backend.Subscriptions)
 	service := n.newService(store, backend.Policies, events)
-	backend.Delivery, backend.Relay = service, events
+	backend.Delivery, backend.Events, backend.Relay = service, events, events
 	n.active.Store(&leadership{backend: backend, store: store, term: term})
 	n.server.setServing(healthv1.HealthCheckResponse_SERVING)
 	n.elected.Do(func() { close(n.leading) })
