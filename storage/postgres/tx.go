@@ -14,6 +14,9 @@ import (
 
 var errClosed = fmt.Errorf("%w: it is closed", storage.ErrUnavailable)
 
+// errAgain says that what a transaction found changed while it ran.
+var errAgain = fmt.Errorf("%w: it changes too often", storage.ErrUnavailable)
+
 // maxTries is how often a transaction is tried that PostgreSQL undid for the sake of another.
 const maxTries = 5
 
@@ -33,6 +36,16 @@ type tx struct {
 // write runs a closure in a transaction and returns its result once that is durable. The closure may be run again. If the handle leads,
 // the transaction is fenced.
 func write[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (result T, err error) {
+	return writeUnfenced(ctx, s, func(t *tx) (result T, err error) {
+		if err = t.fence(); err == nil {
+			result, err = run(t)
+		}
+		return result, err
+	})
+}
+
+// writeUnfenced is write for those that nothing fences.
+func writeUnfenced[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (result T, err error) {
 	for range maxTries {
 		if result, err = writeOnce(ctx, s, run); !undone(err) {
 			break
@@ -49,9 +62,7 @@ func writeOnce[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (
 	t := &tx{ctx: ctx, store: s}
 	err = pgx.BeginFunc(ctx, s.pool, func(inner pgx.Tx) (err error) {
 		t.Tx = inner
-		if err = t.fence(); err == nil {
-			result, err = run(t)
-		}
+		result, err = run(t)
 		return err
 	})
 	if err != nil {
@@ -96,13 +107,22 @@ func read[T any](ctx context.Context, s *Store, run func(querier) (T, error)) (r
 	return result, unavailable(err)
 }
 
-// collect reads all rows of a query.
+// look runs a closure that reads with one statement. Several would each see what others committed meanwhile.
+func look[T any](s *Store, run func(querier) (T, error)) (result T, err error) {
+	if s.closed.Load() {
+		return result, errClosed
+	}
+	result, err = run(s.pool)
+	return result, unavailable(err)
+}
+
+// collect reads all rows of a query; without any it returns nil.
 func collect[T any](ctx context.Context, q querier, scan func(pgx.CollectableRow) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, scan)
+	return pgx.AppendRows([]T(nil), rows, scan)
 }
 
 // first reads the only row of a query; without a row it returns storage.ErrNotFound.
@@ -119,8 +139,11 @@ func first[T any](ctx context.Context, q querier, scan func(pgx.CollectableRow) 
 	return one, err
 }
 
-// undone reports whether PostgreSQL undid a transaction so that another can go on.
+// undone reports whether a transaction is to be run anew, because PostgreSQL undid it so that another can go on, or it asks for that.
 func undone(err error) bool {
+	if errors.Is(err, errAgain) {
+		return true
+	}
 	var fault *pgconn.PgError
 	return errors.As(err, &fault) && (fault.Code == "40001" || fault.Code == "40P01") // serialization failure, deadlock
 }
