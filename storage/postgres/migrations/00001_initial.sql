@@ -4,10 +4,13 @@
 
 -- +goose Up
 
--- term is the latest leader's. Who writes as a leader holds the row shared, so that a successor waits for that write.
+-- term is the latest leader's. Who writes as a leader holds the row shared, so that a successor waits for that write. election names the
+-- elections that leaders come from, empty before the first; their own terms begin at election_base.
 CREATE TABLE leadership (
-    one  smallint PRIMARY KEY CHECK (one = 1),
-    term bigint   NOT NULL
+    one           smallint PRIMARY KEY CHECK (one = 1),
+    term          bigint   NOT NULL,
+    election      text     NOT NULL DEFAULT '',
+    election_base bigint   NOT NULL DEFAULT 0
 );
 INSERT INTO leadership (one, term) VALUES (1, 0);
 
