@@ -9,10 +9,14 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"susul.dev/susul/storage"
 )
+
+// ErrDSN says that a DSN can't be read. It does not quote it.
+var ErrDSN = errors.New("this is no PostgreSQL connection string or URL")
 
 // Options say which database to use, and how. Zero fields get the defaults.
 type Options struct {
@@ -59,23 +63,41 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if opts.MaxHeld <= 0 {
 		opts.MaxHeld = 1_000_000
 	}
-	config, err := pgxpool.ParseConfig(opts.DSN)
-	if err != nil {
-		return nil, errors.New("storage.dsn: it is no PostgreSQL connection string") // err may quote the password
-	}
-	config.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // bounded
-	config.ConnConfig.RuntimeParams["application_name"] = "susul"
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := connect(ctx, opts, enter)
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("connect: %w", err))
 	}
-	if err := migrate(ctx, pool, opts.Logger); err != nil {
+	err = migrate(ctx, pool, opts.Logger)
+	if err == nil {
+		err = requireComplete(ctx, pool)
+	}
+	if err != nil {
 		pool.Close()
 		return nil, unavailable(err)
 	}
 	d := &database{options: opts, pool: pool}
 	d.signals = startSignals(d)
 	return d.handle(), nil
+}
+
+// connect returns a pool of connections, each of which runs a function first, and sees that one can be made.
+func connect(ctx context.Context, opts Options, begin func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(opts.DSN)
+	if err != nil {
+		return nil, ErrDSN // err may quote the password
+	}
+	config.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // bounded
+	config.ConnConfig.RuntimeParams["application_name"] = "susul"
+	config.AfterConnect = begin
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if err := pool.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return pool, nil
 }
 
 // Handle returns another handle onto the same database, which may lead while this one does not. Each must be closed.
@@ -100,6 +122,14 @@ func (s *Store) Close() error {
 	if last {
 		s.signals.stop()
 		s.pool.Close()
+	}
+	return nil
+}
+
+// CheckDSN returns ErrDSN for what is no connection string or URL.
+func CheckDSN(dsn string) error {
+	if _, err := pgxpool.ParseConfig(dsn); err != nil {
+		return ErrDSN // err may quote the password
 	}
 	return nil
 }
