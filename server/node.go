@@ -223,7 +223,7 @@ func (n *node) lead(ctx context.Context, term int64, backend api.Backend, locked
 	}()
 	events := n.newRelay(store, backend.Subscriptions)
 	service := n.newService(store, backend.Policies, events)
-	backend.Delivery, backend.Relay = service, events
+	backend.Delivery, backend.Events, backend.Relay = service, events, events
 	n.active.Store(&leadership{backend: backend, store: store, term: term})
 	n.server.setServing(healthv1.HealthCheckResponse_SERVING)
 	n.elected.Do(func() { close(n.leading) })
@@ -234,6 +234,7 @@ func (n *node) lead(ctx context.Context, term int64, backend api.Backend, locked
 	}()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return service.Run(ctx) })
+	group.Go(func() error { return service.RunLeader(ctx) })
 	group.Go(func() error { return events.Run(ctx) })
 	group.Go(func() error {
 		return schedule.Loop{Planner: service, Clock: n.server.clock, Logger: n.server.log}.Run(ctx)
@@ -243,7 +244,7 @@ func (n *node) lead(ctx context.Context, term int64, backend api.Backend, locked
 
 func (n *node) openStore(ctx context.Context, term int64) (storage.Store, error) {
 	store, err := sqlite.Open(ctx, sqlite.Options{
-		Path: n.server.config.Storage.DSN, Logger: n.server.log, Memory: n.server.config.Storage.Memory << 20,
+		Path: n.server.config.Storage.DSN.Reveal(), Logger: n.server.log, Memory: n.server.config.Storage.Memory << 20,
 		MaxHeld: n.server.config.Callbacks.HeldRows,
 	})
 	if err != nil {

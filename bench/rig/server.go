@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,6 +33,9 @@ const (
 	masterSecret = "bench-master-secret"
 	adminToken   = "bench-administrator-token"
 )
+
+// Authorization is what the app's own callers say.
+var Authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(AppKey+":"+masterSecret))
 
 const (
 	startTimeout = 5 * time.Minute // recovery included

@@ -11,4 +11,6 @@
 // A leader distrusts its lease earlier than etcd does: the lease is good for as long as etcd said at the latest successful
 // question, counted from when that was asked. Even so a leader can be late to notice, paused in the middle of a write.
 // Therefore each leadership has a term, which grows with every election, and storage refuses an older one.
+//
+// Where every node works, Members counts them, so that each takes its share of an app's quota.
 package schedule

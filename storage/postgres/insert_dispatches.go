@@ -5,16 +5,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"susul.dev/susul/storage"
 	"susul.dev/susul/storage/layout"
-)
-
-// maxPipeline bounds how many statements are sent ahead of their answers. maxPiece bounds what they carry, in bytes, about.
-const (
-	maxPipeline = 256
-	maxPiece    = 4 << 20
 )
 
 // packedDraft is a dispatch to be, with the single messages of a batch in the form in which they are stored; nil for any other.
@@ -64,24 +56,15 @@ const insertBatch = `WITH inserted AS (` + insertDispatch + ` RETURNING id)
 // insertDispatches stores dispatches. Of step 0, only the first chunk may be claimed at first. A chunk number that the step has already
 // gets storage.ErrConflict.
 func (t *tx) insertDispatches(of planned, drafts []packedDraft) error {
-	for len(drafts) > 0 {
-		n, size := 0, 0
-		var pipeline pgx.Batch
-		for ; n < min(len(drafts), maxPipeline) && size < maxPiece; n++ {
-			d := drafts[n]
-			size += len(d.Content) + len(d.singles) + 4*len(d.Recipients)
-			statement, args := insertDispatch, of.row(d)
-			if d.singles != nil {
-				statement, args = insertBatch, append(args, d.singles)
-			}
-			pipeline.Queue(statement, args...).Exec(oneRow)
+	var p pipeline
+	for _, d := range drafts {
+		statement, args := insertDispatch, of.row(d)
+		if d.singles != nil {
+			statement, args = insertBatch, append(args, d.singles)
 		}
-		if err := t.SendBatch(t.ctx, &pipeline).Close(); err != nil {
-			return err
-		}
-		drafts = drafts[n:]
+		p.addLarge(len(d.Content)+len(d.singles)+4*len(d.Recipients), oneRow, statement, args...)
 	}
-	return nil
+	return p.run(t)
 }
 
 // row returns the arguments of insertDispatch.

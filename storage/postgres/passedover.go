@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"susul.dev/susul/storage"
 	"susul.dev/susul/storage/layout"
 )
@@ -23,18 +21,15 @@ const (
 
 // passOver counts who was passed over, and stores who it was, decided at a time: about a claimed dispatch, or nil.
 func (t *tx) passOver(push int64, step int, dispatch *int64, at time.Time, passedOver storage.PassedOver) error {
-	var pipeline pgx.Batch
+	var p pipeline
 	for _, reason := range slices.Sorted(maps.Keys(passedOver)) {
 		if len(passedOver[reason]) == 0 {
 			continue
 		}
-		pipeline.Queue(addPassedOver, push, step, reason, len(passedOver[reason]))
+		p.add(addPassedOver, push, step, reason, len(passedOver[reason]))
 		for some := range slices.Chunk(slices.Sorted(slices.Values(passedOver[reason])), maxDecided) {
-			pipeline.Queue(insertDecision, push, step, dispatch, some[0], some[len(some)-1], millis(at), reason, layout.AppendSet(nil, some))
+			p.add(insertDecision, push, step, dispatch, some[0], some[len(some)-1], millis(at), reason, layout.AppendSet(nil, some))
 		}
 	}
-	if pipeline.Len() == 0 {
-		return nil
-	}
-	return t.SendBatch(t.ctx, &pipeline).Close()
+	return p.run(t)
 }

@@ -36,6 +36,16 @@ type tx struct {
 // write runs a closure in a transaction and returns its result once that is durable. The closure may be run again. If the handle leads,
 // the transaction is fenced.
 func write[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (result T, err error) {
+	return writeUnfenced(ctx, s, func(t *tx) (result T, err error) {
+		if err = t.fence(); err == nil {
+			result, err = run(t)
+		}
+		return result, err
+	})
+}
+
+// writeUnfenced is write for those that nothing fences.
+func writeUnfenced[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (result T, err error) {
 	for range maxTries {
 		if result, err = writeOnce(ctx, s, run); !undone(err) {
 			break
@@ -52,9 +62,7 @@ func writeOnce[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (
 	t := &tx{ctx: ctx, store: s}
 	err = pgx.BeginFunc(ctx, s.pool, func(inner pgx.Tx) (err error) {
 		t.Tx = inner
-		if err = t.fence(); err == nil {
-			result, err = run(t)
-		}
+		result, err = run(t)
 		return err
 	})
 	if err != nil {
@@ -108,13 +116,13 @@ func look[T any](s *Store, run func(querier) (T, error)) (result T, err error) {
 	return result, unavailable(err)
 }
 
-// collect reads all rows of a query.
+// collect reads all rows of a query; without any it returns nil.
 func collect[T any](ctx context.Context, q querier, scan func(pgx.CollectableRow) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, scan)
+	return pgx.AppendRows([]T(nil), rows, scan)
 }
 
 // first reads the only row of a query; without a row it returns storage.ErrNotFound.

@@ -16,7 +16,7 @@ CREATE TABLE progress (
 CREATE TABLE mark (
     push_id bigint   NOT NULL,
     step    smallint NOT NULL,
-    status  text     NOT NULL,
+    status  text COLLATE "C" NOT NULL,
     ordinal bigint   NOT NULL,
     PRIMARY KEY (push_id, step, status, ordinal)
 );
@@ -35,7 +35,7 @@ INSERT INTO log_head (one, sequence) VALUES (1, 0);
 CREATE TABLE segment (
     sequence     bigint  NOT NULL,
     day          integer NOT NULL,
-    app          text    NOT NULL,
+    app          text COLLATE "C" NOT NULL,
     push_id      bigint  NOT NULL,
     events       integer NOT NULL,
     low          bigint  NOT NULL,
@@ -60,11 +60,11 @@ CREATE TABLE log_day (
 CREATE TABLE event_kind (
     id            integer  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     milestone     smallint NOT NULL,
-    status        text     NOT NULL,
+    status        text COLLATE "C" NOT NULL,
     error_code    integer  NOT NULL,
     error_message text     NOT NULL,
-    channel       text     NOT NULL,
-    loss_source   text     NOT NULL
+    channel       text COLLATE "C" NOT NULL,
+    loss_source   text COLLATE "C" NOT NULL
 );
 CREATE UNIQUE INDEX event_kind_all ON event_kind (milestone, status, error_code, md5(error_message), channel, loss_source);
 

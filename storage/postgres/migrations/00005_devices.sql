@@ -4,8 +4,8 @@
 
 -- attributes is a JSON object as it came; NULL for none.
 CREATE TABLE device (
-    app             text   NOT NULL,
-    registration_id text   NOT NULL,
+    app             text COLLATE "C" NOT NULL,
+    registration_id text COLLATE "C" NOT NULL,
     update_time     bigint NOT NULL,
     time_zone       text   NOT NULL,
     locale          text   NOT NULL,
@@ -15,8 +15,8 @@ CREATE TABLE device (
 
 -- A device with a revive_time, which is not before time, is valid again; an invalidity that is not later is of no account.
 CREATE TABLE invalid_device (
-    app             text    NOT NULL,
-    registration_id text    NOT NULL,
+    app             text COLLATE "C" NOT NULL,
+    registration_id text COLLATE "C" NOT NULL,
     time            bigint  NOT NULL,
     revive_time     bigint,
     delete_time     bigint,
