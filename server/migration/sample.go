@@ -27,6 +27,7 @@ type reading struct {
 type sampler struct {
 	ctx            context.Context
 	source, target storage.Store
+	page           int // how much of a list is compared
 	found          *Mismatch
 }
 
@@ -37,22 +38,26 @@ func (m *migration) verifySample(ctx context.Context, found *Mismatch) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, target.Close()) }()
-	s := &sampler{ctx: ctx, source: m.Source.Store(), target: target, found: found}
-	if _, err := s.compare(ofTheWhole(ctx)...); err != nil {
-		return err
-	}
 	apps, err := m.Source.Apps(ctx)
 	if err != nil {
 		return err
 	}
-	for _, app := range apps {
-		if _, err := s.compare(ofAnApp(ctx, app)...); err != nil {
-			return err
-		}
-	}
 	pushes, err := m.Source.SampleOfPushes(ctx, m.Sample)
 	if err != nil {
 		return err
+	}
+	s := &sampler{ctx: ctx, source: m.Source.Store(), target: target, page: samplePage, found: found}
+	return s.compareAll(apps, pushes)
+}
+
+func (s *sampler) compareAll(apps []string, pushes []int64) error {
+	if _, err := s.compare(ofTheWhole(s.ctx, s.page)...); err != nil {
+		return err
+	}
+	for _, app := range apps {
+		if _, err := s.compare(ofAnApp(s.ctx, app, s.page)...); err != nil {
+			return err
+		}
 	}
 	for _, id := range pushes {
 		if err := s.comparePush(id); err != nil {
@@ -90,41 +95,44 @@ func answer(r reading, store storage.Store) (any, error) {
 	return value, err
 }
 
-func ofTheWhole(ctx context.Context) []reading {
+func ofTheWhole(ctx context.Context, page int) []reading {
 	return []reading{
 		{"LastSequence", func(s storage.Store) (any, error) { return s.LastSequence(ctx) }},
-		{"ListEvents", func(s storage.Store) (any, error) { return s.ListEvents(ctx, storage.EventQuery{Limit: samplePage}) }},
-		{"ListEventRuns", func(s storage.Store) (any, error) { return s.ListEventRuns(ctx, 0, samplePage) }},
-		{"DueSteps", func(s storage.Store) (any, error) { return s.DueSteps(ctx, someday, samplePage) }},
-		{"StepsToMeasure", func(s storage.Store) (any, error) { return s.StepsToMeasure(ctx, someday, samplePage) }},
+		{"ListEvents", func(s storage.Store) (any, error) { return s.ListEvents(ctx, storage.EventQuery{Limit: page}) }},
+		{"ListEventRuns", func(s storage.Store) (any, error) { return s.ListEventRuns(ctx, 0, page) }},
+		{"DueSteps", func(s storage.Store) (any, error) { return s.DueSteps(ctx, someday, page) }},
+		{"StepsToMeasure", func(s storage.Store) (any, error) { return s.StepsToMeasure(ctx, someday, page) }},
 		{"NextStepTime", func(s storage.Store) (any, error) { return timeOr(s.NextStepTime(ctx)) }},
 		{"NextMeasureTime", func(s storage.Store) (any, error) { return timeOr(s.NextMeasureTime(ctx)) }},
 		{"RelayHead", func(s storage.Store) (any, error) { return s.RelayHead(ctx) }},
+		{"ListRelayEndpoints", func(s storage.Store) (any, error) {
+			return s.ListRelayEndpoints(ctx, storage.RelayEndpointKey{}, page)
+		}},
 		{"ListRelaySpans", func(s storage.Store) (any, error) {
-			return s.ListRelaySpans(ctx, storage.RelaySpanQuery{Limit: samplePage})
+			return s.ListRelaySpans(ctx, storage.RelaySpanQuery{Limit: page})
 		}},
 	}
 }
 
-func ofAnApp(ctx context.Context, app string) []reading {
+func ofAnApp(ctx context.Context, app string, page int) []reading {
 	of := func(what string) string { return what + " of app " + app }
 	return []reading{
 		{of("ListPushes"), func(s storage.Store) (any, error) {
-			return s.ListPushes(ctx, storage.PushQuery{App: app, Limit: samplePage})
+			return s.ListPushes(ctx, storage.PushQuery{App: app, Limit: page})
 		}},
 		{of("NextDispatchTime"), func(s storage.Store) (any, error) { return timeOr(s.NextDispatchTime(ctx, app)) }},
 		{of("ListHeldCallbacks"), func(s storage.Store) (any, error) {
-			return s.ListHeldCallbacks(ctx, storage.HeldQuery{App: app, Limit: samplePage})
+			return s.ListHeldCallbacks(ctx, storage.HeldQuery{App: app, Limit: page})
 		}},
 		{of("StrayMessages"), func(s storage.Store) (any, error) {
-			stray, err := s.StrayMessages(ctx, app, someday, samplePage)
+			stray, err := s.StrayMessages(ctx, app, someday, page)
 			for i := range stray {
 				stray[i].Raw = nil // it may be any of a message's rows
 			}
 			return stray, err
 		}},
 		{of("ListInvalidDevices"), func(s storage.Store) (any, error) {
-			return s.ListInvalidDevices(ctx, storage.InvalidQuery{App: app, Limit: samplePage})
+			return s.ListInvalidDevices(ctx, storage.InvalidQuery{App: app, Limit: page})
 		}},
 	}
 }
@@ -142,7 +150,7 @@ func (s *sampler) comparePush(id int64) error {
 	if err != nil {
 		return err
 	}
-	first, err := s.compare(ofAPush(s.ctx, push)...)
+	first, err := s.compare(ofAPush(s.ctx, push, s.page)...)
 	if err != nil {
 		return err
 	}
@@ -154,7 +162,7 @@ func (s *sampler) comparePush(id int64) error {
 	var ids []string
 	for _, r := range append(recipients[:min(len(recipients), 3)], middle...) {
 		ids = append(ids, r.RegistrationID)
-		if _, err := s.compare(ofARecipient(s.ctx, push, r)...); err != nil {
+		if _, err := s.compare(ofARecipient(s.ctx, push, r, s.page)...); err != nil {
 			return err
 		}
 	}
@@ -168,36 +176,36 @@ func (s *sampler) comparePush(id int64) error {
 	return err
 }
 
-func ofAPush(ctx context.Context, push storage.Push) []reading {
+func ofAPush(ctx context.Context, push storage.Push, page int) []reading {
 	id := push.ID
 	of := func(what string) string { return fmt.Sprintf("%s of push %d", what, id) }
 	readings := []reading{
-		{of("ScanRecipients"), func(s storage.Store) (any, error) { return s.ScanRecipients(ctx, id, 0, samplePage) }},
+		{of("ScanRecipients"), func(s storage.Store) (any, error) { return s.ScanRecipients(ctx, id, 0, page) }},
 		{of("GetPush"), func(s storage.Store) (any, error) { return s.GetPush(ctx, push.App, id) }},
 		{of("Report"), func(s storage.Store) (any, error) { return s.Report(ctx, push.App, id) }},
 		{of("Queue"), func(s storage.Store) (any, error) { return s.Queue(ctx, push.App, id) }},
 		{of("Outcomes"), func(s storage.Store) (any, error) { return s.Outcomes(ctx, id) }},
-		{of("ListDispatches"), func(s storage.Store) (any, error) { return s.ListDispatches(ctx, id, 0, samplePage) }},
+		{of("ListDispatches"), func(s storage.Store) (any, error) { return s.ListDispatches(ctx, id, 0, page) }},
 		{of("ListEvents"), func(s storage.Store) (any, error) {
-			return s.ListEvents(ctx, storage.EventQuery{PushID: id, Limit: samplePage})
+			return s.ListEvents(ctx, storage.EventQuery{PushID: id, Limit: page})
 		}},
 	}
 	for step := 1; step < storage.MaxSteps; step++ {
 		readings = append(readings, reading{of("LastMessages"), func(s storage.Store) (any, error) {
-			return s.LastMessages(ctx, id, step, 0, samplePage)
+			return s.LastMessages(ctx, id, step, 0, page)
 		}})
 	}
 	return readings
 }
 
-func ofARecipient(ctx context.Context, push storage.Push, r storage.Recipient) []reading {
+func ofARecipient(ctx context.Context, push storage.Push, r storage.Recipient, page int) []reading {
 	of := func(what string) string {
 		return fmt.Sprintf("%s of recipient %d of push %d", what, r.Ordinal, push.ID)
 	}
 	return []reading{
 		{of("History"), func(s storage.Store) (any, error) { return s.History(ctx, push.App, push.ID, r.RegistrationID) }},
 		{of("ListEvents"), func(s storage.Store) (any, error) {
-			return s.ListEvents(ctx, storage.EventQuery{PushID: push.ID, RegistrationID: r.RegistrationID, Limit: samplePage})
+			return s.ListEvents(ctx, storage.EventQuery{PushID: push.ID, RegistrationID: r.RegistrationID, Limit: page})
 		}},
 	}
 }
