@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -48,7 +50,7 @@ type database struct {
 	signals *signals
 
 	mu      sync.Mutex
-	handles int
+	handles map[int64]bool // those that are open, by their homes
 }
 
 // Open connects to a database, brings its schema up to date and returns a handle. A schema that is newer than this program gets
@@ -75,7 +77,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		pool.Close()
 		return nil, unavailable(err)
 	}
-	d := &database{options: opts, pool: pool}
+	d := &database{options: opts, pool: pool, handles: map[int64]bool{}}
 	d.signals = startSignals(d)
 	return d.handle(), nil
 }
@@ -106,8 +108,16 @@ func (s *Store) Handle() *Store { return s.handle() }
 func (d *database) handle() *Store {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.handles++
-	return &Store{database: d, home: rand.Int64()} //nolint:gosec // a name, no secret
+	s := &Store{database: d, home: rand.Int64N(math.MaxInt64) + 1}
+	d.handles[s.home] = true
+	return s
+}
+
+// homes returns the names of the handles that are open.
+func (d *database) homes() map[int64]bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.handles)
 }
 
 // Close implements storage.Store. Calls that are under way may fail.
@@ -116,9 +126,10 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.mu.Lock()
-	s.handles--
-	last := s.handles == 0
+	delete(s.handles, s.home)
+	last := len(s.handles) == 0
 	s.mu.Unlock()
+	s.signals.wakeHandle(s.home)
 	if last {
 		s.signals.stop()
 		s.pool.Close()

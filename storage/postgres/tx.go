@@ -59,7 +59,7 @@ func writeOnce[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (
 		return result, errClosed
 	}
 	var zero T
-	t := &tx{ctx: ctx, store: s}
+	t := &tx{ctx: ctx, store: s, news: news{by: s.home}}
 	err = pgx.BeginFunc(ctx, s.pool, func(inner pgx.Tx) (err error) {
 		t.Tx = inner
 		result, err = run(t)
