@@ -46,6 +46,8 @@ type Target interface {
 	Begin(ctx context.Context, source transfer.Source) (transfer.State, error)
 	// Store stores a slice that began at a place, all or nothing, together with where the next begins.
 	Store(ctx context.Context, table *transfer.Table, place string, slice transfer.Slice) error
+	// Adapt changes a row to what is stored of it: there may be texts that a database can't keep as they are.
+	Adapt(table *transfer.Table, row transfer.Row)
 	// Finish stores what is in no table. It may be called again.
 	Finish(ctx context.Context) error
 	// Digests adds up a table's rows by their groups, in ascending order.

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"time"
 
-	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/transfer"
-)
+	"susul.dev/susul/storage")
 
 // samplePage is how much of a list is compared.
 const samplePage = 500
@@ -273,10 +272,10 @@ func orRoot(at, w, g string) (where, want, got string) {
 	return at, w, g
 }
 
-// plain shows a value; of texts, what every database can keep of them.
+// plain shows a value; of texts, what can be kept by every database.
 func plain(v reflect.Value) string {
 	if !v.IsValid() {
 		return "nothing"
 	}
-	return transfer.Clean(fmt.Sprintf("%v", v.Interface()))
+	return strings.ReplaceAll(strings.ToValidUTF8(fmt.Sprintf("%v", v.Interface()), "\uFFFD"), "\x00", "\uFFFD")
 }

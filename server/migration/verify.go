@@ -99,6 +99,7 @@ func (m *migration) sumSource(ctx context.Context, table *transfer.Table, yield 
 				}
 				sum = transfer.Sum{Group: group}
 			}
+			m.Target.Adapt(table, row)
 			buffer = sum.Add(row, buffer)
 		}
 		return nil

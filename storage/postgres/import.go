@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -20,6 +19,7 @@ type Import struct {
 	pool    *pgxpool.Pool
 	alone   *pgx.Conn
 	source  transfer.Source
+	days    map[int32]bool // of which the log has a partition
 }
 
 // importConnections is how many connections an Import has, besides the one that shows its presence.
@@ -27,15 +27,13 @@ const importConnections = 4
 
 // OpenImport connects to a database that nobody works with, and brings its schema up to date. Otherwise it returns transfer.ErrInUse.
 func OpenImport(ctx context.Context, opts Options) (*Import, error) {
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
-	}
 	opts.Connections = importConnections
+	opts.complete()
 	pool, err := connect(ctx, opts, nil)
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("connect: %w", err))
 	}
-	i := &Import{options: opts, pool: pool}
+	i := &Import{options: opts, pool: pool, days: map[int32]bool{}}
 	if err := i.open(ctx); err != nil {
 		return nil, errors.Join(unavailable(err), i.Close())
 	}
@@ -130,6 +128,14 @@ var errMoved = errors.New("somebody else brought rows meanwhile")
 
 // Store stores a slice that began at a place, all or nothing, together with where the next begins.
 func (i *Import) Store(ctx context.Context, table *transfer.Table, place string, slice transfer.Slice) error {
+	for _, row := range slice.Rows {
+		i.Adapt(table, row)
+	}
+	if prepare := derivations[table.Name].prepare; prepare != nil {
+		if err := prepare(ctx, i, slice.Rows); err != nil {
+			return fmt.Errorf("table %s: %w", table.Name, unavailable(err))
+		}
+	}
 	err := pgx.BeginFunc(ctx, i.pool, func(t pgx.Tx) error {
 		var next *string
 		if slice.Next != "" {
@@ -161,34 +167,37 @@ func (i *Import) copy(ctx context.Context, t pgx.Tx, table *transfer.Table, rows
 	}
 	derived := derivations[table.Name]
 	columns = append(columns, derived.columns...)
-	if derived.before != nil {
-		if err := derived.before(ctx, t, rows); err != nil {
-			return err
-		}
-	}
 	_, err := t.CopyFrom(ctx, pgx.Identifier{table.Name}, columns, pgx.CopyFromSlice(len(rows), func(n int) ([]any, error) {
 		if derived.values == nil {
 			return rows[n], nil
 		}
 		return append(rows[n], derived.values(i, rows[n])...), nil
 	}))
+	if err == nil && derived.after != nil {
+		err = derived.after(ctx, t, rows)
+	}
 	return err
 }
+
+// supposeLives notes until when devices may have reported life: the latest event of a push tells, whatever it is.
+const supposeLives = `INSERT INTO life (push_id, app, hour)
+	SELECT push_id, min(app), greatest((max(last_time) + 3599) / 3600, 1) FROM segment GROUP BY push_id
+	ON CONFLICT (push_id) DO UPDATE SET hour = EXCLUDED.hour`
 
 // Finish stores what is in no table, once all of them are done, and makes what comes next follow on what was brought.
 func (i *Import) Finish(ctx context.Context) error {
 	err := pgx.BeginFunc(ctx, i.pool, func(t pgx.Tx) error {
-		for _, head := range []struct {
-			query string
-			value int64
-		}{
-			{`UPDATE leadership SET term = $1`, i.source.Term},
-			{`UPDATE log_head SET sequence = $1`, i.source.Sequence},
-			{`UPDATE relay_head SET sequence = $1`, i.source.Looked},
+		for query, value := range map[string]int64{
+			`UPDATE leadership SET term = $1`:               i.source.Term,
+			`UPDATE log_head SET sequence = $1, deaths = 1`: i.source.Sequence,
+			`UPDATE relay_head SET sequence = $1`:           i.source.Looked,
 		} {
-			if _, err := t.Exec(ctx, head.query, head.value); err != nil {
+			if _, err := t.Exec(ctx, query, value); err != nil {
 				return err
 			}
+		}
+		if _, err := t.Exec(ctx, supposeLives); err != nil {
+			return err
 		}
 		for _, table := range []string{"dispatch", "decision", "event_kind", "held_callback"} {
 			if _, err := t.Exec(ctx, `SELECT setval(pg_get_serial_sequence('`+table+`', 'id'), (SELECT coalesce(max(id), 0) + 1 FROM `+table+
@@ -216,7 +225,5 @@ func (i *Import) Reader(ctx context.Context) (storage.Store, error) {
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	d := &database{options: i.options, pool: pool}
-	d.signals = startSignals(d)
-	return d.handle(), nil
+	return newDatabase(i.options, pool).handle(), nil
 }

@@ -13,7 +13,9 @@ import (
 type derivation struct {
 	columns []string
 	values  func(i *Import, row transfer.Row) []any
-	before  func(ctx context.Context, t pgx.Tx, rows []transfer.Row) error
+	// prepare makes room before the transaction, after stores what else follows from the rows in it.
+	prepare func(ctx context.Context, i *Import, rows []transfer.Row) error
+	after   func(ctx context.Context, t pgx.Tx, rows []transfer.Row) error
 }
 
 var derivations = map[string]derivation{
@@ -34,42 +36,33 @@ var derivations = map[string]derivation{
 	"segment": {
 		columns: []string{"day"},
 		values:  func(_ *Import, row transfer.Row) []any { return []any{dayOfSegment(row)} },
-		before:  prepareDays,
+		prepare: makeDays,
+		after:   noteDays,
+	},
+	// Nodes learn of them as of the first that became invalid.
+	"invalid_device": {
+		columns: []string{"death"},
+		values:  func(*Import, transfer.Row) []any { return []any{int64(1)} },
 	},
 }
 
-const millisPerDay = 24 * 60 * 60 * 1000
+// keyColumns are those of which an index may be the key; see keyText.
+var keyColumns = map[string]bool{"upstream_id": true, "registration_id": true, "status": true, "channel": true, "loss_source": true}
 
-// dayOfSegment is the day in which a segment was received.
-func dayOfSegment(row transfer.Row) int64 {
-	received, _ := row[7].(int64)
-	day := received / millisPerDay
-	if received%millisPerDay < 0 {
-		day--
-	}
-	return day
-}
-
-// daySpan is a part of the log that is of one day.
-type daySpan struct{ day, first, last int64 }
-
-// prepareDays makes the partitions that segments need, and notes which sequences they have.
-func prepareDays(ctx context.Context, t pgx.Tx, rows []transfer.Row) error {
-	var spans []daySpan
-	for _, row := range rows {
-		sequence, _ := row[0].(int64)
-		events, _ := row[3].(int64)
-		span := daySpan{dayOfSegment(row), sequence, sequence + events - 1}
-		if n := len(spans) - 1; n >= 0 && spans[n].day == span.day {
-			spans[n].last = span.last
-			continue
-		}
-		spans = append(spans, span)
-	}
-	for _, s := range spans {
-		if err := prepareDay(ctx, t, s); err != nil {
-			return err
+// Adapt changes a row to what is stored of it.
+func (i *Import) Adapt(table *transfer.Table, row transfer.Row) {
+	for n, c := range table.Columns {
+		switch v := row[n].(type) {
+		case string:
+			if keyColumns[c.Name] && table.Name != "event_detail" && table.Name != "invalid_device" || c.Name == "registration_id" {
+				row[n] = keyText(v)
+			} else {
+				row[n] = storable(v)
+			}
+		case []string:
+			for at := range v {
+				v[at] = storable(v[at])
+			}
 		}
 	}
-	return nil
 }

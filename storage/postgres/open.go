@@ -31,6 +31,19 @@ type Options struct {
 	MaxHeld int
 }
 
+// complete fills in the defaults.
+func (o *Options) complete() {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Connections <= 0 {
+		o.Connections = 16
+	}
+	if o.MaxHeld <= 0 {
+		o.MaxHeld = 1_000_000
+	}
+}
+
 // Store is a handle onto a database.
 type Store struct {
 	storage.Store // what is not written yet; it goes when everything is
@@ -43,11 +56,29 @@ type Store struct {
 	closed atomic.Bool
 }
 
+// How many upstream ids and pushes are remembered, at most. An id takes a quarter of a kilobyte, about.
+const (
+	knownUpstreams = 1 << 18
+	knownPushes    = 1 << 14
+	// What the log's events tell of a dispatch may be as large as a batch.
+	knownDispatches = 1 << 12
+)
+
 // database is what handles share. It is closed with the last of them.
 type database struct {
 	options Options
 	pool    *pgxpool.Pool
 	signals *signals
+
+	recorder   *recorder
+	held       heldCounts
+	kinds      *kinds
+	targets    *cache[upstream, *target]
+	pushes     *cache[int64, knownPush]
+	partitions partitions
+	invalid    invalids
+	lives      *cache[int64, int64] // hours, by push
+	dispatches *cache[int64, *loggedDispatch]
 
 	mu      sync.Mutex
 	handles map[int64]bool // those that are open, by their homes
@@ -56,15 +87,7 @@ type database struct {
 // Open connects to a database, brings its schema up to date and returns a handle. A schema that is newer than this program gets
 // ErrSchemaTooNew.
 func Open(ctx context.Context, opts Options) (*Store, error) {
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
-	}
-	if opts.Connections <= 0 {
-		opts.Connections = 16
-	}
-	if opts.MaxHeld <= 0 {
-		opts.MaxHeld = 1_000_000
-	}
+	opts.complete()
 	pool, err := connect(ctx, opts, enter)
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("connect: %w", err))
@@ -77,9 +100,18 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		pool.Close()
 		return nil, unavailable(err)
 	}
-	d := &database{options: opts, pool: pool, handles: map[int64]bool{}}
+	return newDatabase(opts, pool).handle(), nil
+}
+
+// newDatabase starts what works with a pool's database.
+func newDatabase(opts Options, pool *pgxpool.Pool) *database {
+	d := &database{options: opts, pool: pool, kinds: newKinds(), targets: newCache[upstream, *target](knownUpstreams),
+		pushes: newCache[int64, knownPush](knownPushes), lives: newCache[int64, int64](knownPushes),
+		dispatches: newCache[int64, *loggedDispatch](knownDispatches), handles: map[int64]bool{}}
+	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
 	d.signals = startSignals(d)
-	return d.handle(), nil
+	d.recorder = startRecorder(d)
+	return d
 }
 
 // connect returns a pool of connections, each of which runs a function first, and sees that one can be made.
@@ -131,6 +163,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.signals.wakeHandle(s.home)
 	if last {
+		s.recorder.stop()
 		s.signals.stop()
 		s.pool.Close()
 	}

@@ -31,6 +31,8 @@ type tx struct {
 	ctx   context.Context
 	store *Store
 	news  news // told once it has committed
+
+	recording *recording // nil: nothing is appended to the log
 }
 
 // write runs a closure in a transaction and returns its result once that is durable. The closure may be run again. If the handle leads,
@@ -62,12 +64,15 @@ func writeOnce[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (
 	t := &tx{ctx: ctx, store: s, news: news{by: s.home}}
 	err = pgx.BeginFunc(ctx, s.pool, func(inner pgx.Tx) (err error) {
 		t.Tx = inner
-		result, err = run(t)
+		if result, err = run(t); err == nil {
+			err = t.finishRecording()
+		}
 		return err
 	})
 	if err != nil {
-		return zero, err
+		return zero, s.partitions.provide(ctx, s.pool, err)
 	}
+	t.recorded()
 	s.signals.tell(t.news)
 	return result, nil
 }

@@ -231,13 +231,12 @@ func exportedValue(c transfer.Column, value any) (any, error) {
 	case string:
 		switch c.Kind {
 		case transfer.Text:
-			return transfer.Clean(v), nil
+			return v, nil
+		case transfer.Bytes:
+			return []byte(v), nil
 		case transfer.Texts:
 			texts := []string{}
 			err := json.Unmarshal([]byte(v), &texts)
-			for i := range texts {
-				texts[i] = transfer.Clean(texts[i])
-			}
 			return texts, err
 		}
 	case []byte:

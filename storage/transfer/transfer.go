@@ -18,16 +18,11 @@ type Kind string
 // The kinds, and what stands for a value of them in a Row. NULL is nil in all.
 const (
 	Int   Kind = "int"   // int64
-	Text  Kind = "text"  // string, of UTF-8 without zero bytes; see Clean
+	Text  Kind = "text"  // string
 	Bytes Kind = "bytes" // []byte
 	Bool  Kind = "bool"  // bool
 	Texts Kind = "texts" // []string
 )
-
-// Clean makes a text such as every database can keep: what is no UTF-8, and zero bytes, become U+FFFD.
-func Clean(text string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
-}
 
 // Column is a column of a table.
 type Column struct {
@@ -153,9 +148,9 @@ var Tables = []Table{
 		status text, error_code int, error_message text`),
 	table("relay_endpoint", "", 0, "", `app text, id text, uid text, state text, cursor int, last_span int, failures int,
 		failing_since int, next_attempt int, last_error_time int, last_success int, attempts int, failed int, delivered int,
-		create_time int, url text, last_error text`),
+		create_time int, url text, last_error bytes`),
 	table("relay_span", "", 0, "", `app text, endpoint text, id int, kind text, push_id int, next int, last int, start_time int,
-		end_time int, events int, failures int, failing_since int, next_attempt int, create_time int, last_error text`),
+		end_time int, events int, failures int, failing_since int, next_attempt int, create_time int, last_error bytes`),
 }
 
 // table makes a table of a list of columns, each a name and a kind.
