@@ -59,7 +59,7 @@ func (s *Service) CreatePush(ctx context.Context, req PushRequest) (storage.Push
 		return storage.Push{}, err
 	}
 	if urls := draft.Push.CallbackURLs; len(urls) > 0 && s.CallbackURLs != nil {
-		if err := s.CallbackURLs.Accepts(req.App, urls); err != nil {
+		if err := s.CallbackURLs.Accepts(ctx, req.App, urls); err != nil {
 			return storage.Push{}, err
 		}
 	}

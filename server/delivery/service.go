@@ -60,7 +60,7 @@ func (a App) quota() float64 {
 // CallbackURLs decides about the URLs that pushes want their events posted to.
 type CallbackURLs interface {
 	// Accepts returns an error if a push of the app may not name them.
-	Accepts(app string, urls []string) error
+	Accepts(ctx context.Context, app string, urls []string) error
 }
 
 // GroupSender is what delivery needs of a group's EngageLab client.
