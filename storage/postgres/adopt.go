@@ -96,7 +96,7 @@ func (t *tx) adopt(draft storage.PushDraft, upstreamID string) (storage.Push, er
 
 // PushByUpstreamID implements storage.Adoption.
 func (s *Store) PushByUpstreamID(ctx context.Context, app, upstreamID string) (storage.Push, error) {
-	return look(s, func(q querier) (storage.Push, error) { return pushByUpstream(ctx, q, app, upstreamID) })
+	return look(ctx, s, func(q querier) (storage.Push, error) { return pushByUpstream(ctx, q, app, upstreamID) })
 }
 
 const byUpstream = selectPush + `p.id = (SELECT push_id FROM dispatch WHERE app = $1 AND upstream_id = $2 UNION ALL
