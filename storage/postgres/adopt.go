@@ -88,15 +88,12 @@ func (t *tx) adopt(draft storage.PushDraft, upstreamID string) (storage.Push, er
 	if err := t.applyHeld(p.App, []string{upstreamID}); err != nil {
 		return storage.Push{}, err
 	}
-	if err := t.finishRecording(); err != nil {
-		return storage.Push{}, err
-	}
 	return pushByID(t.ctx, t, p.ID)
 }
 
 // PushByUpstreamID implements storage.Adoption.
 func (s *Store) PushByUpstreamID(ctx context.Context, app, upstreamID string) (storage.Push, error) {
-	return look(s, func(q querier) (storage.Push, error) { return pushByUpstream(ctx, q, app, upstreamID) })
+	return look(ctx, s, func(q querier) (storage.Push, error) { return pushByUpstream(ctx, q, app, upstreamID) })
 }
 
 const byUpstream = selectPush + `p.id = (SELECT push_id FROM dispatch WHERE app = $1 AND upstream_id = $2 UNION ALL

@@ -13,7 +13,7 @@ import (
 
 // NextDispatchTime implements storage.Dispatches.
 func (s *Store) NextDispatchTime(ctx context.Context, app string) (time.Time, bool, error) {
-	t, err := look(s, func(q querier) (time.Time, error) {
+	t, err := look(ctx, s, func(q querier) (time.Time, error) {
 		return first(ctx, q, earliest, `SELECT min(ready_time) FROM dispatch WHERE app = $1 AND ready_time IS NOT NULL`, app)
 	})
 	return t, !t.IsZero(), err

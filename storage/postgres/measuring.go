@@ -21,14 +21,14 @@ const (
 
 // StepsToMeasure implements storage.Measuring.
 func (s *Store) StepsToMeasure(ctx context.Context, now time.Time, limit int) ([]storage.Step, error) {
-	return look(s, func(q querier) ([]storage.Step, error) {
+	return look(ctx, s, func(q querier) ([]storage.Step, error) {
 		return collect(ctx, q, scanStep, selectStep+stepsToMeasure, now.UnixMilli(), page(limit))
 	})
 }
 
 // NextMeasureTime implements storage.Measuring.
 func (s *Store) NextMeasureTime(ctx context.Context) (time.Time, bool, error) {
-	t, err := look(s, func(q querier) (time.Time, error) { return first(ctx, q, earliest, nextMeasureTime) })
+	t, err := look(ctx, s, func(q querier) (time.Time, error) { return first(ctx, q, earliest, nextMeasureTime) })
 	return t, !t.IsZero(), err
 }
 
