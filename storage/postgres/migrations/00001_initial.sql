@@ -4,7 +4,7 @@
 
 -- +goose Up
 
--- term is the latest leader's. Who writes as a leader holds the row shared, so that a successor waits for that write.
+-- term is the latest leader's. Who writes as a leader shares an advisory lock, so that a successor waits for that write.
 CREATE TABLE leadership (
     one  smallint PRIMARY KEY CHECK (one = 1),
     term bigint   NOT NULL
