@@ -139,7 +139,7 @@ func demoConfig(dir, engageLab string, speed float64) config.Config {
 // play is the demo's script.
 func (d *demo) play(ctx context.Context) error {
 	select {
-	case <-d.server.Leading():
+	case <-d.server.Working():
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -128,7 +128,7 @@ func (s *Server) run(t testing.TB, listener net.Listener) {
 		require.NoError(t, group.Wait())
 	})
 	select {
-	case <-s.Leading():
+	case <-s.Working():
 	case <-time.After(startTimeout): //nolint:forbidigo // bounds the test in real time
 		require.Fail(t, "the server was not elected in time")
 	}

@@ -76,21 +76,21 @@ func scanDevice(row pgx.CollectableRow) (d storage.Device, err error) {
 
 // GetDevices implements storage.Devices.
 func (s *Store) GetDevices(ctx context.Context, app string, registrationIDs []string) ([]storage.Device, error) {
-	return look(s, func(q querier) ([]storage.Device, error) {
+	return look(ctx, s, func(q querier) ([]storage.Device, error) {
 		return collect(ctx, q, scanDevice, selectDevices, app, keyTexts(registrationIDs))
 	})
 }
 
 // InvalidDevices implements storage.Devices.
 func (s *Store) InvalidDevices(ctx context.Context, app string, registrationIDs []string) ([]string, error) {
-	return look(s, func(q querier) ([]string, error) {
+	return look(ctx, s, func(q querier) ([]string, error) {
 		return collect(ctx, q, value[string], selectInvalidIDs, app, keyTexts(registrationIDs))
 	})
 }
 
 // ListInvalidDevices implements storage.Devices.
 func (s *Store) ListInvalidDevices(ctx context.Context, query storage.InvalidQuery) ([]storage.Device, error) {
-	return look(s, func(q querier) ([]storage.Device, error) {
+	return look(ctx, s, func(q querier) ([]storage.Device, error) {
 		return collect(ctx, q, scanDevice, pageOfInvalid, query.App, query.After, query.Undeleted, page(query.Limit))
 	})
 }

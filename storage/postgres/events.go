@@ -35,7 +35,7 @@ func (s *Store) ListEvents(ctx context.Context, query storage.EventQuery) ([]sto
 
 // LastSequence implements storage.Callbacks.
 func (s *Store) LastSequence(ctx context.Context) (int64, error) {
-	return look(s, func(q querier) (int64, error) { return first(ctx, q, value[int64], `SELECT sequence FROM log_head`) })
+	return look(ctx, s, func(q querier) (int64, error) { return first(ctx, q, value[int64], `SELECT sequence FROM log_head`) })
 }
 
 // window is a part of the log, and the days whose partitions have it. Days that have neighbouring sequences are in one window if their

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -84,15 +85,29 @@ type database struct {
 	handles map[int64]bool // those that are open, by their homes
 }
 
+// What a connection is set to, unless the DSN says otherwise.
+var settings = map[string]string{
+	"application_name": "susul",
+	// A node that dies in a transaction keeps others waiting for no longer than this, even if its connection seems to stand. Locks are
+	// waited for somewhat longer, and statements as long as their callers wait.
+	"idle_in_transaction_session_timeout": "10s",
+	"lock_timeout":                        "15s",
+	// Statements are short: to compile one would take longer than to run it.
+	"jit": "off",
+}
+
+// connectWithin bounds how long it takes to connect, unless the DSN says otherwise.
+const connectWithin = 10 * time.Second
+
 // Open connects to a database, brings its schema up to date and returns a handle. A schema that is newer than this program gets
 // ErrSchemaTooNew.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	opts.complete()
 	pool, err := connect(ctx, opts, enter)
 	if err != nil {
-		return nil, unavailable(fmt.Errorf("connect: %w", err))
+		return nil, err
 	}
-	err = migrate(ctx, pool, opts.Logger)
+	err = prepare(ctx, pool, opts.Logger)
 	if err == nil {
 		err = requireComplete(ctx, pool)
 	}
@@ -116,22 +131,60 @@ func newDatabase(opts Options, pool *pgxpool.Pool) *database {
 
 // connect returns a pool of connections, each of which runs a function first, and sees that one can be made.
 func connect(ctx context.Context, opts Options, begin func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
+	config, err := configure(opts)
+	if err != nil {
+		return nil, err
+	}
+	config.AfterConnect = begin
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err == nil {
+		if err = pool.Ping(ctx); err != nil {
+			pool.Close()
+		}
+	}
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("connect: %w", err))
+	}
+	return pool, nil
+}
+
+func configure(opts Options) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(opts.DSN)
 	if err != nil {
 		return nil, ErrDSN // err may quote the password
 	}
 	config.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // bounded
-	config.ConnConfig.RuntimeParams["application_name"] = "susul"
-	config.AfterConnect = begin
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, err
+	config.MinConns = min(config.MinConns, config.MaxConns)
+	config.MinIdleConns = min(config.MinIdleConns, config.MaxConns)
+	for name, value := range settings {
+		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
+			config.ConnConfig.RuntimeParams[name] = value
+		}
 	}
-	if err := pool.Ping(ctx); err != nil {
-		pool.Close()
-		return nil, err
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectWithin
 	}
-	return pool, nil
+	return config, nil
+}
+
+// oldest is the oldest version of PostgreSQL that will do.
+const oldest = 14
+
+// prepare makes sure that the database will do, and brings its schema up to date.
+func prepare(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) error {
+	var version int
+	var encoding string
+	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::integer / 10000, current_setting('server_encoding')`).
+		Scan(&version, &encoding); err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	switch {
+	case version < oldest:
+		return fmt.Errorf("the database is of PostgreSQL %d: %d is needed, or later", version, oldest)
+	case encoding != "UTF8":
+		return fmt.Errorf("the database has the encoding %s: UTF8 is needed", encoding)
+	}
+	return migrate(ctx, pool, logger)
 }
 
 // Handle returns another handle onto the same database, which may lead while this one does not. Each must be closed.

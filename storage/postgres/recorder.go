@@ -173,7 +173,7 @@ func (r *recorder) try(ctx context.Context, jobs []*job) (err error) {
 
 func (r *recorder) tryOnce(ctx context.Context, jobs []*job) error {
 	t := &tx{ctx: ctx, store: jobs[0].store}
-	err := pgx.BeginFunc(ctx, r.db.pool, func(inner pgx.Tx) (err error) {
+	err := r.db.transact(ctx, forWrites, func(inner pgx.Tx) (err error) {
 		t.Tx = inner
 		if jobs, err = t.unfenced(jobs); err != nil || len(jobs) == 0 {
 			return err

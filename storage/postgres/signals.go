@@ -1,18 +1,9 @@
 package postgres
 
 import (
-	"errors"
-	"io"
 	"log/slog"
-	"net"
 	"sync"
 )
-
-// isNetwork reports whether a connection broke.
-func isNetwork(err error) bool {
-	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
-}
 
 // news is what others are told after a commit.
 type news struct {

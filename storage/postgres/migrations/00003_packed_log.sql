@@ -88,7 +88,7 @@ CREATE TABLE event_detail (
 -- Up to when, in hours since 1970, devices of a push reported life: an invalidity that is later needs not be compared with its events.
 CREATE TABLE life (
     push_id bigint PRIMARY KEY,
-    app     text   NOT NULL,
+    app     text COLLATE "C" NOT NULL,
     hour    bigint NOT NULL
 );
 CREATE INDEX life_hour ON life (app, hour);
