@@ -50,6 +50,7 @@ type Replica[E, S any] struct {
 	Options[E, S]
 	state  atomic.Pointer[state[E, S]]
 	loaded chan struct{} // closed after the first load
+	tries  atomic.Int64  // of the watch
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced with every new state

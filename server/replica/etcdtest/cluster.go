@@ -204,7 +204,7 @@ func freeAddresses(t testing.TB, count int) []string {
 
 // logTail returns the end of a log.
 func logTail(path string) string {
-	const lines = 40
+	const lines = 15
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err.Error()
