@@ -58,16 +58,16 @@ type Election struct {
 	// clock is the real one: leases run in real time, however fast the rest of the server's time may pass.
 	clock clockwork.Clock
 
-	leader  atomic.Pointer[leader]
-	term    atomic.Int64 // the latest that is known
-	changes atomic.Int64
+	leader   atomic.Pointer[leader]
+	term     atomic.Int64 // the latest that is known
+	changes  atomic.Int64
 	standing standing
 }
 
-// leader is who leads.
+// leader is the candidate that leads.
 type leader struct {
-	address string
-	term    int64
+	candidate string
+	term      int64
 }
 
 // New returns an election. It does nothing until Run.
@@ -94,7 +94,7 @@ func (e *Election) Leader() (address string, known bool) {
 	if leader == nil {
 		return "", false
 	}
-	return leader.address, true
+	return leader.candidate, true
 }
 
 // Run stands for election until the context ends, and returns nil then. When elected it calls lead with a context that
@@ -191,7 +191,7 @@ func (e *Election) observe(ctx context.Context, election *concurrency.Election) 
 	for ctx.Err() == nil {
 		for response := range election.Observe(ctx) {
 			if len(response.Kvs) > 0 {
-				found := &leader{address: string(response.Kvs[0].Value), term: response.Kvs[0].CreateRevision}
+				found := &leader{candidate: string(response.Kvs[0].Value), term: response.Kvs[0].CreateRevision}
 				e.learn(found.term)
 				e.leader.Store(found)
 			}

@@ -186,7 +186,7 @@ func await(t testing.TB, what string, done func(context.Context) bool) {
 			return
 		}
 		require.True(t, time.Now().Before(tooLate), "waited in vain: %s", what) //nolint:forbidigo // bounds the test
-		<-time.After(tryPause)                                                   //nolint:forbidigo // nothing tells when it is so
+		<-time.After(tryPause)                                                  //nolint:forbidigo // nothing tells when it is so
 	}
 }
 
