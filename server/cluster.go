@@ -14,7 +14,7 @@ import (
 type etcdState struct {
 	// Connected says that etcd answers everything that this node asks: both watches, and the renewals of its lease.
 	Connected bool `json:"connected"`
-	// Since is when that last changed, in real time; after a change of this node's own state in the election, since then.
+	// Since is when that last changed, in real time.
 	Since time.Time `json:"since"`
 	// PolicyAge and SubscriptionAge are how long ago etcd last confirmed that this node has everything.
 	PolicyAge       float64 `json:"policy_age_seconds"`
@@ -53,11 +53,15 @@ func (n *node) tellEtcd(answer *readiness) {
 // followed sums up what depends on etcd: since the first of it was cut off, or since the last of it was back.
 func followed(standing schedule.Status, policies, subscriptions replica.Status, now time.Time) *etcdState {
 	state := &etcdState{Connected: true}
+	leased := standing.Since
+	if standing.State != schedule.InDoubt {
+		leased = standing.Leased
+	}
 	for _, part := range []struct {
 		connected bool
 		since     time.Time
 	}{
-		{standing.State != schedule.InDoubt, standing.Since},
+		{standing.State != schedule.InDoubt, leased},
 		{policies.Connected, policies.Changed}, {subscriptions.Connected, subscriptions.Changed},
 	} {
 		switch since := part.since.UTC(); {
@@ -100,8 +104,10 @@ func (n *node) registerClusterMetrics(registry prometheus.Registerer) {
 		func(standing schedule.Status) float64 { return max(0, standing.Trusted.Sub(realNow()).Seconds()) })
 	gauge("election_term", "The latest term that this node knows, whoever leads in it.", nil,
 		func(standing schedule.Status) float64 { return float64(standing.Term) })
-	gauge("leading", "1 while this node leads, with its store open.", nil,
+	gauge("working", "1 while this node works, with its store open.", nil,
 		func(schedule.Status) float64 { return truth(n.active.Load() != nil) })
+	gauge("leading", "1 while this node leads those that work, with its store open.", nil,
+		func(schedule.Status) float64 { return truth(n.leads.Load() != nil) })
 	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: "susul", Name: "leadership_changes_total", Help: "How many terms this node has seen begin.",
 	}, func() float64 { return float64(n.standing().Changes) }))

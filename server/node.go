@@ -55,16 +55,19 @@ type node struct {
 	groups        map[string]*engagelab.Client // by group key; as clients
 	clients       map[string]*engagelab.Client // by app key; they outlast a leadership, as EngageLab's quota does
 	lock          *flock.Flock
-	leading       chan struct{} // closed at the first election
-	elected       sync.Once
+	works         chan struct{} // closed when it works for the first time
+	working       sync.Once
 	election      atomic.Pointer[schedule.Election]
 	policies      atomic.Pointer[policy.Store]
 	subscriptions atomic.Pointer[subscription.Store]
 	poster        *webhook.Client // of events
-	active        atomic.Pointer[leadership]
+	members       atomic.Pointer[schedule.Members]
+	waits         atomic.Bool                // for the database
+	active        atomic.Pointer[leadership] // while it works
+	leads         atomic.Pointer[leadership] // while it is elected and leads; with SQLite that is the same
 }
 
-// leadership is what a node has while it leads.
+// leadership is what a node works with. Of a node that works without leading the term is 0.
 type leadership struct {
 	backend api.Backend
 	store   storage.Store
@@ -95,7 +98,7 @@ func newNode(s *Server) *node {
 		poster: webhook.NewClient(webhook.Options{
 			AllowPrivateNetworks: s.config.Relay.AllowPrivateNetworks, Timeout: s.config.Relay.Timeout,
 		}),
-		leading: make(chan struct{}),
+		works: make(chan struct{}),
 	}
 	n.registerClusterMetrics(s.registry)
 	return n
@@ -104,7 +107,11 @@ func newNode(s *Server) *node {
 // backend is what the API works with: this node's own, if it leads.
 func (n *node) backend() (api.Backend, error) {
 	if active := n.active.Load(); active != nil {
-		return active.backend, nil
+		backend := active.backend
+		if leads := n.leads.Load(); leads != nil {
+			backend.Relay = leads.backend.Relay
+		}
+		return backend, nil
 	}
 	return api.Backend{}, &api.StandbyError{Leader: n.leader()}
 }
@@ -198,6 +205,9 @@ func (n *node) stand(ctx context.Context, client *clientv3.Client, embedded bool
 			}
 		}
 		backend := api.Backend{Policies: policies, Subscriptions: subscriptions}
+		if n.shared() {
+			return n.share(ctx, client, election, backend)
+		}
 		return election.Run(ctx, func(ctx context.Context, term int64) error {
 			return n.lead(ctx, term, backend, embedded)
 		})
@@ -218,24 +228,18 @@ func (n *node) lead(ctx context.Context, term int64, backend api.Backend, locked
 	if err != nil {
 		return ignoreStop(ctx, err)
 	}
-	defer func() {
-		if err := store.Close(); err != nil {
-			n.server.log.Error("the store did not close cleanly", "error", err)
-		}
-	}()
+	defer n.closeStore(store)
 	events := n.newRelay(store, backend.Subscriptions)
-	service := n.newService(store, backend.Policies, events)
-	backend.Delivery, backend.Relay = service, events
-	n.active.Store(&leadership{backend: backend, store: store, term: term})
-	n.server.setServing(healthv1.HealthCheckResponse_SERVING)
-	n.elected.Do(func() { close(n.leading) })
-	defer func() {
-		n.server.setServing(healthv1.HealthCheckResponse_NOT_SERVING)
-		n.active.Store(nil)
-		n.server.api.EndStreams()
-	}()
+	service := n.newService(store, backend.Policies, events, nil)
+	backend.Delivery, backend.Events, backend.Relay = service, events, events
+	leads := &leadership{backend: backend, store: store, term: term}
+	n.leads.Store(leads)
+	defer n.leads.Store(nil)
+	n.begin(leads)
+	defer n.end()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return service.Run(ctx) })
+	group.Go(func() error { return service.RunLeader(ctx) })
 	group.Go(func() error { return events.Run(ctx) })
 	group.Go(func() error {
 		return schedule.Loop{Planner: service, Clock: n.server.clock, Logger: n.server.log}.Run(ctx)
@@ -243,9 +247,26 @@ func (n *node) lead(ctx context.Context, term int64, backend api.Backend, locked
 	return group.Wait()
 }
 
+// begin lets callers in.
+func (n *node) begin(active *leadership) {
+	n.active.Store(active)
+	n.server.setServing(healthv1.HealthCheckResponse_SERVING)
+	n.working.Do(func() { close(n.works) })
+}
+
+// end keeps callers out.
+func (n *node) end() {
+	n.server.setServing(healthv1.HealthCheckResponse_NOT_SERVING)
+	n.active.Store(nil)
+	n.server.api.EndStreams()
+}
+
+// shared reports whether any number of nodes work on one database.
+func (n *node) shared() bool { return n.server.config.Storage.Driver == config.DriverPostgres }
+
 func (n *node) openStore(ctx context.Context, term int64) (storage.Store, error) {
 	store, err := sqlite.Open(ctx, sqlite.Options{
-		Path: n.server.config.Storage.DSN, Logger: n.server.log, Memory: n.server.config.Storage.Memory << 20,
+		Path: n.server.config.Storage.DSN.Reveal(), Logger: n.server.log, Memory: n.server.config.Storage.Memory << 20,
 		MaxHeld: n.server.config.Callbacks.HeldRows,
 	})
 	if err != nil {
@@ -279,7 +300,9 @@ func (n *node) newRelay(store storage.Store, subscriptions *subscription.Store) 
 	})
 }
 
-func (n *node) newService(store storage.Store, policies *policy.Store, urls delivery.CallbackURLs) *delivery.Service {
+func (n *node) newService(
+	store storage.Store, policies *policy.Store, urls delivery.CallbackURLs, nodes func() int,
+) *delivery.Service {
 	cfg := n.server.config
 	groups := make(map[string]delivery.GroupSender, len(n.groups))
 	for key, client := range n.groups {
@@ -295,7 +318,7 @@ func (n *node) newService(store storage.Store, policies *policy.Store, urls deli
 	return delivery.New(delivery.Options{
 		Store: store, Policies: policies, Apps: apps, Groups: groups, Clock: n.server.clock, Logger: n.server.log,
 		Metrics: n.metrics, Statuses: cfg.Callbacks.Statuses, DeadTokens: cfg.Callbacks.DeadTokens, Retention: cfg.Storage.Retention,
-		ExternalPushes: externalPushes(cfg), CallbackURLs: urls,
+		ExternalPushes: externalPushes(cfg), CallbackURLs: urls, Nodes: nodes,
 		ClaimLease: time.Duration(float64(claimLease) * max(cfg.Clock.Speed, 1)),
 	})
 }

@@ -34,9 +34,11 @@ func (s *Server) opsHandler() http.Handler {
 // readiness is the answer of /readyz.
 type readiness struct {
 	Ready  bool   `json:"ready"`
-	Role   string `json:"role"` // leader or standby
+	Role   string `json:"role"` // leader; or standby with SQLite, member with PostgreSQL
 	Leader string `json:"leader,omitempty"`
 	Term   int64  `json:"term,omitempty"`
+	// Nodes is how many nodes work on the database, as far as this one knows; with PostgreSQL only.
+	Nodes int `json:"nodes,omitempty"`
 	// PolicyRevision is the revision of all resend policies that this node has applied.
 	PolicyRevision int64    `json:"policy_revision"`
 	BrokenPolicies []string `json:"broken_policies,omitempty"`
@@ -49,7 +51,7 @@ type readiness struct {
 	Faults   []string       `json:"faults,omitempty"`
 }
 
-// serveReadiness says 200 if this node takes calls: it leads, its store takes writes, and its policies and subscriptions are
+// serveReadiness says 200 if this node takes calls: it leads, or need not for that, its store takes writes, and its policies and subscriptions are
 // loaded. Those that are cut off from etcd go on serving as they were; that is told, and does not make the node unready.
 func (s *Server) serveReadiness(w http.ResponseWriter, r *http.Request) {
 	answer := s.node.readiness(r.Context())
@@ -73,15 +75,21 @@ func (n *node) readiness(ctx context.Context) readiness {
 		answer.follows("subscriptions", status)
 	}
 	n.tellEtcd(&answer)
+	if n.shared() {
+		answer.Role = "member"
+	}
+	if members := n.members.Load(); members != nil {
+		answer.Nodes = members.Nodes()
+	}
+	if leads := n.leads.Load(); leads != nil {
+		answer.Role, answer.Term = "leader", leads.term
+	}
 	active := n.active.Load()
 	if active == nil {
-		answer.Faults = append(answer.Faults, "this node stands by")
+		answer.Faults = append(answer.Faults, n.idle())
 		return answer
 	}
-	answer.Role, answer.Term = "leader", active.term
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
-	if err := active.store.Ping(ctx); err != nil {
+	if err := ping(ctx, active.store); err != nil {
 		text := "storage takes no writes"
 		if errors.Is(err, context.DeadlineExceeded) {
 			text = "storage does not answer"
@@ -91,6 +99,18 @@ func (n *node) readiness(ctx context.Context) readiness {
 	}
 	answer.Ready = true
 	return answer
+}
+
+// idle says why this node does not work.
+func (n *node) idle() string {
+	switch {
+	case !n.shared():
+		return "this node stands by"
+	case n.waits.Load():
+		return "storage can't be reached"
+	default:
+		return "this node starts, or waits for etcd"
+	}
 }
 
 // follows tells of what does not follow etcd.

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
 
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/engagelab"
@@ -135,7 +136,12 @@ func (h *house) start() {
 	h.service = delivery.New(h.options())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- h.service.Run(ctx) }()
+	go func() {
+		var group errgroup.Group
+		group.Go(func() error { return h.service.Run(ctx) })
+		group.Go(func() error { return h.service.RunLeader(ctx) })
+		done <- group.Wait()
+	}()
 	h.stop = sync.OnceFunc(func() {
 		cancel()
 		require.NoError(h.t, <-done)

@@ -14,4 +14,6 @@
 //
 // One member of etcd may end, freeze or lose its peers without anybody's noticing here: renewals do not wait for each other, and a watch
 // that is silent is opened again, with the next member.
+//
+// Where every node works, Members counts them, so that each takes its share of an app's quota.
 package schedule

@@ -127,7 +127,7 @@ func (e *Election) Run(ctx context.Context, lead func(ctx context.Context, term 
 
 // stand is one round: from the lease to the resignation.
 func (e *Election) stand(ctx context.Context, lead func(ctx context.Context, term int64) error) (err error) {
-	lease, err := e.grant(ctx)
+	lease, err := grant(ctx, e.client, e.ttl, e.clock)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (e *Election) stand(ctx context.Context, lead func(ctx context.Context, ter
 	defer letGo()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	watches := &watcher{Watcher: e.client.Watcher, clock: e.clock}
+	watches := &watcher{Watcher: e.client.Watcher, name: "election", clock: e.clock}
 	session, err := concurrency.NewSession(e.scoped(ctx, lease, watches), concurrency.WithLease(lease.id), concurrency.WithContext(keep))
 	if err != nil {
 		return fmt.Errorf("keep lease alive: %w", err)
@@ -208,20 +208,6 @@ func (e *Election) learn(term int64) {
 	if e.term.Swap(term) != term {
 		e.changes.Add(1)
 	}
-}
-
-func (e *Election) grant(ctx context.Context) (*lease, error) {
-	ctx, cancel := context.WithTimeout(ctx, e.ttl)
-	defer cancel()
-	asked := e.clock.Now()
-	granted, err := e.client.Grant(ctx, int64(e.ttl/time.Second))
-	if err != nil {
-		return nil, fmt.Errorf("grant lease: %w", err)
-	}
-	ttl := time.Duration(granted.TTL) * time.Second // etcd may give more than it was asked for
-	return &lease{
-		Lease: e.client.Lease, id: granted.ID, ttl: ttl, clock: e.clock, since: asked, until: asked.Add(ttl), gained: make(chan struct{}),
-	}, nil
 }
 
 // release revokes the lease and with it the candidate's key: this is the resignation. It happens also when the context

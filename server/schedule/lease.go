@@ -18,7 +18,7 @@ const (
 	maxRenewal = time.Second
 )
 
-// lease is a candidate's. It is renewed by calls of their own, and not over one stream as the client's: the member that has the stream
+// lease is a node's. It is renewed by calls of their own, and not over one stream as the client's: the member that has the stream
 // may freeze for longer than the lease lasts.
 type lease struct {
 	clientv3.Lease
@@ -33,6 +33,21 @@ type lease struct {
 }
 
 var _ clientv3.Lease = (*lease)(nil)
+
+// grant asks etcd for a lease.
+func grant(ctx context.Context, client *clientv3.Client, ttl time.Duration, clock clockwork.Clock) (*lease, error) {
+	ctx, cancel := context.WithTimeout(ctx, ttl)
+	defer cancel()
+	asked := clock.Now()
+	granted, err := client.Grant(ctx, int64(ttl/time.Second))
+	if err != nil {
+		return nil, fmt.Errorf("grant lease: %w", err)
+	}
+	ttl = time.Duration(granted.TTL) * time.Second // etcd may give more than it was asked for
+	return &lease{
+		Lease: client.Lease, id: granted.ID, ttl: ttl, clock: clock, since: asked, until: asked.Add(ttl), gained: make(chan struct{}),
+	}, nil
+}
 
 // trusted returns until when the lease can be trusted, and a channel that is closed when that changes; lost if it is gone.
 func (l *lease) trusted() (until time.Time, changed <-chan struct{}, lost bool) {

@@ -26,8 +26,9 @@ type Status struct {
 	State State
 	// Since is since when the state is so, in real time.
 	Since time.Time
-	// Trusted is until when this node's lease can be trusted, if etcd is not heard of meanwhile; zero without a lease.
-	Trusted time.Time
+	// Leased is when etcd gave this node its lease, and Trusted until when that can be trusted if etcd is not heard of meanwhile; zero
+	// without a lease.
+	Leased, Trusted time.Time
 	// Term is the latest known, whoever leads in it; 0 before the first.
 	Term int64
 	// Changes is how many terms this node has seen to begin.
@@ -78,6 +79,7 @@ func (s *standing) status(now time.Time) Status {
 	if s.lease == nil {
 		return status
 	}
+	status.Leased = s.lease.since
 	status.Trusted, _, _ = s.lease.trusted()
 	switch {
 	case !now.Before(status.Trusted):

@@ -32,6 +32,7 @@ const streams = 8
 // watcher opens watches that outlast the member of etcd that they are with, be it that it ends, freezes, or is without a leader.
 type watcher struct {
 	clientv3.Watcher
+	name  string // of its streams
 	clock clockwork.Clock
 	open  sync.WaitGroup // watches, until their context has ended
 	tries atomic.Int64
@@ -66,7 +67,7 @@ type watch struct {
 // follow hands on what one member says, and reports whether another is to be asked.
 func (w *watch) follow(ctx context.Context) bool {
 	// Watches of the same metadata share a stream, and with it a member.
-	stream := fmt.Sprintf("election %d", w.tries.Add(1)%streams)
+	stream := fmt.Sprintf("%s %d", w.name, w.tries.Add(1)%streams)
 	ctx, cancel := context.WithCancel(metadata.AppendToOutgoingContext(clientv3.WithRequireLeader(ctx), "susul-watch", stream))
 	defer cancel()
 	opts := append(slices.Clone(w.opts), clientv3.WithCreatedNotify())

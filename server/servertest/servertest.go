@@ -128,7 +128,7 @@ func (s *Server) run(t testing.TB, listener net.Listener) {
 		require.NoError(t, group.Wait())
 	})
 	select {
-	case <-s.Leading():
+	case <-s.Working():
 	case <-time.After(startTimeout): //nolint:forbidigo // bounds the test in real time
 		require.Fail(t, "the server was not elected in time")
 	}
@@ -153,7 +153,7 @@ func Config(dir, engageLab string) config.Config {
 		GRPC:      config.Listener{Listen: "127.0.0.1:0"},
 		HTTP:      config.HTTP{Listen: "127.0.0.1:0"},
 		Ops:       config.Listener{Listen: "127.0.0.1:0"},
-		Storage:   config.Storage{Driver: config.DriverSQLite, DSN: filepath.Join(dir, "susul.db")},
+		Storage:   config.Storage{Driver: config.DriverSQLite, DSN: config.NewSecret(filepath.Join(dir, "susul.db"))},
 		Admin:     config.Admin{Tokens: []config.Secret{config.NewSecret(AdminToken)}},
 		Apps:      []config.App{signed, app(OtherApp, OtherSecret)},
 		Callbacks: config.Callbacks{MaxAge: 2 * time.Hour, MaxAhead: 5 * time.Minute, Nonces: 1000, ExternalPushes: 10_000},
