@@ -115,6 +115,7 @@ func (r *Replica[E, S]) receive(response clientv3.WatchResponse) error {
 	}
 	if revision > 0 {
 		r.publish(revision, entries)
+		r.Logger.Info("a change in etcd is applied", "prefix", r.Prefix, "revision", revision)
 	}
 	// The header may be ahead of the events, so that more of them are to come; the last event is not.
 	r.connected(response.Events[len(response.Events)-1].Kv.ModRevision)

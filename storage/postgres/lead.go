@@ -41,7 +41,7 @@ func (t *tx) takeOver(term int64) error {
 
 // Term returns the term of the latest leader, in whatever process; 0 if nobody ever led. A leader's next term must not be lower.
 func (s *Store) Term(ctx context.Context) (int64, error) {
-	return look(s, func(q querier) (int64, error) {
+	return look(ctx, s, func(q querier) (int64, error) {
 		term, err := first(ctx, q, value[int64], `SELECT term FROM leadership`)
 		if errors.Is(err, storage.ErrNotFound) {
 			err = errDamaged("leadership", 1)

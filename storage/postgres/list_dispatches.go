@@ -22,7 +22,7 @@ const selectDispatches = `SELECT ` + dispatchColumns + ` FROM dispatch WHERE pus
 
 // ListDispatches implements storage.Pushes.
 func (s *Store) ListDispatches(ctx context.Context, id int64, after int64, limit int) ([]storage.Dispatch, error) {
-	return look(s, func(q querier) ([]storage.Dispatch, error) {
+	return look(ctx, s, func(q querier) ([]storage.Dispatch, error) {
 		return collect(ctx, q, scanDispatch, selectDispatches, id, after, page(limit))
 	})
 }

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -37,15 +40,47 @@ type Store struct {
 	closed atomic.Bool
 }
 
+// How many upstream ids and pushes are remembered, at most. An id takes a quarter of a kilobyte, about.
+const (
+	knownUpstreams = 1 << 18
+	knownPushes    = 1 << 14
+	// What the log's events tell of a dispatch may be as large as a batch.
+	knownDispatches = 1 << 12
+)
+
 // database is what handles share. It is closed with the last of them.
 type database struct {
 	options Options
 	pool    *pgxpool.Pool
 	signals *signals
 
+	recorder   *recorder
+	held       heldCounts
+	kinds      *kinds
+	targets    *cache[upstream, *target]
+	pushes     *cache[int64, knownPush]
+	partitions partitions
+	invalid    invalids
+	lives      *cache[int64, int64] // hours, by push
+	dispatches *cache[int64, *loggedDispatch]
+
 	mu      sync.Mutex
-	handles int
+	handles map[int64]bool // those that are open, by their homes
 }
+
+// What a connection is set to, unless the DSN says otherwise.
+var settings = map[string]string{
+	"application_name": "susul",
+	// A node that dies in a transaction keeps others waiting for no longer than this, even if its connection seems to stand. Locks are
+	// waited for somewhat longer, and statements as long as their callers wait.
+	"idle_in_transaction_session_timeout": "10s",
+	"lock_timeout":                        "15s",
+	// Statements are short: to compile one would take longer than to run it.
+	"jit": "off",
+}
+
+// connectWithin bounds how long it takes to connect, unless the DSN says otherwise.
+const connectWithin = 10 * time.Second
 
 // Open connects to a database, brings its schema up to date and returns a handle. A schema that is newer than this program gets
 // ErrSchemaTooNew.
@@ -59,23 +94,64 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if opts.MaxHeld <= 0 {
 		opts.MaxHeld = 1_000_000
 	}
+	config, err := configure(opts)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("connect: %w", err))
+	}
+	if err := prepare(ctx, pool, opts.Logger); err != nil {
+		pool.Close()
+		return nil, unavailable(err)
+	}
+	d := &database{options: opts, pool: pool, handles: map[int64]bool{}, kinds: newKinds(), targets: newCache[upstream, *target](knownUpstreams),
+		pushes: newCache[int64, knownPush](knownPushes), lives: newCache[int64, int64](knownPushes),
+		dispatches: newCache[int64, *loggedDispatch](knownDispatches)}
+	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
+	d.signals = startSignals(d)
+	d.recorder = startRecorder(d)
+	return d.handle(), nil
+}
+
+func configure(opts Options) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(opts.DSN)
 	if err != nil {
 		return nil, errors.New("storage.dsn: it is no PostgreSQL connection string") // err may quote the password
 	}
 	config.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // bounded
-	config.ConnConfig.RuntimeParams["application_name"] = "susul"
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		return nil, unavailable(fmt.Errorf("connect: %w", err))
+	config.MinConns = min(config.MinConns, config.MaxConns)
+	config.MinIdleConns = min(config.MinIdleConns, config.MaxConns)
+	for name, value := range settings {
+		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
+			config.ConnConfig.RuntimeParams[name] = value
+		}
 	}
-	if err := migrate(ctx, pool, opts.Logger); err != nil {
-		pool.Close()
-		return nil, unavailable(err)
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectWithin
 	}
-	d := &database{options: opts, pool: pool}
-	d.signals = startSignals(d)
-	return d.handle(), nil
+	return config, nil
+}
+
+// oldest is the oldest version of PostgreSQL that will do.
+const oldest = 14
+
+// prepare makes sure that the database will do, and brings its schema up to date.
+func prepare(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) error {
+	var version int
+	var encoding string
+	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::integer / 10000, current_setting('server_encoding')`).
+		Scan(&version, &encoding); err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	switch {
+	case version < oldest:
+		return fmt.Errorf("the database is of PostgreSQL %d: %d is needed, or later", version, oldest)
+	case encoding != "UTF8":
+		return fmt.Errorf("the database has the encoding %s: UTF8 is needed", encoding)
+	}
+	return migrate(ctx, pool, logger)
 }
 
 // Handle returns another handle onto the same database, which may lead while this one does not. Each must be closed.
@@ -84,8 +160,16 @@ func (s *Store) Handle() *Store { return s.handle() }
 func (d *database) handle() *Store {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.handles++
-	return &Store{database: d, home: rand.Int64()} //nolint:gosec // a name, no secret
+	s := &Store{database: d, home: rand.Int64N(math.MaxInt64) + 1}
+	d.handles[s.home] = true
+	return s
+}
+
+// homes returns the names of the handles that are open.
+func (d *database) homes() map[int64]bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.handles)
 }
 
 // Close implements storage.Store. Calls that are under way may fail.
@@ -94,10 +178,12 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.mu.Lock()
-	s.handles--
-	last := s.handles == 0
+	delete(s.handles, s.home)
+	last := len(s.handles) == 0
 	s.mu.Unlock()
+	s.signals.wakeHandle(s.home)
 	if last {
+		s.recorder.stop()
 		s.signals.stop()
 		s.pool.Close()
 	}

@@ -36,14 +36,14 @@ const (
 
 // DueSteps implements storage.Planning.
 func (s *Store) DueSteps(ctx context.Context, now time.Time, limit int) ([]storage.Step, error) {
-	return look(s, func(q querier) ([]storage.Step, error) {
+	return look(ctx, s, func(q querier) ([]storage.Step, error) {
 		return collect(ctx, q, scanStep, selectStep+dueSteps, now.UnixMilli(), page(limit))
 	})
 }
 
 // NextStepTime implements storage.Planning.
 func (s *Store) NextStepTime(ctx context.Context) (time.Time, bool, error) {
-	t, err := look(s, func(q querier) (time.Time, error) { return first(ctx, q, earliest, nextStepTime) })
+	t, err := look(ctx, s, func(q querier) (time.Time, error) { return first(ctx, q, earliest, nextStepTime) })
 	return t, !t.IsZero(), err
 }
 

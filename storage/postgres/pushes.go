@@ -44,12 +44,12 @@ func pushOfApp(ctx context.Context, q querier, app string, id int64) (storage.Pu
 
 // GetPush implements storage.Pushes.
 func (s *Store) GetPush(ctx context.Context, app string, id int64) (storage.Push, error) {
-	return look(s, func(q querier) (storage.Push, error) { return pushOfApp(ctx, q, app, id) })
+	return look(ctx, s, func(q querier) (storage.Push, error) { return pushOfApp(ctx, q, app, id) })
 }
 
 // PushOf implements storage.Planning.
 func (s *Store) PushOf(ctx context.Context, id int64) (storage.Push, error) {
-	return look(s, func(q querier) (storage.Push, error) { return pushByID(ctx, q, id) })
+	return look(ctx, s, func(q querier) (storage.Push, error) { return pushByID(ctx, q, id) })
 }
 
 // ListPushes implements storage.Pushes.
@@ -58,7 +58,7 @@ func (s *Store) ListPushes(ctx context.Context, query storage.PushQuery) ([]stor
 	if before == 0 {
 		before = math.MaxInt64
 	}
-	return look(s, func(q querier) ([]storage.Push, error) {
+	return look(ctx, s, func(q querier) ([]storage.Push, error) {
 		return collect(ctx, q, scanPush, selectPushes+pageOfPushes, query.App, before, page(query.Limit))
 	})
 }

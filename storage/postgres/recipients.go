@@ -22,7 +22,7 @@ func (s *Store) FindRecipients(ctx context.Context, id int64, registrationIDs []
 	if len(registrationIDs) == 0 {
 		return nil, nil
 	}
-	return look(s, func(q querier) ([]storage.Recipient, error) {
+	return look(ctx, s, func(q querier) ([]storage.Recipient, error) {
 		return collect(ctx, q, scanRecipient, recipientColumns+`WHERE r.push_id = $1 AND r.registration_id = ANY($2) ORDER BY r.ordinal`,
 			id, texts(registrationIDs))
 	})
@@ -30,7 +30,7 @@ func (s *Store) FindRecipients(ctx context.Context, id int64, registrationIDs []
 
 // ScanRecipients implements storage.Planning.
 func (s *Store) ScanRecipients(ctx context.Context, id int64, from uint32, limit int) ([]storage.Recipient, error) {
-	return look(s, func(q querier) ([]storage.Recipient, error) {
+	return look(ctx, s, func(q querier) ([]storage.Recipient, error) {
 		return collect(ctx, q, scanRecipient, recipientColumns+`WHERE r.push_id = $1 AND r.ordinal >= $2 ORDER BY r.ordinal LIMIT $3`,
 			id, from, page(limit))
 	})

@@ -13,7 +13,7 @@ import (
 
 // RelayHead implements storage.Relays.
 func (s *Store) RelayHead(ctx context.Context) (int64, error) {
-	return look(s, func(q querier) (int64, error) { return first(ctx, q, value[int64], `SELECT sequence FROM relay_head`) })
+	return look(ctx, s, func(q querier) (int64, error) { return first(ctx, q, value[int64], `SELECT sequence FROM relay_head`) })
 }
 
 const (
@@ -42,7 +42,7 @@ func scanRelaySpan(row pgx.CollectableRow) (s storage.RelaySpan, err error) {
 
 // ListRelayEndpoints implements storage.Relays.
 func (s *Store) ListRelayEndpoints(ctx context.Context, after storage.RelayEndpointKey, limit int) ([]storage.RelayEndpoint, error) {
-	return look(s, func(q querier) ([]storage.RelayEndpoint, error) {
+	return look(ctx, s, func(q querier) ([]storage.RelayEndpoint, error) {
 		return collect(ctx, q, scanEndpoint, selectEndpoints, after.App, after.ID, page(limit))
 	})
 }
@@ -50,7 +50,7 @@ func (s *Store) ListRelayEndpoints(ctx context.Context, after storage.RelayEndpo
 // ListRelaySpans implements storage.Relays.
 func (s *Store) ListRelaySpans(ctx context.Context, query storage.RelaySpanQuery) ([]storage.RelaySpan, error) {
 	text, args := relaySpansQuery(query)
-	return look(s, func(q querier) ([]storage.RelaySpan, error) { return collect(ctx, q, scanRelaySpan, text, args...) })
+	return look(ctx, s, func(q querier) ([]storage.RelaySpan, error) { return collect(ctx, q, scanRelaySpan, text, args...) })
 }
 
 // relaySpansQuery makes one range of the primary key of what is selected, as far as that is possible.
@@ -139,8 +139,6 @@ func (t *tx) saveRelay(change storage.RelayChange) error {
 }
 
 // forgetDead deletes some dead letters.
-const forgetRows = 256
-
 func (t *tx) forgetDead(before int64) (int64, error) {
 	return t.exec(`DELETE FROM relay_span WHERE (app, endpoint, id) IN (SELECT app, endpoint, id FROM relay_span
 		WHERE kind = 'DEAD' AND create_time < $1 ORDER BY create_time LIMIT $2)`, before, forgetRows)

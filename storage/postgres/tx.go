@@ -3,19 +3,12 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"susul.dev/susul/storage"
 )
-
-var errClosed = fmt.Errorf("%w: it is closed", storage.ErrUnavailable)
-
-// errAgain says that what a transaction found changed while it ran.
-var errAgain = fmt.Errorf("%w: it changes too often", storage.ErrUnavailable)
 
 // maxTries is how often a transaction is tried that PostgreSQL undid for the sake of another.
 const maxTries = 5
@@ -31,6 +24,8 @@ type tx struct {
 	ctx   context.Context
 	store *Store
 	news  news // told once it has committed
+
+	recording *recording // nil: nothing is appended to the log
 }
 
 // write runs a closure in a transaction and returns its result once that is durable. The closure may be run again. If the handle leads,
@@ -59,15 +54,19 @@ func writeOnce[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (
 		return result, errClosed
 	}
 	var zero T
-	t := &tx{ctx: ctx, store: s}
-	err = pgx.BeginFunc(ctx, s.pool, func(inner pgx.Tx) (err error) {
+	t := &tx{ctx: ctx, store: s, news: news{by: s.home}}
+	err = s.transact(ctx, forWrites, func(inner pgx.Tx) (err error) {
 		t.Tx = inner
 		result, err = run(t)
+		if err == nil {
+			err = t.finishRecording()
+		}
 		return err
 	})
 	if err != nil {
-		return zero, err
+		return zero, s.partitions.provide(ctx, s.pool, err)
 	}
+	t.recorded()
 	s.signals.tell(t.news)
 	return result, nil
 }
@@ -94,25 +93,38 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 	return tag.RowsAffected(), err
 }
 
-// read runs a closure on one consistent snapshot.
+// read runs a closure on one consistent snapshot. The closure may be run again.
 func read[T any](ctx context.Context, s *Store, run func(querier) (T, error)) (result T, err error) {
-	if s.closed.Load() {
-		return result, errClosed
-	}
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, s.pool, options, func(t pgx.Tx) (err error) {
-		result, err = run(t)
-		return err
+	return tried(s, func() (result T, err error) {
+		err = s.transact(ctx, forReads, func(t pgx.Tx) (err error) {
+			result, err = run(t)
+			return err
+		})
+		return result, err
 	})
-	return result, unavailable(err)
 }
 
-// look runs a closure that reads with one statement. Several would each see what others committed meanwhile.
-func look[T any](s *Store, run func(querier) (T, error)) (result T, err error) {
-	if s.closed.Load() {
-		return result, errClosed
+// look runs a closure that reads with one statement. Several would each see what others committed meanwhile. The closure may be run
+// again.
+func look[T any](ctx context.Context, s *Store, run func(querier) (T, error)) (result T, err error) {
+	return tried(s, func() (result T, err error) {
+		err = s.connected(ctx, func(conn *pgxpool.Conn) (err error) {
+			result, err = run(conn)
+			return err
+		})
+		return result, err
+	})
+}
+
+func tried[T any](s *Store, run func() (T, error)) (result T, err error) {
+	for range maxTries {
+		if s.closed.Load() {
+			return result, errClosed
+		}
+		if result, err = run(); !undone(err) {
+			break
+		}
 	}
-	result, err = run(s.pool)
 	return result, unavailable(err)
 }
 
@@ -137,40 +149,4 @@ func first[T any](ctx context.Context, q querier, scan func(pgx.CollectableRow) 
 		err = storage.ErrNotFound
 	}
 	return one, err
-}
-
-// undone reports whether a transaction is to be run anew, because PostgreSQL undid it so that another can go on, or it asks for that.
-func undone(err error) bool {
-	if errors.Is(err, errAgain) {
-		return true
-	}
-	var fault *pgconn.PgError
-	return errors.As(err, &fault) && (fault.Code == "40001" || fault.Code == "40P01") // serialization failure, deadlock
-}
-
-// violates reports whether a statement would have broken a constraint or a unique index.
-func violates(err error, constraint string) bool {
-	var fault *pgconn.PgError
-	return errors.As(err, &fault) && strings.HasPrefix(fault.Code, "23") && fault.ConstraintName == constraint
-}
-
-// unavailable wraps an error with which PostgreSQL says that it can't work now, or with which it can't be reached.
-func unavailable(err error) error {
-	var (
-		fault  *pgconn.PgError
-		broken *pgconn.ConnectError
-	)
-	switch {
-	case err == nil, errors.Is(err, storage.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.As(err, &fault):
-		switch fault.Code[:2] {
-		case "08", "25", "40", "53", "55", "57", "58": // connection, read-only, undone, resources, locks, intervention, system
-			return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
-		}
-		return err
-	case errors.As(err, &broken), pgconn.SafeToRetry(err), pgconn.Timeout(err), isNetwork(err):
-		return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
-	}
-	return err
 }

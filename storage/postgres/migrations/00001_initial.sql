@@ -128,7 +128,7 @@ CREATE TABLE held_callback (
     milestone       smallint NOT NULL,
     time            bigint   NOT NULL,
     receive_time    bigint   NOT NULL,
-    error_code      integer  NOT NULL,
+    error_code      bigint   NOT NULL,
     error_message   text     NOT NULL,
     channel         text     NOT NULL,
     loss_source     text     NOT NULL,

@@ -40,6 +40,8 @@ var errMissing = errors.New("PostgreSQL is not installed: there is no initdb in 
 type Options struct {
 	// Durable has it wait for the disk, as it does where data counts. Without it, only the machine's crash loses something.
 	Durable bool
+	// Dir is where its folder is made; empty for the temporary folder.
+	Dir string
 	// Settings are further settings, such as "shared_buffers=1GB".
 	Settings []string
 }
@@ -47,6 +49,7 @@ type Options struct {
 // Server is a PostgreSQL that runs.
 type Server struct {
 	dir     string
+	bin     string // where PostgreSQL's programs are
 	port    int
 	cmd     *exec.Cmd
 	alive   io.Closer // PostgreSQL stops when it is closed, by us or by our death
@@ -101,11 +104,11 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "postgres")
+	dir, err := os.MkdirTemp(o.Dir, "postgres")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, exited: make(chan struct{})}
+	s := &Server{dir: dir, bin: filepath.Dir(initdb), exited: make(chan struct{})}
 	if err := s.start(initdb, o); err != nil {
 		s.Stop()
 		return nil, err
@@ -191,6 +194,12 @@ func (s *Server) Stop() {
 	}
 	_ = os.RemoveAll(s.dir)
 }
+
+// Program returns the path of another of PostgreSQL's programs, such as pgbench.
+func (s *Server) Program(name string) string { return filepath.Join(s.bin, name) }
+
+// PID is of the process that all of the server's descend from.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
 
 // DSN returns how to connect to one of its databases.
 func (s *Server) DSN(database string) string {
