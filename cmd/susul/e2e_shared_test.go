@@ -168,8 +168,10 @@ func TestEveryNodeWorksOnOneDatabase(t *testing.T) {
 	}
 	a.awaitSent(t, msgID)
 	requireFollowedUpOnce(t, c.lab, msgID, clicked, rest)
+	taken := c.lab.taken(t)
+	require.Len(t, taken[0], len(to))
+	require.Len(t, taken[1], len(rest))
 	c.stop(t)
-	require.Len(t, c.lab.cids(t), 2, "the push, and the follow-up")
 }
 
 // watchEvents watches an app's events until the test ends.
