@@ -14,6 +14,21 @@ CREATE TABLE leadership (
 );
 INSERT INTO leadership (one, term) VALUES (1, 0);
 
+-- The migration that fills this database, or did, from what source tells from others. Nodes work with it only once it is complete; a
+-- database that was not migrated has no row.
+CREATE TABLE migration (
+    one           smallint PRIMARY KEY CHECK (one = 1),
+    source        text     NOT NULL,
+    start_time    bigint   NOT NULL,
+    complete_time bigint
+);
+-- How far each table came. place is where the source goes on, in its own words: empty at the beginning, NULL at the end.
+CREATE TABLE migration_table (
+    name  text   PRIMARY KEY,
+    place text,
+    rows  bigint NOT NULL
+);
+
 CREATE TABLE policy_revision (
     uid      text COLLATE "C" NOT NULL,
     revision bigint NOT NULL,
