@@ -11,10 +11,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"susul.dev/susul/server/forward"
 	"susul.dev/susul/server/replica"
 )
 
-// pingTimeout bounds the store's part of a readiness check, in real time.
+// pingTimeout bounds the store's or the leader's part of a readiness check, in real time.
 const pingTimeout = 2 * time.Second
 
 // opsHandler serves operators: metrics, liveness, readiness, profiles.
@@ -47,7 +48,7 @@ type readiness struct {
 }
 
 // serveReadiness says 200 if this node takes calls: it leads, its store takes writes, and its policies and subscriptions are
-// loaded. Those that are cut off from etcd go on serving as they were; that is told, and does not make the node unready.
+// loaded; or it reaches the node that leads. Those that are cut off from etcd go on serving as they were; that is told, and does not make the node unready.
 func (s *Server) serveReadiness(w http.ResponseWriter, r *http.Request) {
 	answer := s.node.readiness(r.Context())
 	w.Header().Set("Content-Type", "application/json")
@@ -58,7 +59,9 @@ func (s *Server) serveReadiness(w http.ResponseWriter, r *http.Request) {
 }
 
 func (n *node) readiness(ctx context.Context) readiness {
-	answer := readiness{Role: "standby", Leader: n.leader()}
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	answer := readiness{Role: "standby", Leader: n.otherLeader()}
 	if policies := n.policies.Load(); policies != nil {
 		status := policies.Status()
 		answer.PolicyRevision, answer.BrokenPolicies = status.AppliedRevision, status.Broken
@@ -71,12 +74,19 @@ func (n *node) readiness(ctx context.Context) readiness {
 	}
 	active := n.active.Load()
 	if active == nil {
-		answer.Faults = append(answer.Faults, "this node stands by")
+		switch err := n.forwarder.Ping(ctx); {
+		case err == nil:
+			answer.Ready = true
+		case answer.Leader == "":
+			answer.Faults = append(answer.Faults, "no leader is known")
+		case errors.Is(err, forward.ErrNotTaken):
+			answer.Faults = append(answer.Faults, "the leader that is known can't be reached, or leads no more")
+		default:
+			answer.Faults = append(answer.Faults, "the leader does not answer")
+		}
 		return answer
 	}
 	answer.Role, answer.Term = "leader", active.term
-	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
-	defer cancel()
 	if err := active.store.Ping(ctx); err != nil {
 		text := "storage takes no writes"
 		if errors.Is(err, context.DeadlineExceeded) {

@@ -284,6 +284,7 @@ func (s *Service) awaitFirst(ctx context.Context, push storage.Push) (storage.Pu
 		select {
 		case push = <-outcome:
 		case <-ctx.Done(): // it is accepted all the same
+		case <-s.hurried:
 		}
 	}
 	if push.State == storage.PushRejected && push.Refusal != nil {
