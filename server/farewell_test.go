@@ -47,7 +47,7 @@ func TestAServerThatLeavesAnswersOrRefuses(t *testing.T) {
 					crowd.Go(func() error {
 						for {
 							if err := echo(web, url); err != nil {
-								if op := new(net.OpError); errors.As(err, &op) && op.Op == "dial" || errors.Is(err, syscall.ECONNRESET) {
+								if op := new(net.OpError); errors.As(err, &op) && op.Op == "dial" || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
 									return nil
 								}
 								return err

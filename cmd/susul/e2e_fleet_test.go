@@ -171,7 +171,7 @@ func (f *fleet) try(ctx context.Context, path string, body []byte, header http.H
 // isRefused reports whether a connection was refused: at once, or by the kernel when nobody had accepted it by the end of a process.
 func isRefused(err error) bool {
 	op := new(net.OpError)
-	return errors.As(err, &op) && op.Op == "dial" || errors.Is(err, syscall.ECONNRESET)
+	return errors.As(err, &op) && op.Op == "dial" || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func (f *fleet) tryAt(ctx context.Context, address, path string, body []byte, header http.Header) (answer, error) {

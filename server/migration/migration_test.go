@@ -2,7 +2,6 @@ package migration
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,7 +13,6 @@ import (
 	"susul.dev/susul/storage/postgres"
 	"susul.dev/susul/storage/postgres/postgrestest"
 	"susul.dev/susul/storage/sqlite"
-	"susul.dev/susul/storage/transfer"
 )
 
 func TestMain(m *testing.M) {
@@ -99,26 +97,4 @@ func requireSame(tb testing.TB, source *sqlite.Export, store storage.Store) {
 	s := &sampler{ctx: tb.Context(), source: source.Store(), target: store, page: storage.MaxPage, found: &Mismatch{}}
 	require.NoError(tb, s.compareAll(apps, pushes))
 	require.Empty(tb, s.found.Findings)
-}
-
-var errKilled = errors.New("killed")
-
-// dying is a target that dies when it has taken so many slices: before the last is stored, or right after.
-type dying struct {
-	Target
-	left  int
-	after bool
-}
-
-func (d *dying) Store(ctx context.Context, table *transfer.Table, place string, slice transfer.Slice) error {
-	if d.left--; d.left < 0 && !d.after {
-		return errKilled
-	}
-	if err := d.Target.Store(ctx, table, place, slice); err != nil {
-		return err
-	}
-	if d.left < 0 {
-		return errKilled
-	}
-	return nil
 }

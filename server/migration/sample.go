@@ -8,7 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"susul.dev/susul/storage")
+	"susul.dev/susul/storage"
+)
 
 // samplePage is how much of a list is compared.
 const samplePage = 500

@@ -25,7 +25,7 @@ func (m *Mismatch) Error() string {
 	if m.More > 0 {
 		text += fmt.Sprintf("\n  and %d more", m.More)
 	}
-	return text
+	return text + "\nThe database stays as it is, and no server works with it. Begin anew with an empty one."
 }
 
 func (m *Mismatch) add(format string, args ...any) {

@@ -60,7 +60,8 @@ func (i *Import) Close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	return i.alone.Close(ctx)
+	_, err := i.alone.Exec(ctx, leave) // PostgreSQL notices only a moment later that a connection has ended
+	return errors.Join(err, i.alone.Close(ctx))
 }
 
 // Begin begins to bring a source, or returns how far that came before. What it finds of anything else gets transfer.ErrNotEmpty or

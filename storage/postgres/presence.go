@@ -28,6 +28,7 @@ const (
 	presence  = `1398099829, hashtext(current_schema())` // the first is any number that nobody else uses
 	tryEnter  = `SELECT pg_try_advisory_lock_shared(` + presence + `)`
 	tryOccupy = `SELECT pg_try_advisory_lock(` + presence + `)`
+	leave     = `SELECT pg_advisory_unlock(` + presence + `)`
 )
 
 // enter lets a node's connection into the database, unless a migration is at work with it.

@@ -86,13 +86,14 @@ type Source struct {
 // Errors of a target.
 var (
 	// ErrInUse says that a node, or another migration, is at work with the database.
-	ErrInUse = errors.New("the database is in use by a Susul or by another migration")
+	ErrInUse = errors.New("a node, or another migration, is at work with the database: stop all of them first")
 
 	// ErrNotEmpty says that a target holds something that the migration did not bring.
-	ErrNotEmpty = errors.New("the database is not empty")
+	ErrNotEmpty = errors.New("the database is not empty: use one that is")
 
 	// ErrOtherSource says that a target has the remains of another migration.
-	ErrOtherSource = errors.New("the database has what was brought from another source, or from this one before a server worked with it again")
+	ErrOtherSource = errors.New("the database has what an earlier run brought from another source, or from this one before a server worked with it" +
+		" again: begin anew with an empty database")
 )
 
 // State is how far a migration has come.
