@@ -112,7 +112,7 @@ func startFleet(t *testing.T, k keeping, engageLab string) *fleet {
 func (f *fleet) awaitReady(t *testing.T) {
 	t.Helper()
 	for _, n := range f.members {
-		n.awaitReady(t)
+		eventually(t, "a node takes calls", func() bool { return n.readiness(t).Status == http.StatusOK })
 	}
 }
 
