@@ -191,7 +191,7 @@ func (m *migration) end() {
 func (m *migration) advance(table string, slice transfer.Slice) {
 	m.progress.Table = table
 	m.progress.Done += slice.Work
-	m.progress.Total = max(m.progress.Total, m.progress.Done)
+	m.progress.Total = max(m.progress.Total, m.progress.Done+1)
 	m.progress.Rows += int64(len(slice.Rows))
 	m.Progress(m.progress)
 }
