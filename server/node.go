@@ -89,7 +89,7 @@ func newNode(s *Server) *node {
 			Clock: s.clock, RequestsPerSecond: app.RequestsPerSecond, Logger: s.log,
 		})
 	}
-	return &node{
+	n := &node{
 		server:  s,
 		metrics: delivery.NewMetrics(s.registry),
 		groups:  groups,
@@ -100,6 +100,8 @@ func newNode(s *Server) *node {
 		}),
 		works: make(chan struct{}),
 	}
+	n.registerClusterMetrics(s.registry)
+	return n
 }
 
 // backend is what the API works with: this node's own, if it leads.

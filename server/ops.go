@@ -45,7 +45,10 @@ type readiness struct {
 	// SubscriptionRevision is the same of subscriptions.
 	SubscriptionRevision int64    `json:"subscription_revision"`
 	BrokenSubscriptions  []string `json:"broken_subscriptions,omitempty"`
-	Faults               []string `json:"faults,omitempty"`
+
+	Etcd     *etcdState     `json:"etcd,omitempty"`
+	Election *electionState `json:"election,omitempty"`
+	Faults   []string       `json:"faults,omitempty"`
 }
 
 // serveReadiness says 200 if this node takes calls: it leads, or need not for that, its store takes writes, and its policies and subscriptions are
@@ -71,6 +74,7 @@ func (n *node) readiness(ctx context.Context) readiness {
 		answer.SubscriptionRevision, answer.BrokenSubscriptions = status.AppliedRevision, status.Broken
 		answer.follows("subscriptions", status)
 	}
+	n.tellEtcd(&answer)
 	if n.shared() {
 		answer.Role = "member"
 	}

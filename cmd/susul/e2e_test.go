@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"susul.dev/susul/storage/postgres/postgrestest"
+	"susul.dev/susul/server/servertest/backend"
 )
 
 // TestMain puts the binary, built with the race detector, and grpcurl on the PATH. Every test then runs the product as a
@@ -27,20 +27,12 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "end-to-end tests:", err)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(tests{m}, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(backend.Tests{M: m}, goleak.Cleanup(func(code int) {
 		if err := os.RemoveAll(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		os.Exit(code)
 	}))
-}
-
-// tests are this package's, with the PostgreSQL that they share: it stops ahead of the look for what leaked.
-type tests struct{ *testing.M }
-
-func (t tests) Run() int {
-	defer postgrestest.Stop()
-	return t.M.Run()
 }
 
 func installTools(dir string) error {

@@ -88,23 +88,27 @@ func (m *Members) Run(ctx context.Context) error {
 func (m *Members) register(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	granting, granted := context.WithTimeout(ctx, m.TTL)
-	defer granted()
-	lease, err := m.Client.Grant(granting, int64(m.TTL/time.Second))
+	lease, err := grant(ctx, m.Client, m.TTL, m.clock)
 	if err != nil {
-		return fmt.Errorf("grant lease: %w", err)
+		return err
 	}
-	defer m.leave(ctx, lease.ID)
-	if _, err := m.Client.Put(granting, m.Prefix+m.ID, m.Value, clientv3.WithLease(lease.ID)); err != nil {
+	defer m.leave(ctx, lease.id)
+	putting, put := context.WithTimeout(ctx, m.TTL)
+	defer put()
+	if _, err := m.Client.Put(putting, m.Prefix+m.ID, m.Value, clientv3.WithLease(lease.id)); err != nil {
 		return fmt.Errorf("register: %w", err)
 	}
-	kept, err := m.Client.KeepAlive(ctx, lease.ID)
+	kept, err := lease.KeepAlive(ctx, lease.id)
 	if err != nil {
 		return fmt.Errorf("keep lease alive: %w", err)
 	}
 	watching := make(chan error, 1)
 	go func() { watching <- m.count(ctx) }()
-	defer func() { cancel(); <-watching }()
+	defer func() {
+		cancel()
+		<-watching
+		<-kept
+	}()
 	for {
 		select {
 		case _, alive := <-kept:
@@ -129,7 +133,11 @@ func (m *Members) count(ctx context.Context) error {
 		nodes[string(kv.Key)] = true
 	}
 	m.tell(ctx, len(nodes))
-	for changes := range m.Client.Watch(ctx, m.Prefix, clientv3.WithPrefix(), clientv3.WithRev(listed.Header.Revision+1)) {
+	ctx, cancel := context.WithCancel(ctx)
+	watches := &watcher{Watcher: m.Client.Watcher, name: "nodes", clock: m.clock}
+	defer watches.open.Wait()
+	defer cancel()
+	for changes := range watches.Watch(ctx, m.Prefix, clientv3.WithPrefix(), clientv3.WithRev(listed.Header.Revision+1)) {
 		if err := changes.Err(); err != nil {
 			return fmt.Errorf("watch nodes: %w", err)
 		}
@@ -163,7 +171,7 @@ func (m *Members) tell(ctx context.Context, nodes int) {
 
 // leave takes this node's entry away. It happens also when the context has ended.
 func (m *Members) leave(ctx context.Context, lease clientv3.LeaseID) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(releaseTimeout, m.TTL))
 	defer cancel()
 	if _, err := m.Client.Revoke(ctx, lease); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
 		m.Logger.WarnContext(ctx, "this node is counted until its lease lapses", "error", err)

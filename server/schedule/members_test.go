@@ -83,14 +83,15 @@ func TestEveryNodeKnowsHowManyThereAre(t *testing.T) {
 
 func TestWithoutEtcdTheLastNumberOfNodesCounts(t *testing.T) {
 	etcd := etcdtest.Start(t)
-	one, two := join(t, etcd.Client(), "one"), join(t, etcd.Client(), "two")
+	gate := etcdtest.NewGate(t, etcd.Address())
+	one, two := join(t, etcdtest.Dial(t, gate.Address()), "one"), join(t, etcdtest.Dial(t, gate.Address()), "two")
 	one.counts(t, 2)
 	two.counts(t, 2)
-	etcd.Stop()
+	gate.Close()
 	require.Equal(t, 2, one.Nodes())
 	two.stop()
 	require.Equal(t, 2, one.Nodes(), "nobody can tell that it has gone")
-	etcd.Start()
+	gate.Open(etcd.Address())
 	one.counts(t, 1) // when the lease of the other has lapsed
 	require.Empty(t, one.told)
 }

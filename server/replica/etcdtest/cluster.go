@@ -186,7 +186,7 @@ func await(t testing.TB, what string, done func(context.Context) bool) {
 			return
 		}
 		require.True(t, time.Now().Before(tooLate), "waited in vain: %s", what) //nolint:forbidigo // bounds the test
-		<-time.After(tryPause)                                                   //nolint:forbidigo // nothing tells when it is so
+		<-time.After(tryPause)                                                  //nolint:forbidigo // nothing tells when it is so
 	}
 }
 
@@ -204,7 +204,7 @@ func freeAddresses(t testing.TB, count int) []string {
 
 // logTail returns the end of a log.
 func logTail(path string) string {
-	const lines = 40
+	const lines = 15
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err.Error()
