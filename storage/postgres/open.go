@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -124,7 +125,8 @@ func configure(opts Options) (*pgxpool.Config, error) {
 	config.MinConns = min(config.MinConns, config.MaxConns)
 	config.MinIdleConns = min(config.MinIdleConns, config.MaxConns)
 	for name, value := range settings {
-		if _, set := config.ConnConfig.RuntimeParams[name]; !set {
+		_, set := config.ConnConfig.RuntimeParams[name]
+		if set = set || strings.Contains(config.ConnConfig.RuntimeParams["options"], name); !set {
 			config.ConnConfig.RuntimeParams[name] = value
 		}
 	}

@@ -16,7 +16,8 @@ type Factory func(tb testing.TB) Database
 
 // Traits are what backends may differ in.
 type Traits struct {
-	// SignalsFromOtherHandles says that SubscribeEvents also tells of events that another handle stored.
+	// SignalsFromOtherHandles says that SubscribeEvents also tells of events that another handle stored, and that SubscribeWork and
+	// SubscribeAnswers tell at all.
 	SignalsFromOtherHandles bool
 }
 

@@ -4,7 +4,7 @@
 
 -- +goose Up
 
--- term is the latest leader's. Who writes as a leader holds the row shared, so that a successor waits for that write.
+-- term is the latest leader's. Who writes as a leader shares an advisory lock, so that a successor waits for that write.
 CREATE TABLE leadership (
     one  smallint PRIMARY KEY CHECK (one = 1),
     term bigint   NOT NULL
@@ -108,7 +108,7 @@ CREATE INDEX dispatch_push ON dispatch (push_id, id);
 CREATE INDEX dispatch_sending ON dispatch (push_id) WHERE state = 'SENDING';
 CREATE UNIQUE INDEX dispatch_upstream ON dispatch (app, upstream_id) WHERE upstream_id IS NOT NULL;
 -- Claims take the first sendings before the follow-ups, each by due time.
-CREATE INDEX dispatch_claim ON dispatch (app, (step > 0), due_time, id) WHERE ready_time IS NOT NULL;
+CREATE INDEX dispatch_claim ON dispatch (app, (LEAST(step, 1)), due_time, id) WHERE ready_time IS NOT NULL;
 CREATE INDEX dispatch_ready ON dispatch (app, ready_time) WHERE ready_time IS NOT NULL;
 -- What a leader has claimed is free when the next one takes over. Seldom is there any.
 CREATE INDEX dispatch_led ON dispatch (claim_term) WHERE claim_term <> 0 AND ready_time IS NOT NULL;
