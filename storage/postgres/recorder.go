@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 
 	"susul.dev/susul/storage"
 )
@@ -173,8 +172,8 @@ func (r *recorder) try(ctx context.Context, jobs []*job) (err error) {
 
 func (r *recorder) tryOnce(ctx context.Context, jobs []*job) error {
 	t := &tx{ctx: ctx, store: jobs[0].store}
-	err := r.db.transact(ctx, forWrites, func(inner pgx.Tx) (err error) {
-		t.Tx = inner
+	err := r.db.transact(ctx, forWrites, func(inner *transaction) (err error) {
+		t.transaction = inner
 		if jobs, err = t.unfenced(jobs); err != nil || len(jobs) == 0 {
 			return err
 		}
