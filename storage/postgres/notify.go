@@ -21,10 +21,6 @@ const (
 	// answersTogether is how many answers one message has room for: it may have 8,000 bytes.
 	answersTogether = 150
 
-	// lookEvery is how often the log's end is looked at, and workEvery how often work is looked for without any news.
-	lookEvery = time.Second
-	workEvery = 2 * time.Second
-
 	// quietFor is how long the listener waits for news before it makes sure of its connection; answersWithin bounds what that, and
 	// whatever else is asked here, may take.
 	quietFor      = 10 * time.Second
@@ -212,9 +208,8 @@ func (s *signals) heard(ctx context.Context, n *pgconn.Notification) {
 
 // look finds what it was not told, until the context ends.
 func (s *signals) look(ctx context.Context) {
-	seen, looked := int64(-1), time.Duration(0)
-	for sleep(ctx, lookEvery) {
-		looked += lookEvery
+	seen := int64(-1)
+	for n := 1; sleep(ctx, s.db.options.lookEvery); n++ {
 		events, work := s.waited()
 		if events {
 			end, err := s.logEnd(ctx)
@@ -223,8 +218,7 @@ func (s *signals) look(ctx context.Context) {
 				s.spread(news{events: true})
 			}
 		}
-		if work && looked >= workEvery {
-			looked = 0
+		if work && n%2 == 0 {
 			s.spread(news{work: true})
 		}
 	}

@@ -27,6 +27,9 @@ type Options struct {
 	Connections int
 	// MaxHeld is how many callbacks are held for each app and reason, about. Default 1,000,000.
 	MaxHeld int
+
+	// lookEvery is how often news is looked for that was lost: the log's end each time, work every second time. Default 1 s.
+	lookEvery time.Duration
 }
 
 // Store is a handle onto a database.
@@ -94,6 +97,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	if opts.MaxHeld <= 0 {
 		opts.MaxHeld = 1_000_000
+	}
+	if opts.lookEvery <= 0 {
+		opts.lookEvery = time.Second
 	}
 	config, err := configure(opts)
 	if err != nil {
