@@ -42,7 +42,8 @@ type message struct {
 
 func startSignals(d *database) *signals {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &signals{db: d, origin: rand.Int64(), logger: d.options.Logger, subs: map[*subscriber]struct{}{}, wake: make(chan struct{}, 1)}
+	s := &signals{db: d, origin: rand.Int64(), logger: d.options.Logger, subs: map[*subscriber]struct{}{}, wake: make(chan struct{}, 1),
+		listening: make(chan struct{})}
 	var running sync.WaitGroup
 	s.stop = func() {
 		cancel()
@@ -52,6 +53,16 @@ func startSignals(d *database) *signals {
 		running.Go(func() { run(ctx) })
 	}
 	return s
+}
+
+// begin waits until news of other processes is heard, within bounds: what is missed until then is found, but late.
+func (s *signals) begin(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
+	select {
+	case <-s.listening:
+	case <-ctx.Done():
+	}
 }
 
 // send sends what is unsent to other processes, until the context ends; then what is left, if that is possible at once.
@@ -149,6 +160,7 @@ func (s *signals) listenOnce(ctx context.Context) error {
 		_ = conn.Close(ctx) // there is nothing left to lose
 	}()
 	s.spread(news{events: true, work: true}) // whatever there was while nobody listened
+	s.begun.Do(func() { close(s.listening) })
 	for ctx.Err() == nil {
 		if err := s.take(ctx, conn); err != nil {
 			return err

@@ -34,8 +34,6 @@ type Options struct {
 
 // Store is a handle onto a database.
 type Store struct {
-	storage.Store // what is not written yet; it goes when everything is
-
 	*database
 	// home names the handle among those of all nodes.
 	home int64
@@ -43,6 +41,8 @@ type Store struct {
 	term   atomic.Int64
 	closed atomic.Bool
 }
+
+var _ storage.Store = (*Store)(nil)
 
 // How many upstream ids and pushes are remembered, at most. An id takes a quarter of a kilobyte, about.
 const (
@@ -118,6 +118,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		dispatches: newCache[int64, *loggedDispatch](knownDispatches)}
 	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
 	d.signals = startSignals(d)
+	d.signals.begin(ctx)
 	d.recorder = startRecorder(d)
 	return d.handle(), nil
 }

@@ -41,6 +41,9 @@ type signals struct {
 	logger *slog.Logger
 	stop   func() // ends what runs, and waits for that
 
+	listening chan struct{} // closed once that began
+	begun     sync.Once
+
 	mu     sync.Mutex
 	subs   map[*subscriber]struct{}
 	unsent news

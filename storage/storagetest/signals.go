@@ -9,12 +9,12 @@ import (
 // soon is how long a signal may take before a case gives up.
 const soon = 10 * time.Second
 
-func (w *world) signalled(signal <-chan struct{}) {
+func (w *world) signalled(signal <-chan struct{}, after ...any) {
 	w.t.Helper()
 	select {
 	case <-signal:
 	case <-time.After(soon):
-		w.Fail("no signal came")
+		w.Fail("no signal came", after...)
 	}
 }
 
@@ -95,18 +95,43 @@ func signalCases(traits Traits) []testCase {
 		}},
 		{"what another handle made due wakes, until the subscriber cancels", func(w *world) {
 			w.needsOtherHandles(traits)
-			signal, cancel := w.open().SubscribeWork()
+			other := w.open()
+			signal, cancel := other.SubscribeWork()
 			defer cancel()
-			p := w.create(w.draft(3, 1))
-			w.finish(w.result(w.startOne(), storage.DispatchSent)) // unblocks the others, and the steps are due some time
-			w.signalled(signal)
-			w.finish(w.result(w.startOne(), storage.DispatchPending))
-			w.signalled(signal)
-			w.sendAll()
-			w.NoError(w.store.PlanStep(w.ctx, w.plan(p.ID, 0, 0, 3)))
-			w.signalled(signal)
+			for _, c := range []struct {
+				what string
+				sent bool // the push's first dispatch, by then
+				do   func(p storage.Push)
+			}{
+				{"a first dispatch that was sent", false, func(storage.Push) { w.finish(w.result(w.startOne(), storage.DispatchSent)) }},
+				{"a dispatch that is tried again", true, func(storage.Push) { w.finish(w.result(w.startOne(), storage.DispatchPending)) }},
+				{"one that may have been taken", true, func(storage.Push) { w.finish(w.result(w.startOne(), storage.DispatchSending)) }},
+				{"a step that was planned", true, func(p storage.Push) {
+					w.sendAll()
+					w.heard(other, signal)
+					w.NoError(w.store.PlanStep(w.ctx, w.plan(p.ID, 0, 0, 3)))
+				}},
+			} {
+				p := w.create(w.draft(3, 1))
+				if c.sent {
+					w.finish(w.result(w.startOne(), storage.DispatchSent))
+				}
+				w.heard(other, signal)
+				c.do(p)
+				w.signalled(signal, c.what)
+				for claims := w.claim(); len(claims) > 0; claims = w.claim() {
+					for _, c := range claims {
+						w.finish(w.result(c, storage.DispatchSent))
+					}
+				}
+			}
+			w.heard(other, signal)
 			cancel()
 			cancel()
+			w.create(w.draft(1, 1))
+			w.finish(w.result(w.startOne(), storage.DispatchSent))
+			w.heard(other, signal)
+			w.silent(signal)
 		}},
 		{"claims that a leader left behind wake", func(w *world) {
 			w.needsOtherHandles(traits)
@@ -150,6 +175,27 @@ func (w *world) needsOtherHandles(traits Traits) {
 	w.t.Helper()
 	if !traits.SignalsFromOtherHandles {
 		w.t.Skip("this backend's signals stay within a handle")
+	}
+}
+
+// heard waits until a handle has heard of all that was done through others until now, and takes the signal that it got.
+func (w *world) heard(by storage.Store, signal <-chan struct{}) {
+	w.t.Helper()
+	answers, cancel := by.SubscribeAnswers()
+	defer cancel()
+	d := w.draft(1, 1)
+	d.Push.App, d.Steps = otherApp, nil
+	p, _, err := by.CreatePush(w.ctx, d)
+	w.NoError(err)
+	claims, err := w.store.ClaimDispatches(w.ctx, storage.ClaimRequest{App: otherApp, Now: w.now, Lease: lease, Limit: 1})
+	w.NoError(err)
+	w.Len(claims, 1)
+	w.start(claims[0])
+	w.finish(w.result(claims[0], storage.DispatchSent))
+	w.Equal(p.ID, w.answered(answers))
+	select {
+	case <-signal:
+	default:
 	}
 }
 
