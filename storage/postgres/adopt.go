@@ -88,9 +88,6 @@ func (t *tx) adopt(draft storage.PushDraft, upstreamID string) (storage.Push, er
 	if err := t.applyHeld(p.App, []string{upstreamID}); err != nil {
 		return storage.Push{}, err
 	}
-	if err := t.finishRecording(); err != nil {
-		return storage.Push{}, err
-	}
 	return pushByID(t.ctx, t, p.ID)
 }
 

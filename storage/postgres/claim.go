@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"susul.dev/susul/storage"
 )
@@ -138,10 +139,10 @@ func inOrder(found []storage.Recipient, push int64, ordinals []uint32) ([]storag
 	return list, nil
 }
 
-// together runs what was queued, in one round trip. Each query sees what was committed when it ran.
+// together runs what was queued, in one round trip. Each query sees what was committed when it ran. All may be run again.
 func (s *Store) together(ctx context.Context, queries *pgx.Batch) error {
-	if s.closed.Load() {
-		return errClosed
-	}
-	return unavailable(s.pool.SendBatch(ctx, queries).Close())
+	_, err := tried(s, func() (none struct{}, err error) {
+		return none, s.connected(ctx, func(conn *pgxpool.Conn) error { return conn.SendBatch(ctx, queries).Close() })
+	})
+	return err
 }

@@ -267,9 +267,6 @@ func (t *tx) publish(f *finishing) error {
 	if err := t.applyHeld(f.push.App, f.ids); err != nil || f.listed {
 		return err
 	}
-	if err := t.finishRecording(); err != nil {
-		return err
-	}
 	var err error
 	f.push, err = pushByID(t.ctx, t, f.push.ID)
 	return err

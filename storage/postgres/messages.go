@@ -35,29 +35,34 @@ const (
 
 // CountMessages implements storage.Dispatches. It looks the ids up in each push, and goes over the dispatches once.
 func (s *Store) CountMessages(ctx context.Context, app string, registrationIDs []string, since time.Time) ([]int, error) {
-	y := tally{places: make(map[string]int, len(registrationIDs)), addressees: map[int64][]addressee{}, counts: make([]int, len(registrationIDs))}
+	places := make(map[string]int, len(registrationIDs))
 	var ids []string
-	for i, id := range registrationIDs {
-		if _, again := y.places[id]; !again && isText(id) {
-			y.places[id] = i
+	for _, id := range registrationIDs {
+		if _, again := places[id]; !again && isText(id) {
+			places[id] = len(ids)
 			ids = append(ids, id)
 		}
 	}
+	counts := make([]int, len(registrationIDs))
 	if len(ids) == 0 {
-		return y.counts, nil
+		return counts, nil
 	}
-	_, err := read(ctx, s, func(q querier) (none struct{}, err error) {
+	some, err := read(ctx, s, func(q querier) ([]int, error) {
+		y := tally{places: places, addressees: map[int64][]addressee{}, counts: make([]int, len(ids))}
 		if err := y.findAddressees(ctx, q, app, ids, since); err != nil {
-			return none, err
+			return nil, err
 		}
-		return none, y.dispatches(ctx, q, app, since)
+		return y.counts, y.dispatches(ctx, q, app, since)
 	})
+	if err != nil {
+		return nil, err
+	}
 	for i, id := range registrationIDs {
-		if place, ok := y.places[id]; ok {
-			y.counts[i] = y.counts[place]
+		if place, ok := places[id]; ok {
+			counts[i] = some[place]
 		}
 	}
-	return y.counts, err
+	return counts, nil
 }
 
 // addressee is a recipient of a push, and the place of its id among those asked about.
