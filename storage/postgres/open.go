@@ -117,7 +117,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		pushes: newCache[int64, knownPush](knownPushes), lives: newCache[int64, int64](knownPushes),
 		dispatches: newCache[int64, *loggedDispatch](knownDispatches)}
 	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
-	d.signals = startSignals(d)
+	d.signals = startSignals(d) //nolint:contextcheck // it goes on when Open has returned
 	d.signals.begin(ctx)
 	d.recorder = startRecorder(d)
 	return d.handle(), nil
@@ -128,7 +128,7 @@ func configure(opts Options) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, errors.New("storage.dsn: it is no PostgreSQL connection string") // err may quote the password
 	}
-	config.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // bounded
+	config.MaxConns = int32(min(opts.Connections, 1000))
 	config.MinConns = min(config.MinConns, config.MaxConns)
 	config.MinIdleConns = min(config.MinIdleConns, config.MaxConns)
 	for name, value := range settings {
