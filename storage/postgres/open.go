@@ -27,12 +27,13 @@ type Options struct {
 	Connections int
 	// MaxHeld is how many callbacks are held for each app and reason, about. Default 1,000,000.
 	MaxHeld int
+
+	// lookEvery is how often news is looked for that was lost: the log's end each time, work every second time. Default 1 s.
+	lookEvery time.Duration
 }
 
 // Store is a handle onto a database.
 type Store struct {
-	storage.Store // what is not written yet; it goes when everything is
-
 	*database
 	// home names the handle among those of all nodes.
 	home int64
@@ -40,6 +41,8 @@ type Store struct {
 	term   atomic.Int64
 	closed atomic.Bool
 }
+
+var _ storage.Store = (*Store)(nil)
 
 // How many upstream ids and pushes are remembered, at most. An id takes a quarter of a kilobyte, about.
 const (
@@ -95,6 +98,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if opts.MaxHeld <= 0 {
 		opts.MaxHeld = 1_000_000
 	}
+	if opts.lookEvery <= 0 {
+		opts.lookEvery = time.Second
+	}
 	config, err := configure(opts)
 	if err != nil {
 		return nil, err
@@ -111,7 +117,8 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		pushes: newCache[int64, knownPush](knownPushes), lives: newCache[int64, int64](knownPushes),
 		dispatches: newCache[int64, *loggedDispatch](knownDispatches)}
 	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
-	d.signals = startSignals(d)
+	d.signals = startSignals(d) //nolint:contextcheck // it goes on when Open has returned
+	d.signals.begin(ctx)
 	d.recorder = startRecorder(d)
 	return d.handle(), nil
 }
@@ -121,7 +128,7 @@ func configure(opts Options) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, errors.New("storage.dsn: it is no PostgreSQL connection string") // err may quote the password
 	}
-	config.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // bounded
+	config.MaxConns = int32(min(opts.Connections, 1000))
 	config.MinConns = min(config.MinConns, config.MaxConns)
 	config.MinIdleConns = min(config.MinIdleConns, config.MaxConns)
 	for name, value := range settings {
