@@ -21,9 +21,10 @@ type recording struct {
 	pushes   map[int64]pushInfo
 
 	// What becomes known to the process once the transaction has committed.
-	found  map[upstream]*target
-	looked []int64 // pushes that were looked up
-	kinds  []storedKind
+	found   map[upstream]*target
+	looked  []int64 // pushes that were looked up
+	kinds   []storedKind
+	newHeld map[heldKey]int
 
 	holds  []*entry // that can't be applied
 	groups []group
@@ -98,6 +99,7 @@ func (t *tx) recorded() {
 	}
 	r.db.kinds.learn(r.kinds)
 	r.rememberLives()
+	r.db.held.add(r.newHeld)
 	t.recording = nil
 }
 
