@@ -27,6 +27,8 @@ type Options struct {
 	Connections int
 	// MaxHeld is how many callbacks are held for each app and reason, about. Default 1,000,000.
 	MaxHeld int
+	// RecipientsInMemory is of how many recipients it is remembered who they are, 24 bytes each, about. Default 8,000,000.
+	RecipientsInMemory int
 }
 
 // Store is a handle onto a database.
@@ -64,6 +66,7 @@ type database struct {
 	invalid    invalids
 	lives      *cache[int64, int64] // hours, by push
 	dispatches *cache[int64, *loggedDispatch]
+	rosters    *rosters
 
 	mu      sync.Mutex
 	handles map[int64]bool // those that are open, by their homes
@@ -92,6 +95,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if opts.Connections <= 0 {
 		opts.Connections = 16
 	}
+	if opts.RecipientsInMemory <= 0 {
+		opts.RecipientsInMemory = 8_000_000
+	}
 	if opts.MaxHeld <= 0 {
 		opts.MaxHeld = 1_000_000
 	}
@@ -112,6 +118,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		dispatches: newCache[int64, *loggedDispatch](knownDispatches)}
 	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
 	d.signals = startSignals(d)
+	d.rosters = newRosters(d, opts.RecipientsInMemory)
 	d.recorder = startRecorder(d)
 	return d.handle(), nil
 }
