@@ -20,7 +20,7 @@ import (
 
 // Options say which database to use, and how. Zero fields get the defaults.
 type Options struct {
-	// DSN is a connection string or URL, as libpq takes them.
+	// DSN is a connection string or URL, as libpq takes them. What it sets counts, such as lock_timeout or search_path.
 	DSN    string
 	Logger *slog.Logger // default: discard
 	// Connections is how many are open at once, at most. Default 16.
