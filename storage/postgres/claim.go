@@ -12,11 +12,17 @@ import (
 	"susul.dev/susul/storage"
 )
 
+// What waits is ready when it is due; what is on its way, when its lease ends. The latter is little.
+const nextDispatchTime = `SELECT LEAST(
+	(SELECT due_time FROM dispatch WHERE app = $1 AND LEAST(step, 1) = 0 AND state = 'PENDING' AND ready_time IS NOT NULL
+		ORDER BY due_time, id LIMIT 1),
+	(SELECT due_time FROM dispatch WHERE app = $1 AND LEAST(step, 1) = 1 AND state = 'PENDING' AND ready_time IS NOT NULL
+		ORDER BY due_time, id LIMIT 1),
+	(SELECT min(ready_time) FROM dispatch WHERE app = $1 AND state IN ('CLAIMED', 'SENDING')))`
+
 // NextDispatchTime implements storage.Dispatches.
 func (s *Store) NextDispatchTime(ctx context.Context, app string) (time.Time, bool, error) {
-	t, err := look(ctx, s, func(q querier) (time.Time, error) {
-		return first(ctx, q, earliest, `SELECT min(ready_time) FROM dispatch WHERE app = $1 AND ready_time IS NOT NULL`, app)
-	})
+	t, err := look(ctx, s, func(q querier) (time.Time, error) { return first(ctx, q, earliest, nextDispatchTime, app) })
 	return t, !t.IsZero(), err
 }
 
@@ -36,15 +42,26 @@ const claimDue = `WITH firsts AS (
 // ClaimDispatches implements storage.Dispatches. What goes along with the claims is read after they are stored: then no click that was
 // stored before is missed.
 func (s *Store) ClaimDispatches(ctx context.Context, req storage.ClaimRequest) ([]storage.Claim, error) {
-	dispatches, err := write(ctx, s, func(t *tx) ([]storage.Dispatch, error) {
-		return collect(ctx, t, scanDispatch, claimDue, req.App, req.Now.UnixMilli(), page(req.Limit), s.term.Load(),
-			req.Now.Add(req.Lease).UnixMilli())
+	dispatches, err := write(ctx, s, func(t *tx) (dispatches []storage.Dispatch, err error) {
+		var queries pgx.Batch
+		queries.Queue(claimDue, req.App, req.Now.UnixMilli(), page(req.Limit), s.term.Load(), req.Now.Add(req.Lease).UnixMilli()).
+			Query(into(&dispatches, scanDispatch))
+		err = t.sendLast(ctx, &queries)
+		return dispatches, err
 	})
 	if err != nil || len(dispatches) == 0 {
 		return nil, err
 	}
 	slices.SortFunc(dispatches, compareClaimed)
 	return s.claimsOf(ctx, dispatches)
+}
+
+// into collects the rows of a query that is one of several.
+func into[T any](to *[]T, scan func(pgx.CollectableRow) (T, error)) func(pgx.Rows) error {
+	return func(rows pgx.Rows) (err error) {
+		*to, err = pgx.CollectRows(rows, scan)
+		return err
+	}
 }
 
 // compareClaimed is the order in which dispatches are claimed.

@@ -36,7 +36,7 @@ type crowd struct {
 const crowdChunks = 6
 
 func (c *crowd) create(store storage.Store, id int64) {
-	draft := listed(id, 2*crowdChunks)
+	draft := listed(id, 2*crowdChunks, 0)
 	draft.Push.App, draft.Push.CreateTime = c.app, c.now
 	draft.Dispatches = nil
 	for i := range crowdChunks {
