@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-
 	"susul.dev/susul/storage"
 )
 
