@@ -12,6 +12,20 @@
 // them are new; what is new is counted and appended to the log in packed segments, as package layout draws them. Who appends holds
 // log_head until the commit, and waits for nothing else by then: events become visible in the order of their sequences.
 //
+// Who waits for events, for work or for the end of a push's first dispatch is told by NOTIFY, which is sent after commits and for many of
+// them together. News may be lost, with a process or a connection; then it is found within two seconds or so, but for answers: who waits for
+// one should look at the push now and then (signals.go).
+//
+// What can be tried again is: transactions that PostgreSQL undid, and those whose connection broke ahead of the commit. While a commit is
+// under way nobody knows; then the call fails although it may have been stored. Everything else that keeps PostgreSQL from working, or
+// from being reached, is storage.ErrUnavailable, and over when that is (errors.go, connection.go).
+//
+// Old events go with the partition of their day, which is detached before, so that nobody waits for those who read it
+// (forget_events.go).
+//
+// Each node has Options.Connections connections at most, and one to listen. A pooler between a node and PostgreSQL must give each
+// connection a session of its own, for LISTEN, the settings in open.go and the turns that nodes take in migrating need one.
+//
 // So that transactions never wait for each other in a circle, rows are locked in this order: leadership, push, step, dispatch, recipient,
 // progress, mark, devices, held_callback, log_head, then what is written only under log_head: segment, log_day, event_detail and
 // counter. Within a table it is by key, ascending.

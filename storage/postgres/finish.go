@@ -33,6 +33,7 @@ type finishing struct {
 	home    int64 // the handle that made the push
 	claimed bool  // the claim was the latest, and not over
 	held    bool  // callbacks of the upstream ids are held
+	freed   bool  // a step of the push is due soon, which may have waited for the dispatch
 }
 
 // ended reports whether the dispatch is over.
@@ -86,6 +87,9 @@ func (t *tx) locate(f *finishing) error {
 	return err
 }
 
+// hasDueStep asks for a step that is due, or will be before it is looked for without any news.
+const hasDueStep = `SELECT EXISTS (SELECT FROM step WHERE push_id = $1 AND state = 'SCHEDULED' AND due_time <= $2)`
+
 // settle stores what became of the dispatch itself.
 func (t *tx) settle(f *finishing) (err error) {
 	var queries pgx.Batch
@@ -103,6 +107,9 @@ func (t *tx) settle(f *finishing) (err error) {
 	if f.opening && f.State == storage.DispatchSent {
 		f.queueClock(&queries)
 	}
+	if f.ended() && !f.opening {
+		queries.Queue(hasDueStep, f.d.PushID, f.Time.Add(4*t.store.options.lookEvery).UnixMilli()).QueryRow(func(row pgx.Row) error { return row.Scan(&f.freed) })
+	}
 	if f.simple() {
 		err = t.sendLast(t.ctx, &queries)
 	} else {
@@ -111,7 +118,7 @@ func (t *tx) settle(f *finishing) (err error) {
 	if err == nil && !f.claimed {
 		err = fmt.Errorf("%w: the claim is over, or the upstream id %q is another message's", storage.ErrConflict, f.UpstreamID)
 	}
-	t.news.work = f.State == storage.DispatchSent && f.opening || !f.ended()
+	t.news.work = f.State == storage.DispatchSent && f.opening || !f.ended() || f.freed
 	return err
 }
 

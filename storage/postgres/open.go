@@ -20,13 +20,15 @@ import (
 
 // Options say which database to use, and how. Zero fields get the defaults.
 type Options struct {
-	// DSN is a connection string or URL, as libpq takes them.
+	// DSN is a connection string or URL, as libpq takes them. What it sets counts, such as lock_timeout or search_path.
 	DSN    string
 	Logger *slog.Logger // default: discard
 	// Connections is how many are open at once, at most. Default 16.
 	Connections int
 	// MaxHeld is how many callbacks are held for each app and reason, about. Default 1,000,000.
 	MaxHeld int
+	// RecipientsInMemory is of how many recipients it is remembered who they are, 24 bytes each, about. Default 8,000,000.
+	RecipientsInMemory int
 
 	// lookEvery is how often news is looked for that was lost: the log's end each time, work every second time. Default 1 s.
 	lookEvery time.Duration
@@ -67,6 +69,7 @@ type database struct {
 	invalid    invalids
 	lives      *cache[int64, int64] // hours, by push
 	dispatches *cache[int64, *loggedDispatch]
+	rosters    *rosters
 
 	mu      sync.Mutex
 	handles map[int64]bool // those that are open, by their homes
@@ -97,6 +100,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if opts.Connections <= 0 {
 		opts.Connections = 16
 	}
+	if opts.RecipientsInMemory <= 0 {
+		opts.RecipientsInMemory = 8_000_000
+	}
 	if opts.MaxHeld <= 0 {
 		opts.MaxHeld = 1_000_000
 	}
@@ -119,6 +125,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		pushes: newCache[int64, knownPush](knownPushes), lives: newCache[int64, int64](knownPushes),
 		dispatches: newCache[int64, *loggedDispatch](knownDispatches)}
 	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
+	d.rosters = newRosters(d, opts.RecipientsInMemory)
 	d.signals = startSignals(d) //nolint:contextcheck // it goes on when Open has returned
 	d.signals.begin(ctx)
 	d.recorder = startRecorder(d)

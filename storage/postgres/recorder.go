@@ -43,6 +43,8 @@ type recorder struct {
 	db      *database
 	running sync.WaitGroup
 
+	stopReading func() // of recipients ahead
+
 	mu      sync.Mutex
 	arrived sync.Cond
 	queue   []*job
@@ -58,6 +60,9 @@ func startRecorder(db *database) *recorder {
 	for range max(1, min(maxCommitters, db.options.Connections-1)) {
 		r.running.Go(r.run)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stopReading = cancel
+	r.running.Go(func() { db.rosters.run(ctx) })
 	return r
 }
 
@@ -69,6 +74,7 @@ func (r *recorder) stop() {
 	r.queue, r.rows = nil, 0
 	r.mu.Unlock()
 	r.arrived.Broadcast()
+	r.stopReading()
 	for _, j := range rest {
 		j.err = errClosed
 		close(j.done)

@@ -21,9 +21,10 @@ type recording struct {
 	pushes   map[int64]pushInfo
 
 	// What becomes known to the process once the transaction has committed.
-	found  map[upstream]*target
-	looked []int64 // pushes that were looked up
-	kinds  []storedKind
+	found   map[upstream]*target
+	looked  []int64 // pushes that were looked up
+	kinds   []storedKind
+	newHeld map[heldKey]int
 
 	holds  []*entry // that can't be applied
 	groups []group
@@ -35,6 +36,7 @@ type recording struct {
 // pushInfo is what callbacks need to know of a push.
 type pushInfo struct {
 	listed, forgotten bool
+	size              int // how many recipients it has; of a push that is not listed, it may have more by now
 }
 
 // logHead is the row of log_head. deaths grows whenever devices become invalid, forgets whenever a push begins to be forgotten: so others
@@ -98,6 +100,7 @@ func (t *tx) recorded() {
 	}
 	r.db.kinds.learn(r.kinds)
 	r.rememberLives()
+	r.db.held.add(r.newHeld)
 	t.recording = nil
 }
 
@@ -202,10 +205,10 @@ func (r *recording) findPushes() error {
 	_, err := collect(r.t.ctx, r.t, func(row pgx.CollectableRow) (struct{}, error) {
 		var id int64
 		var info pushInfo
-		err := row.Scan(&id, &info.listed, &info.forgotten)
+		err := row.Scan(&id, &info.listed, &info.forgotten, &info.size)
 		r.pushes[id] = info
 		return struct{}{}, err
-	}, `SELECT id, listed, forgotten > 0 FROM push WHERE id = ANY($1)`, r.looked[before:])
+	}, `SELECT id, listed, forgotten > 0, recipients FROM push WHERE id = ANY($1)`, r.looked[before:])
 	return err
 }
 

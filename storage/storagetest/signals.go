@@ -115,6 +115,15 @@ var otherSignalCases = []testCase{
 			{"a first dispatch that was sent", false, func(storage.Push) { w.finish(w.result(w.startOne(), storage.DispatchSent)) }},
 			{"a dispatch that is tried again", true, func(storage.Push) { w.finish(w.result(w.startOne(), storage.DispatchPending)) }},
 			{"one that may have been taken", true, func(storage.Push) { w.finish(w.result(w.startOne(), storage.DispatchSending)) }},
+			{"a dispatch on its way, when a step of its push is due", true, func(storage.Push) {
+				c := w.startOne()
+				w.now = w.now.Add(90 * time.Minute)
+				w.heard(other, signal)
+				w.finish(w.result(c, storage.DispatchSent))
+			}},
+			{"a step that was cancelled", true, func(p storage.Push) {
+				w.NoError(w.store.CancelStep(w.ctx, p.ID, 1, storage.ReasonPolicyPaused))
+			}},
 			{"a step that was planned", true, func(p storage.Push) {
 				w.sendAll()
 				w.heard(other, signal)
