@@ -119,7 +119,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
 	d.signals = startSignals(d)
 	d.rosters = newRosters(d, opts.RecipientsInMemory)
-	d.recorder = startRecorder(d)
+	d.recorder = startRecorder(d) //nolint:contextcheck // it outlives the call
 	return d.handle(), nil
 }
 
