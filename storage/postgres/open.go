@@ -145,7 +145,7 @@ func newDatabase(ctx context.Context, opts Options, pool *pgxpool.Pool) *databas
 	d.rosters = newRosters(d, opts.RecipientsInMemory)
 	d.signals = startSignals(d) //nolint:contextcheck // it goes on when Open has returned
 	d.signals.begin(ctx)
-	d.recorder = startRecorder(d)
+	d.recorder = startRecorder(d) //nolint:contextcheck // likewise
 	return d
 }
 
