@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -21,8 +20,8 @@ import (
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/server/policy"
 	"susul.dev/susul/server/replica/etcdtest"
+	"susul.dev/susul/server/servertest/backend"
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite"
 )
 
 const (
@@ -67,9 +66,7 @@ func newHouseOn(t *testing.T, client *clientv3.Client) *house {
 		t: t, engageLab: newEngageLab(), senders: 4,
 		clock: clockwork.NewFakeClockAt(time.Date(2026, 3, 1, 7, 0, 0, 0, time.UTC)),
 	}
-	store, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "susul.db")})
-	require.NoError(t, err)
-	h.store = store
+	h.store = backend.Open(t)
 	h.startPolicies(client)
 	h.start()
 	return h

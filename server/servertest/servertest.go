@@ -1,5 +1,5 @@
-// Package servertest runs a whole server in-process for tests: Susul with its embedded etcd and SQLite, in front of a
-// sandbox, over real sockets.
+// Package servertest runs a whole server in-process for tests: Susul with its embedded etcd and SQLite, or PostgreSQL where
+// package backend says so, in front of a sandbox, over real sockets.
 package servertest
 
 import (
@@ -25,6 +25,7 @@ import (
 	"susul.dev/susul/server"
 	"susul.dev/susul/server/config"
 	"susul.dev/susul/server/engagelab/sandbox"
+	"susul.dev/susul/server/servertest/backend"
 )
 
 // The credentials that every server has. Callbacks of App are signed, those of OtherApp are not.
@@ -53,6 +54,8 @@ type Options struct {
 	// Behaviour is that of the sandbox's devices; zero for one in which every device is reached at once, and nobody
 	// displays or clicks.
 	Behaviour sandbox.Behaviour
+	// SQLite has the server work with SQLite whatever package backend says.
+	SQLite bool
 	// Log takes the server's log; nil discards it.
 	Log *slog.Logger
 }
@@ -88,6 +91,9 @@ func Start(t testing.TB, o Options) *Server {
 	s := &Server{SandboxURL: "http://" + listener.Addr().String(), Clock: o.Clock}
 
 	cfg := Config(t.TempDir(), s.SandboxURL)
+	if backend.Postgres() && !o.SQLite {
+		cfg.Storage = config.Storage{Driver: config.DriverPostgres, DSN: config.NewSecret(backend.Database(t)), Connections: 8}
+	}
 	if o.Configure != nil {
 		o.Configure(&cfg)
 	}

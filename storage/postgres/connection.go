@@ -21,6 +21,12 @@ var (
 	forReads = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 )
 
+// Advisory locks. Whatever else uses the database must use other numbers.
+const (
+	partitionLock  = 0x5553_0000_0001 // of who makes or drops a partition
+	leadershipLock = 0x5553_0000_0002 // shared by leaders' writes
+)
+
 // transact runs a closure in a transaction. If it returns errLost, nothing has happened.
 func (d *database) transact(ctx context.Context, options pgx.TxOptions, run func(pgx.Tx) error) error {
 	var uncertain error // of the commit

@@ -166,8 +166,8 @@ func (r *recording) insertHeld(kept []*entry) error {
 // heldAtOnce is how many held rows are read with one statement.
 const heldAtOnce = 5000
 
-// applyHeld applies what was reported for upstream ids before they were known, once the transaction comes to its end. What names no recipient
-// of the push goes on being held, for that reason. The transaction should have locked the ids with lockUpstreams before all else; until then,
+// applyHeld applies what was reported for upstream ids before they were known: pushes gain their recipients at once, the rest comes with the
+// end of the transaction. What names no recipient of the push goes on being held, for that reason. The transaction should have locked the ids with lockUpstreams before all else; until then,
 // others may have to try again.
 func (t *tx) applyHeld(app string, upstreamIDs []string) error {
 	if len(upstreamIDs) == 0 {
@@ -190,7 +190,7 @@ func (t *tx) applyHeld(app string, upstreamIDs []string) error {
 			r.entries = append(r.entries, entry{batch: &batch{app: app, received: h.received}, row: &h.callback, held: h.id})
 		}
 		if len(held) < heldAtOnce {
-			return nil
+			return r.resolve()
 		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 // Lead implements storage.Planning. It waits for what the earlier leader is writing just now; what that one writes later is fenced.
 func (s *Store) Lead(ctx context.Context, term int64) error {
 	_, err := writeUnfenced(ctx, s, func(t *tx) (none struct{}, err error) {
-		stored, err := first(t.ctx, t, value[int64], `SELECT term FROM leadership FOR NO KEY UPDATE`)
+		stored, err := t.latestTerm(`pg_advisory_xact_lock`)
 		switch {
 		case err != nil:
 			return none, err

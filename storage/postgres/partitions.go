@@ -84,9 +84,6 @@ func lacksPartition(err error) bool {
 	return errors.As(err, &fault) && fault.Code == "23514" && fault.TableName == "segment" && fault.ConstraintName == ""
 }
 
-// partitionLock is the advisory lock of who makes a partition.
-const partitionLock = 0x5553_0000_0001
-
 // partitionName is the name of a day's partition.
 func partitionName(day int32) string {
 	if day < 0 {

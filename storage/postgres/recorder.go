@@ -203,7 +203,7 @@ func (t *tx) unfenced(jobs []*job) ([]*job, error) {
 	if !lead {
 		return jobs, nil
 	}
-	latest, err := first(t.ctx, t, value[int64], `SELECT term FROM leadership FOR SHARE`)
+	latest, err := t.latestTerm(`pg_advisory_xact_lock_shared`)
 	if err != nil {
 		return nil, err
 	}

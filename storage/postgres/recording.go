@@ -15,9 +15,10 @@ type recording struct {
 	t  *tx
 	db *database
 
-	entries []entry
-	began   logHead // the end of the log as it was before anything was looked up
-	pushes  map[int64]pushInfo
+	entries  []entry
+	resolved int     // how many of them were looked up
+	began    logHead // the end of the log as it was before anything was looked up
+	pushes   map[int64]pushInfo
 
 	// What becomes known to the process once the transaction has committed.
 	found  map[upstream]*target
@@ -61,14 +62,26 @@ func (t *tx) finishRecording() error {
 	if r == nil {
 		return nil
 	}
-	for _, step := range []func() error{
-		r.begin, r.findMessages, r.findPushes, r.findMembers, r.gainMembers, r.findKinds, r.sort, r.saveProgress, r.saveMarks, r.saveHeld,
-	} {
+	for _, step := range []func() error{r.resolve, r.findKinds, r.sort, r.saveProgress, r.saveMarks, r.saveHeld} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
 	return r.append()
+}
+
+// resolve finds out what the rows are about that were added since it did so before. Pushes gain their recipients by that.
+func (r *recording) resolve() error {
+	if r.resolved == len(r.entries) {
+		return nil
+	}
+	for _, step := range []func() error{r.begin, r.findMessages, r.findPushes, r.findMembers, r.gainMembers} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	r.resolved = len(r.entries)
+	return nil
 }
 
 // recorded lets the process know what was looked up or made by the transaction, which has committed.
@@ -89,6 +102,10 @@ func (t *tx) recorded() {
 }
 
 func (r *recording) begin() (err error) {
+	if r.pushes != nil {
+		return nil
+	}
+	r.pushes = map[int64]pushInfo{}
 	r.began, err = first(r.t.ctx, r.t, scanLogHead, `SELECT sequence, deaths, forgets FROM log_head`)
 	return err
 }
@@ -161,8 +178,7 @@ type knownPush struct {
 
 // findPushes finds out about the pushes that the rows are of.
 func (r *recording) findPushes() error {
-	r.pushes = map[int64]pushInfo{}
-	last := int64(0)
+	last, before := int64(0), len(r.looked)
 	for i := range r.entries {
 		to := r.entries[i].target
 		if to == nil || to.push == last {
@@ -180,7 +196,7 @@ func (r *recording) findPushes() error {
 		r.pushes[last] = pushInfo{forgotten: true} // unless it is there
 		r.looked = append(r.looked, last)
 	}
-	if len(r.looked) == 0 {
+	if len(r.looked) == before {
 		return nil
 	}
 	_, err := collect(r.t.ctx, r.t, func(row pgx.CollectableRow) (struct{}, error) {
@@ -189,7 +205,7 @@ func (r *recording) findPushes() error {
 		err := row.Scan(&id, &info.listed, &info.forgotten)
 		r.pushes[id] = info
 		return struct{}{}, err
-	}, `SELECT id, listed, forgotten > 0 FROM push WHERE id = ANY($1)`, r.looked)
+	}, `SELECT id, listed, forgotten > 0 FROM push WHERE id = ANY($1)`, r.looked[before:])
 	return err
 }
 

@@ -57,8 +57,7 @@ func writeOnce[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (
 	t := &tx{ctx: ctx, store: s, news: news{by: s.home}}
 	err = s.transact(ctx, forWrites, func(inner pgx.Tx) (err error) {
 		t.Tx = inner
-		result, err = run(t)
-		if err == nil {
+		if result, err = run(t); err == nil {
 			err = t.finishRecording()
 		}
 		return err
@@ -77,14 +76,20 @@ func (t *tx) fence() error {
 	if term == 0 {
 		return nil
 	}
-	var latest int64
-	if err := t.QueryRow(t.ctx, `SELECT term FROM leadership FOR SHARE`).Scan(&latest); err != nil {
-		return err
+	latest, err := t.latestTerm(`pg_advisory_xact_lock_shared`)
+	if err == nil && latest > term {
+		err = storage.ErrFenced
 	}
-	if latest > term {
-		return storage.ErrFenced
-	}
-	return nil
+	return err
+}
+
+// latestTerm returns the latest leader's term once it has the lock of leadership, with the function that takes it. Whoever waits for that
+// gets it in turn: a successor does not wait for what his predecessor begins after him.
+func (t *tx) latestTerm(lock string) (term int64, err error) {
+	var p pgx.Batch
+	p.Queue(`SELECT `+lock+`($1)`, int64(leadershipLock))
+	p.Queue(`SELECT term FROM leadership`).QueryRow(func(row pgx.Row) error { return row.Scan(&term) })
+	return term, t.SendBatch(t.ctx, &p).Close()
 }
 
 // exec runs a statement and returns how many rows it changed.

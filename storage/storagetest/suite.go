@@ -17,7 +17,7 @@ type Factory func(tb testing.TB) Database
 // Traits are what backends may differ in.
 type Traits struct {
 	// SignalsFromOtherHandles says that handles work beside each other: SubscribeEvents also tells of events that another handle stored,
-	// and StartDispatch sees what others have started.
+	// SubscribeWork and SubscribeAnswers tell at all, and StartDispatch sees what others have started.
 	SignalsFromOtherHandles bool
 }
 

@@ -4,8 +4,8 @@
 
 -- +goose Up
 
--- term is the latest leader's. Who writes as a leader holds the row shared, so that a successor waits for that write. election names the
--- elections that leaders come from, empty before the first; their own terms begin at election_base.
+-- term is the latest leader's. Who writes as a leader shares an advisory lock, so that a successor waits for that write. election names
+-- the elections that leaders come from, empty before the first; their own terms begin at election_base.
 CREATE TABLE leadership (
     one           smallint PRIMARY KEY CHECK (one = 1),
     term          bigint   NOT NULL,
@@ -13,6 +13,21 @@ CREATE TABLE leadership (
     election_base bigint   NOT NULL DEFAULT 0
 );
 INSERT INTO leadership (one, term) VALUES (1, 0);
+
+-- The migration that fills this database, or did, from what source tells from others. Nodes work with it only once it is complete; a
+-- database that was not migrated has no row.
+CREATE TABLE migration (
+    one           smallint PRIMARY KEY CHECK (one = 1),
+    source        text     NOT NULL,
+    start_time    bigint   NOT NULL,
+    complete_time bigint
+);
+-- How far each table came. place is where the source goes on, in its own words: empty at the beginning, NULL at the end.
+CREATE TABLE migration_table (
+    name  text   PRIMARY KEY,
+    place text,
+    rows  bigint NOT NULL
+);
 
 CREATE TABLE policy_revision (
     uid      text COLLATE "C" NOT NULL,
@@ -111,7 +126,7 @@ CREATE INDEX dispatch_push ON dispatch (push_id, id);
 CREATE INDEX dispatch_sending ON dispatch (push_id) WHERE state = 'SENDING';
 CREATE UNIQUE INDEX dispatch_upstream ON dispatch (app, upstream_id) WHERE upstream_id IS NOT NULL;
 -- Claims take the first sendings before the follow-ups, each by due time.
-CREATE INDEX dispatch_claim ON dispatch (app, (step > 0), due_time, id) WHERE ready_time IS NOT NULL;
+CREATE INDEX dispatch_claim ON dispatch (app, (LEAST(step, 1)), due_time, id) WHERE ready_time IS NOT NULL;
 CREATE INDEX dispatch_ready ON dispatch (app, ready_time) WHERE ready_time IS NOT NULL;
 -- What a leader has claimed is free when the next one takes over. Seldom is there any.
 CREATE INDEX dispatch_led ON dispatch (claim_term) WHERE claim_term <> 0 AND ready_time IS NOT NULL;
