@@ -43,7 +43,7 @@ func startPair(t *testing.T) *pair {
 			n.awaitLeading(t)
 		}
 	}
-	p.nodes[1].awaitState(t, "it stands by", func(s told) bool { return s.Election.State == "candidate" && s.Etcd.Connected })
+	p.nodes[1].awaitState(t, "it stands by", func(s standing) bool { return s.Election.State == "candidate" && s.Etcd.Connected })
 	return p
 }
 
@@ -52,7 +52,7 @@ func (p *pair) leader(t *testing.T) (leader *node) {
 	t.Helper()
 	eventually(t, "a node leads", func() bool {
 		for _, n := range p.nodes {
-			if n.told(t).leads() {
+			if n.standing(t).leads() {
 				leader = n.node
 			}
 		}
@@ -69,8 +69,8 @@ func (p *pair) terminate(t *testing.T) {
 	}
 }
 
-// told is what /readyz tells of etcd.
-type told struct {
+// standing is what /readyz tells of etcd.
+type standing struct {
 	readiness
 	PolicyRevision       int64 `json:"policy_revision"`
 	SubscriptionRevision int64 `json:"subscription_revision"`
@@ -88,9 +88,9 @@ type told struct {
 	Faults []string `json:"faults"`
 }
 
-func (s told) leads() bool { return s.Status == http.StatusOK && s.Role == "leader" }
+func (s standing) leads() bool { return s.Status == http.StatusOK && s.Role == "leader" }
 
-func (n *node) told(t *testing.T) (s told) {
+func (n *node) standing(t *testing.T) (s standing) {
 	t.Helper()
 	got, err := n.web.Get("http://" + n.ops + "/readyz")
 	require.NoError(t, err)
@@ -101,18 +101,18 @@ func (n *node) told(t *testing.T) (s told) {
 }
 
 // awaitState waits until the node tells what is wanted of it.
-func (n *node) awaitState(t *testing.T, what string, wanted func(told) bool) (s told) {
+func (n *node) awaitState(t *testing.T, what string, wanted func(standing) bool) (s standing) {
 	t.Helper()
 	eventually(t, what, func() bool {
-		s = n.told(t)
+		s = n.standing(t)
 		return wanted(s)
 	})
 	return s
 }
 
-func (n *node) awaitLeading(t *testing.T) told {
+func (n *node) awaitLeading(t *testing.T) standing {
 	t.Helper()
-	return n.awaitState(t, "the node leads", told.leads)
+	return n.awaitState(t, "the node leads", standing.leads)
 }
 
 // metrics reads all metrics by name and labels, as they are written.
@@ -131,15 +131,15 @@ func (n *node) metrics(t *testing.T) map[string]float64 {
 	return all
 }
 
-// Traffic's times. A step is due when its trouble is under way.
+// Their times. A step is due when its trouble is under way.
 const (
-	trafficPause = 150 * time.Millisecond
-	trafficStep  = 3 * time.Second
-	trafficTo    = 4 // of each push
+	callersPause = 150 * time.Millisecond
+	callersStep  = 3 * time.Second
+	callersTo    = 4 // of each push
 )
 
-// traffic is callers who send pushes, and EngageLab who reports clicks, to whichever node takes them. Each tries until it is taken.
-type traffic struct {
+// callers send pushes, and EngageLab among them reports clicks, to whichever node takes them. Each tries until it is taken.
+type callers struct {
 	pair *pair
 	stop chan struct{}
 	done sync.WaitGroup
@@ -159,13 +159,13 @@ type sentNews struct {
 	clicked time.Time // when the click was acknowledged
 }
 
-// startTraffic begins with it, after the creation of a policy that follows up.
-func startTraffic(t *testing.T, p *pair) *traffic {
+// startCallers begins with it, after the creation of a policy that follows up.
+func startCallers(t *testing.T, p *pair) *callers {
 	t.Helper()
-	createFollowUp(t, p.nodes[0].node, trafficStep)
-	f := &traffic{pair: p, stop: make(chan struct{}), refused: map[string]int{}}
+	createFollowUp(t, p.nodes[0].node, callersStep)
+	f := &callers{pair: p, stop: make(chan struct{}), refused: map[string]int{}}
 	t.Cleanup(f.end)
-	tick := time.NewTicker(trafficPause)
+	tick := time.NewTicker(callersPause)
 	f.done.Go(func() {
 		defer tick.Stop()
 		for i := 0; ; i++ {
@@ -181,7 +181,7 @@ func startTraffic(t *testing.T, p *pair) *traffic {
 }
 
 // end lets nothing new begin, and waits for what has begun.
-func (f *traffic) end() {
+func (f *callers) end() {
 	select {
 	case <-f.stop:
 	default:
@@ -191,8 +191,8 @@ func (f *traffic) end() {
 }
 
 // one sends a push and reports a click.
-func (f *traffic) one(t *testing.T, i int) {
-	news := sentNews{to: people(fmt.Sprintf("etcd%d-", i), trafficTo), began: time.Now()}
+func (f *callers) one(t *testing.T, i int) {
+	news := sentNews{to: people(fmt.Sprintf("etcd%d-", i), callersTo), began: time.Now()}
 	document := newsDocument(t, fmt.Sprintf("etcd-%d", i), news.to)
 	pushed, err := f.taken(i, func(n *node) (answer, error) { return n.try(http.MethodPost, "/v4/push", document, nil) })
 	if err != nil {
@@ -222,7 +222,7 @@ func (f *traffic) one(t *testing.T, i int) {
 }
 
 // arrived waits for a device's first message and returns its upstream id.
-func (f *traffic) arrived(device string) (string, error) {
+func (f *callers) arrived(device string) (string, error) {
 	for tooLate := time.Now().Add(2 * patience); time.Now().Before(tooLate); <-time.After(pollPause) {
 		var seen struct {
 			Messages []struct {
@@ -240,7 +240,7 @@ func (f *traffic) arrived(device string) (string, error) {
 }
 
 // taken asks the nodes in turn until one takes a call. One that does not must say that it is unavailable.
-func (f *traffic) taken(i int, ask func(*node) (answer, error)) (answer, error) {
+func (f *callers) taken(i int, ask func(*node) (answer, error)) (answer, error) {
 	tooLate := time.Now().Add(2 * patience)
 	for ; ; i++ {
 		got, err := ask(f.pair.nodes[i%len(f.pair.nodes)].node)
@@ -259,14 +259,14 @@ func (f *traffic) taken(i int, ask func(*node) (answer, error)) (answer, error) 
 	}
 }
 
-func (f *traffic) fail(err error) {
+func (f *callers) fail(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.broken = errors.Join(f.broken, err)
 }
 
-// requireOnce ends the traffic and requires that all of it was taken, and that nobody got a step twice, or not at all.
-func (f *traffic) requireOnce(t *testing.T) {
+// requireOnce ends them and requires that all of it was taken, and that nobody got a step twice, or not at all.
+func (f *callers) requireOnce(t *testing.T) {
 	t.Helper()
 	f.end()
 	require.NoError(t, f.broken)
@@ -283,7 +283,7 @@ func (f *traffic) requireOnce(t *testing.T) {
 			case i > 0:
 				require.Contains(t, steps, 1, "%s did not click", d.RegistrationID)
 				followed++
-			case news.clicked.Sub(news.began) < trafficStep:
+			case news.clicked.Sub(news.began) < callersStep:
 				require.NotContains(t, steps, 1, "%s clicked before the step was due", d.RegistrationID)
 			default:
 				late++
