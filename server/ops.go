@@ -11,10 +11,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"susul.dev/susul/server/forward"
 	"susul.dev/susul/server/replica"
 )
 
-// pingTimeout bounds the store's part of a readiness check, in real time.
+// pingTimeout bounds the store's or the leader's part of a readiness check, in real time.
 const pingTimeout = 2 * time.Second
 
 // opsHandler serves operators: metrics, liveness, readiness, profiles.
@@ -51,8 +52,9 @@ type readiness struct {
 	Faults   []string       `json:"faults,omitempty"`
 }
 
-// serveReadiness says 200 if this node takes calls: it leads, or need not for that, its store takes writes, and its policies and subscriptions are
-// loaded. Those that are cut off from etcd go on serving as they were; that is told, and does not make the node unready.
+// serveReadiness says 200 if this node takes calls: it works, its store takes writes, and its policies and subscriptions are loaded; or it
+// reaches the node that leads. Those that are cut off from etcd go on serving as they were; that is told, and does not make the node
+// unready.
 func (s *Server) serveReadiness(w http.ResponseWriter, r *http.Request) {
 	answer := s.node.readiness(r.Context())
 	w.Header().Set("Content-Type", "application/json")
@@ -63,7 +65,9 @@ func (s *Server) serveReadiness(w http.ResponseWriter, r *http.Request) {
 }
 
 func (n *node) readiness(ctx context.Context) readiness {
-	answer := readiness{Role: "standby", Leader: n.leader()}
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	answer := readiness{Role: "standby", Leader: n.otherLeader()}
 	if policies := n.policies.Load(); policies != nil {
 		status := policies.Status()
 		answer.PolicyRevision, answer.BrokenPolicies = status.AppliedRevision, status.Broken
@@ -86,7 +90,7 @@ func (n *node) readiness(ctx context.Context) readiness {
 	}
 	active := n.active.Load()
 	if active == nil {
-		answer.Faults = append(answer.Faults, n.idle())
+		n.tellForwarding(ctx, &answer)
 		return answer
 	}
 	if err := ping(ctx, active.store); err != nil {
@@ -101,15 +105,20 @@ func (n *node) readiness(ctx context.Context) readiness {
 	return answer
 }
 
-// idle says why this node does not work.
-func (n *node) idle() string {
-	switch {
-	case !n.shared():
-		return "this node stands by"
-	case n.waits.Load():
-		return "storage can't be reached"
+// tellForwarding says whether a node that does not work reaches the one that leads.
+func (n *node) tellForwarding(ctx context.Context, answer *readiness) {
+	if n.waits.Load() {
+		answer.Faults = append(answer.Faults, "storage can't be reached")
+	}
+	switch err := n.forwarder.Ping(ctx); {
+	case err == nil:
+		answer.Ready = true
+	case answer.Leader == "":
+		answer.Faults = append(answer.Faults, "no leader is known")
+	case errors.Is(err, forward.ErrNotTaken):
+		answer.Faults = append(answer.Faults, "the leader that is known can't be reached, or leads no more")
 	default:
-		return "this node starts, or waits for etcd"
+		answer.Faults = append(answer.Faults, "the leader does not answer")
 	}
 }
 

@@ -82,15 +82,15 @@ func (n *node) share(ctx context.Context, client *clientv3.Client, election *sch
 // the handle.
 func (n *node) leadShared(ctx context.Context, store *postgres.Store, term int64, backend api.Backend) error {
 	defer n.closeStore(store)
-	if err := takeLead(ctx, store, term); err != nil {
+	if err := leadPatiently(ctx, store, term); err != nil {
 		return ignoreStop(ctx, err)
 	}
 	events := n.newRelay(store, backend.Subscriptions)
 	// Nothing is sent through this one: all nodes are told of what it plans.
 	service := n.newService(store, backend.Policies, nil, nil)
 	backend.Relay = events
-	n.leads.Store(&leadership{backend: backend, store: store, term: term})
-	defer n.leads.Store(nil)
+	n.takeOver(&leadership{backend: backend, store: store, term: term})
+	defer n.takeOver(nil)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return service.RunLeader(ctx) })
 	group.Go(func() error { return events.Run(ctx) })
@@ -101,8 +101,8 @@ func (n *node) leadShared(ctx context.Context, store *postgres.Store, term int64
 	return group.Wait()
 }
 
-// takeLead fences earlier leaders. It tries for as long as a leader puts up with a lost database.
-func takeLead(ctx context.Context, store storage.Store, term int64) error {
+// leadPatiently fences earlier leaders. It tries for as long as a leader puts up with a lost database.
+func leadPatiently(ctx context.Context, store storage.Store, term int64) error {
 	for look := 1; ; look++ {
 		err := store.Lead(ctx, term)
 		if err == nil || !errors.Is(err, storage.ErrUnavailable) || look == storeLooks {
@@ -217,7 +217,7 @@ func electionName(ctx context.Context, client *clientv3.Client) (string, error) 
 
 // newMembers counts the nodes that share the apps' quotas.
 func (n *node) newMembers(client *clientv3.Client) *schedule.Members {
-	addresses, _ := json.Marshal(map[string]string{"grpc": n.advertised(), "http": n.server.HTTPAddress()}) // texts always can be
+	addresses, _ := json.Marshal(map[string]string{"grpc": n.self.GRPC, "http": n.server.HTTPAddress()}) // texts always can be
 	return schedule.NewMembers(schedule.MembersOptions{
 		Client: client, ID: rand.Text(), Value: string(addresses), Changed: n.shareQuotas, Logger: n.server.log,
 	})

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -84,7 +83,7 @@ func (c *cluster) awaitLeader(t *testing.T) {
 	t.Helper()
 	eventually(t, "a node leads", func() bool {
 		for i, n := range c.nodes() {
-			if n.readiness(t).Status == http.StatusOK {
+			if n.leads(t) {
 				c.mu.Lock()
 				c.members[0], c.members[i] = c.members[i], c.members[0]
 				c.mu.Unlock()

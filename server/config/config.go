@@ -58,6 +58,8 @@ type Config struct {
 	Log Log `koanf:"log"`
 	// Shutdown limits how long stopping may take.
 	Shutdown Shutdown `koanf:"shutdown"`
+	// Forward says how calls reach the node that leads.
+	Forward Forward `koanf:"forward"`
 	// Advertise is the host:port of the gRPC API that other nodes are told when this one leads. Default grpc.listen as
 	// it is written: if that has port 0, only the listener knows the port.
 	Advertise string `koanf:"advertise"`
@@ -83,6 +85,8 @@ type TLS struct {
 	CertFile string `koanf:"cert_file"`
 	// KeyFile is a PEM file with the certificate's private key.
 	KeyFile string `koanf:"key_file"`
+	// CAFile is a PEM file with the certificates by which the node that leads is verified. Empty: the system's.
+	CAFile string `koanf:"ca_file"`
 }
 
 // Enabled reports whether a certificate is configured.
@@ -103,6 +107,12 @@ type Storage struct {
 	// Retention is how long events, held callbacks and pushes' recipients are kept, in the clock's time; 0 for ever.
 	// Default 2160h, 90 days. Pushes keep their reports.
 	Retention time.Duration `koanf:"retention"`
+}
+
+// Forward says how calls reach the node that leads.
+type Forward struct {
+	// Hold is how long a call waits for a node that leads, in real time; above 0. Default 10s.
+	Hold time.Duration `koanf:"hold"`
 }
 
 // Etcd names a cluster.

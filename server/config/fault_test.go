@@ -101,6 +101,7 @@ func TestEveryFaultIsReported(t *testing.T) {
 		"URL with a port":   {"public_url: https://x:65536", nil, nil, []string{"public_url (susul.yaml): must have a port up to 65535"}},
 		"etcd over FTP":     {"etcd: {endpoints: ['ftp://x']}", nil, nil, []string{"etcd.endpoints[0] (susul.yaml): " + needsURL}},
 		"etcd without port": {"etcd: {endpoints: ['x']}", nil, nil, []string{"etcd.endpoints[0] (susul.yaml): " + needsTarget}},
+		"no hold":           {"forward: {hold: 0s}", nil, nil, []string{"forward.hold (susul.yaml): must be above 0"}},
 		"half TLS": {"tls: {cert_file: c.pem}", nil, nil,
 			[]string{"tls.key_file: is missing, but tls.cert_file (susul.yaml) is set; set both or neither"}},
 		"other half TLS": {"", []string{"SUSUL_TLS_KEY_FILE=k.pem"}, nil,

@@ -49,6 +49,7 @@ func minimal() Config {
 		Clock:     Clock{Speed: 1},
 		Log:       Log{Level: slog.LevelInfo, Format: FormatJSON},
 		Shutdown:  Shutdown{Timeout: 20 * time.Second},
+		Forward:   Forward{Hold: 10 * time.Second},
 		Advertise: "127.0.0.1:7070",
 	}
 }
@@ -105,6 +106,8 @@ func TestLoadReadsEveryKeyFromEverySource(t *testing.T) {
 		{"shutdown.timeout", "shutdown: {timeout: 1m30s}", "1m30s", func(c *Config) {
 			c.Shutdown.Timeout = 90 * time.Second
 		}},
+		{"tls.ca_file", "tls: {ca_file: ca.pem}", "ca.pem", func(c *Config) { c.TLS.CAFile = "ca.pem" }},
+		{"forward.hold", "forward: {hold: 3s}", "3s", func(c *Config) { c.Forward.Hold = 3 * time.Second }},
 		{"advertise", "advertise: susul-0:7070", "susul-0:7070", func(c *Config) { c.Advertise = "susul-0:7070" }},
 	}
 	covered := map[string]bool{}
@@ -125,7 +128,7 @@ func TestLoadReadsEveryKeyFromEverySource(t *testing.T) {
 		}
 	}
 	for _, k := range keys() { // the rest come in pairs or are structured: see below
-		special := k.kind.structured() || strings.Contains(k.name, "[]") || strings.HasPrefix(k.name, "tls.")
+		special := k.kind.structured() || strings.Contains(k.name, "[]") || strings.HasSuffix(k.name, "_file") && k.name != "tls.ca_file"
 		require.Equal(t, !special, covered[k.name], k.name)
 	}
 }

@@ -65,6 +65,7 @@ func (l *loader) validate(c Config) {
 	l.require(c.Relay.Timeout > 0, "relay.timeout", "must be above 0")
 	l.require(positive(c.Clock.Speed), "clock.speed", "must be above 0")
 	l.require(c.Log.Format == FormatJSON || c.Log.Format == FormatText, "log.format", "must be json or text")
+	l.require(c.Forward.Hold > 0, "forward.hold", "must be above 0")
 	l.require(c.Shutdown.Timeout > 0, "shutdown.timeout", "must be above 0")
 }
 

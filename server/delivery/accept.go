@@ -288,6 +288,7 @@ func (s *Service) awaitFirst(caller context.Context, push storage.Push) (storage
 			if now, err := s.Store.GetPush(caller, push.App, push.ID); err == nil {
 				push = now
 			}
+		case <-s.hurried:
 		}
 	}
 	if push.State == storage.PushRejected && push.Refusal != nil {

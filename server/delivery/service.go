@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -115,6 +116,9 @@ type Service struct {
 	// reconciliations are the comparisons with EngageLab's statistics that are under way.
 	reconciliations reconciliations
 	judging         judging
+	// hurried is closed when the node stops: callers get what is certain already.
+	hurried chan struct{}
+	hurry   sync.Once
 	// backtests holds a token for each that runs.
 	backtests chan struct{}
 	// stepsDue gets a signal when steps may have become due earlier than was known.
@@ -139,6 +143,7 @@ func New(o Options) *Service {
 		dead:      dead,
 		outbox:    make(map[string]*dispatcher, len(o.Apps)),
 		external:  make(map[string]*rate.Limiter, len(o.Apps)),
+		hurried:   make(chan struct{}),
 		backtests: make(chan struct{}, backtestsAtOnce),
 		stepsDue:  make(chan struct{}, 1),
 		strays:    make(chan struct{}, 1),
@@ -188,6 +193,9 @@ func (s *Service) RunLeader(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Hurry answers those who wait for EngageLab's answer to a push that is accepted, now and from now on.
+func (s *Service) Hurry() { s.hurry.Do(func() { close(s.hurried) }) }
 
 // StepsDue gets a signal when a step may be due earlier than NextStep last said.
 func (s *Service) StepsDue() <-chan struct{} { return s.stepsDue }

@@ -42,8 +42,10 @@ type ElectionOptions struct {
 	Client *clientv3.Client
 	// Prefix is where the candidates' keys are; empty means /susul/election. Those with the same prefix compete.
 	Prefix string
-	// Candidate is the address that the others learn when this node is elected.
+	// Candidate is what the others learn of this node when it is elected.
 	Candidate string
+	// Observed is called with the candidate that leads, as often as another does; may be nil. It must not block.
+	Observed func(candidate string)
 	// TTL is how long a leader that vanished is waited for, in whole seconds, at least 2; 0 means 5 s.
 	TTL    time.Duration
 	Logger *slog.Logger
@@ -54,6 +56,7 @@ type Election struct {
 	client    *clientv3.Client
 	prefix    string
 	candidate string
+	observed  func(candidate string)
 	ttl       time.Duration
 	logger    *slog.Logger
 	// clock is the real one: leases run in real time, however fast the rest of the server's time may pass.
@@ -75,7 +78,7 @@ type leader struct {
 // New returns an election. It does nothing until Run.
 func New(o ElectionOptions) *Election {
 	e := &Election{
-		client: o.Client, prefix: o.Prefix, candidate: o.Candidate, ttl: o.TTL, logger: o.Logger,
+		client: o.Client, prefix: o.Prefix, candidate: o.Candidate, observed: o.Observed, ttl: o.TTL, logger: o.Logger,
 		clock: clockwork.NewRealClock(),
 	}
 	if e.prefix == "" {
@@ -89,9 +92,9 @@ func New(o ElectionOptions) *Election {
 	return e
 }
 
-// Leader returns the address of the node that leads, as far as is known. Between the end of a leader and the next
-// election it is that of the former.
-func (e *Election) Leader() (address string, known bool) {
+// Leader returns the candidate that leads, as far as is known. Between the end of a leader and the next election it is the
+// former.
+func (e *Election) Leader() (candidate string, known bool) {
 	leader := e.leader.Load()
 	if leader == nil {
 		return "", false
@@ -167,6 +170,16 @@ func (e *Election) stand(ctx context.Context, lead func(ctx context.Context, ter
 	return e.serve(ctx, lease, election.Rev(), lead)
 }
 
+// Leads reports whether etcd has this term's candidate as its leader now. A process that slept may have been overtaken, and not
+// know it yet.
+func (e *Election) Leads(ctx context.Context, term int64) (bool, error) {
+	found, err := e.client.Get(ctx, e.prefix+"/", clientv3.WithFirstCreate()...)
+	if err != nil {
+		return false, fmt.Errorf("ask who leads: %w", err)
+	}
+	return len(found.Kvs) > 0 && found.Kvs[0].CreateRevision == term, nil
+}
+
 // serve calls lead for as long as the lease can be trusted.
 func (e *Election) serve(ctx context.Context, lease *lease, term int64, lead func(context.Context, int64) error) error {
 	// The campaign can't tell a leader from a candidate whose lease lapsed in the moment of its election.
@@ -176,7 +189,7 @@ func (e *Election) serve(ctx context.Context, lease *lease, term int64, lead fun
 	ctx, cancel := context.WithCancelCause(ctx)
 	var guard sync.WaitGroup
 	guard.Go(func() { lease.guard(ctx, cancel) })
-	e.logger.InfoContext(ctx, "elected", "term", term, "candidate", e.candidate)
+	e.logger.InfoContext(ctx, "elected", "term", term)
 	e.learn(term)
 	e.standing.lead(e.clock.Now())
 	err := lead(ctx, term)
@@ -199,6 +212,9 @@ func (e *Election) observe(ctx context.Context, election *concurrency.Election) 
 				found := &leader{candidate: string(response.Kvs[0].Value), term: response.Kvs[0].CreateRevision}
 				e.learn(found.term)
 				e.leader.Store(found)
+				if e.observed != nil {
+					e.observed(found.candidate)
+				}
 			}
 		}
 		select {
