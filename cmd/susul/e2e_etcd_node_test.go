@@ -34,7 +34,9 @@ type pair struct {
 func startPair(t *testing.T) *pair {
 	t.Helper()
 	p := &pair{etcd: etcdtest.StartCluster(t, 3), lab: startSandbox(t, obedient()...)}
-	config := writeSettings(t, baseSettings(t.TempDir(), p.lab.url))
+	settings := baseSettings(t.TempDir(), p.lab.url)
+	settings["forward"] = map[string]any{"hold": "2s"} // less than the troubles last
+	config := writeSettings(t, settings)
 	for i := range 2 {
 		network := p.etcd.Gates()
 		n := serve(t, "--config", config, "--etcd.endpoints", strings.Join(network.Endpoints(), ","))
