@@ -24,6 +24,11 @@ const startClaimed = `UPDATE dispatch d SET state = 'SENDING' FROM push p
 	RETURNING d.push_id, d.step, d.claim_time, d.recipients`
 
 func (t *tx) start(start storage.DispatchStart) error {
+	if len(start.Limits) > 0 {
+		if err := t.holdAgainst(start); err != nil {
+			return err
+		}
+	}
 	d := storage.Dispatch{ID: start.ID}
 	err := t.QueryRow(t.ctx, startClaimed, start.ID, start.Attempt).
 		Scan(&d.PushID, &d.Step, millisTime{&d.ClaimTime}, ordinalList{&d.Recipients})
