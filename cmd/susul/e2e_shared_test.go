@@ -58,6 +58,7 @@ func (c *sharing) add(t *testing.T) *node {
 	database.Host = gate.Address()
 	settings := baseSettings(t.TempDir(), c.lab.url)
 	settings["storage"] = map[string]any{"driver": "postgres", "dsn": database.String(), "connections": 8}
+	settings["relay"] = map[string]any{"allow_private_networks": true}
 	n := serve(t, "--config", writeSettings(t, settings), "--etcd.endpoints", c.etcd.Address())
 	c.nodes, c.gates = append(c.nodes, n), append(c.gates, gate)
 	return n
@@ -171,6 +172,39 @@ func TestEveryNodeWorksOnOneDatabase(t *testing.T) {
 	taken := c.lab.taken(t)
 	require.Len(t, taken[0], len(to))
 	require.Len(t, taken[1], len(rest))
+	c.stop(t)
+}
+
+// Events of all nodes reach a push's callback URL once, from the node that leads, and any node says how that stands. When another leads,
+// it goes on from there.
+func TestEventsOfAllNodesAreRelayed(t *testing.T) {
+	t.Parallel()
+	c := startSharing(t, 2)
+	leader, others := c.members(t)
+	well := startReceiver(t, "", testCallbackSecret, nil)
+	push := others[0].sendRelayed(t, c.lab, people("relayed", 60), well.URL+"/events")
+	for i, batch := range push.batches {
+		got, err := c.nodes[i%2].postCallbacks(batch)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	}
+	stored := others[0].storedOf(t, []relayedPush{push})
+	eventually(t, "the receiver has every event", func() bool { return well.count() == stored })
+	for _, n := range c.nodes {
+		got, err := n.relays.ListRelayEndpoints(t.Context(), &susulv1.ListRelayEndpointsRequest{Parent: "apps/" + testApp})
+		require.NoError(t, err)
+		require.Len(t, got.GetRelayEndpoints(), 1)
+	}
+	leader.terminate(t, patience)
+	second := others[0].sendRelayed(t, c.lab, people("relayed-again", 20), well.URL+"/events")
+	for _, batch := range second.batches {
+		got, err := others[0].postCallbacks(batch)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	}
+	stored = others[0].storedOf(t, []relayedPush{push, second})
+	eventually(t, "the successor brings out every event", func() bool { return well.count() == stored })
+	well.requireSound(t)
 	c.stop(t)
 }
 

@@ -12,7 +12,7 @@
 // them are new; what is new is counted and appended to the log in packed segments, as package layout draws them. Who appends holds
 // log_head until the commit, and waits for nothing else by then: events become visible in the order of their sequences.
 //
-// So that transactions never wait for each other in a circle, they lock in this order: leadership, an app's limits, the rows of push, step, dispatch, recipient,
-// progress, mark, devices, held_callback, log_head, then what is written only under log_head: segment, log_day, event_detail and
-// counter. Within a table it is by key, ascending.
+// So that transactions never wait for each other in a circle, they lock in this order: leadership, an app's limits (limits.go), then the
+// rows of push, step, dispatch, recipient, progress, mark, devices, held_callback, log_head, then what is written only under
+// log_head: segment, log_day, event_detail and counter. Within a table it is by key, ascending.
 package postgres
