@@ -101,11 +101,14 @@ var settings = map[string]string{
 const connectWithin = 10 * time.Second
 
 // Open connects to a database, brings its schema up to date and returns a handle. A schema that is newer than this program gets
-// ErrSchemaTooNew.
+// ErrSchemaTooNew, one that a migration fills ErrMigrating, and one that a migration left incomplete ErrIncomplete.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	opts.complete()
 	pool, err := connect(ctx, opts, enter)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrMigrating):
+		return nil, ErrMigrating // who starts need not wait for it
+	case err != nil:
 		return nil, err
 	}
 	err = prepare(ctx, pool, opts.Logger)

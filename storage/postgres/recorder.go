@@ -24,6 +24,9 @@ const (
 	// what its rows are about.
 	maxCommitters = 3
 
+	// gatherFor bounds how long jobs wait for others to come along, while transactions are under way.
+	gatherFor = 4 * time.Millisecond
+
 	// recordWithin bounds such a transaction, with all its tries.
 	recordWithin = 30 * time.Second
 )
@@ -46,6 +49,8 @@ type recorder struct {
 	arrived sync.Cond
 	queue   []*job
 	rows    int // of the queue
+	busy    int // transactions that are under way
+	last    int // rows of the latest of them
 	stopped bool
 }
 
@@ -110,6 +115,7 @@ func (r *recorder) take() []*job {
 	for len(r.queue) == 0 && !r.stopped {
 		r.arrived.Wait()
 	}
+	r.gather()
 	n, rows := 0, 0
 	for n < len(r.queue) && rows < rowsTogether {
 		rows += len(r.queue[n].rows)
@@ -121,7 +127,31 @@ func (r *recorder) take() []*job {
 	if len(r.queue) > 0 {
 		r.arrived.Signal()
 	}
+	if len(jobs) > 0 {
+		r.busy++
+		r.last = rows
+	}
 	return jobs
+}
+
+// gather waits a moment for more jobs while other transactions are under way, who will let their callers come again: a few large transactions
+// cost less than many small ones.
+func (r *recorder) gather() {
+	if r.busy == 0 || r.stopped {
+		return
+	}
+	for until := time.Now().Add(gatherFor); r.rows < min(r.last, rowsTogether) && r.busy > 0 && !r.stopped && time.Now().Before(until); {
+		r.mu.Unlock()
+		time.Sleep(gatherFor / 8) //nolint:forbidigo // no event of its own is waited for
+		r.mu.Lock()
+	}
+}
+
+// ended notes that a transaction is over.
+func (r *recorder) ended() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy--
 }
 
 func (r *recorder) run() {
@@ -133,6 +163,7 @@ func (r *recorder) run() {
 		ctx, cancel := context.WithTimeout(context.Background(), recordWithin)
 		r.store(ctx, jobs)
 		cancel()
+		r.ended()
 		for _, j := range jobs {
 			close(j.done)
 		}

@@ -93,7 +93,8 @@ CREATE TABLE life (
 );
 CREATE INDEX life_hour ON life (app, hour);
 
--- step -1 counts each recipient once over all steps.
+-- What steps have of each milestone. step -1 tells by how much all steps together, each recipient counted once, are ahead of step 0: it
+-- may be less than nothing, and mostly it is nothing, so that there is no row.
 CREATE TABLE counter (
     push_id   bigint   NOT NULL,
     step      smallint NOT NULL,
@@ -103,4 +104,4 @@ CREATE TABLE counter (
     clicked   bigint   NOT NULL,
     failed    bigint   NOT NULL,
     PRIMARY KEY (push_id, step)
-);
+) WITH (fillfactor = 50);
