@@ -36,7 +36,7 @@ func startSharing(t *testing.T, nodes int) *sharing {
 		c.add(t)
 	}
 	for _, n := range c.nodes {
-		n.awaitReady(t)
+		n.awaitWorking(t)
 	}
 	eventually(t, "each node knows how many there are, and who leads", func() bool {
 		for _, n := range c.nodes {
@@ -81,6 +81,12 @@ func (n *node) state(t *testing.T) (s state) {
 	require.NoError(t, json.NewDecoder(got.Body).Decode(&s))
 	s.Status = got.StatusCode
 	return s
+}
+
+// awaitWorking waits until the node takes calls, whoever leads.
+func (n *node) awaitWorking(t *testing.T) {
+	t.Helper()
+	eventually(t, "the node works", func() bool { return n.state(t).Status == http.StatusOK })
 }
 
 // leaders returns the places of the nodes that lead.
@@ -299,7 +305,7 @@ func TestANodeThatLosesTheDatabaseRecovers(t *testing.T) {
 	eventually(t, "the other leads", func() bool { return others[0].state(t).Role == "leader" })
 	others[0].awaitSent(t, msgID)
 	c.gates[place].Open(database.Host)
-	leader.awaitReady(t)
+	leader.awaitWorking(t)
 	requireFollowedUpOnce(t, c.lab, msgID, nil, to)
 	second := leader.sendNews(t, "back", to)
 	leader.awaitSent(t, second)
@@ -323,7 +329,7 @@ func TestNodesOfOneDatabaseShareAnEtcd(t *testing.T) {
 	s := lonely.state(t)
 	require.Equal(t, http.StatusServiceUnavailable, s.Status)
 	require.Equal(t, "member", s.Role)
-	require.Equal(t, []string{"storage can't be reached"}, s.Faults)
+	require.Contains(t, s.Faults, "storage can't be reached")
 
 	gate.Open(target)
 	require.Equal(t, 1, lonely.exitCode(t, patience))
