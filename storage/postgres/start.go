@@ -33,6 +33,11 @@ const startClaimed = `UPDATE dispatch d SET state = 'SENDING' FROM push p
 	RETURNING d.push_id, d.step, d.claim_time, d.recipients`
 
 func (t *tx) start(start storage.DispatchStart) (started bool, err error) {
+	if len(start.Limits) > 0 {
+		if err := t.holdAgainst(start); err != nil {
+			return false, err
+		}
+	}
 	d := storage.Dispatch{ID: start.ID}
 	var queries pgx.Batch
 	queries.Queue(startClaimed, start.ID, start.Attempt).Query(func(rows pgx.Rows) error {
