@@ -8,9 +8,15 @@
 // himself (tx.go). A node has a handle that never leads, for what every node does, and another for the time in which it is
 // elected.
 //
-// Callbacks of many callers are stored together (record.go): one statement sets bits in recipients' progress words and tells which of
-// them are new; what is new is counted and appended to the log in packed segments, as package layout draws them. Who appends holds
-// log_head until the commit, and waits for nothing else by then: events become visible in the order of their sequences.
+// Callbacks of many callers are stored together (recorder.go): one statement sets bits in recipients' progress words and tells which of
+// them are new (recording.go); what is new is counted and appended to the log in packed segments, as package layout draws them (log.go).
+// Who appends holds log_head until the commit, and waits by then for nothing that others hold for long: events become visible in the
+// order of their sequences. What is looked up before and must still hold then, log_head tells by counts: of devices that became invalid
+// and of pushes that began to be forgotten. What never changes is kept in memory: upstream ids (upstreams.go), kinds of events (kinds.go),
+// and who the recipients are of pushes that are reported of (rosters.go).
+//
+// A callback may come to one node while another learns what its message is. So who holds callbacks of an unknown upstream id, and who
+// gives a dispatch that id, take turns by an advisory lock (upstreams.go).
 //
 // Who waits for events, for work or for the end of a push's first dispatch is told by NOTIFY, which is sent after commits and for many of
 // them together. News may be lost, with a process or a connection; then it is found within two seconds or so, but for answers: who waits for
@@ -26,7 +32,7 @@
 // Each node has Options.Connections connections at most, and one to listen. A pooler between a node and PostgreSQL must give each
 // connection a session of its own, for LISTEN, the settings in open.go and the turns that nodes take in migrating need one.
 //
-// So that transactions never wait for each other in a circle, rows are locked in this order: leadership, push, step, dispatch, recipient,
-// progress, mark, devices, held_callback, log_head, then what is written only under log_head: segment, log_day, event_detail and
-// counter. Within a table it is by key, ascending.
+// So that transactions never wait for each other in a circle, locks are taken in this order: leadership, upstream ids, push, step,
+// dispatch, recipient, event_kind, progress, mark, held_callback, counter, life, log_head, then what is written only under log_head, segment,
+// log_day and event_detail, and last invalid_device. Within a table it is by key, ascending.
 package postgres
