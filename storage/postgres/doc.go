@@ -15,9 +15,6 @@
 // and of pushes that began to be forgotten. What never changes is kept in memory: upstream ids (upstreams.go), kinds of events (kinds.go),
 // and who the recipients are of pushes that are reported of (rosters.go).
 //
-// A callback may come to one node while another learns what its message is. So who holds callbacks of an unknown upstream id, and who
-// gives a dispatch that id, take turns by an advisory lock (upstreams.go).
-//
 // Who waits for events, for work or for the end of a push's first dispatch is told by NOTIFY, which is sent after commits and for many of
 // them together. News may be lost, with a process or a connection; then it is found within two seconds or so, but for answers: who waits for
 // one should look at the push now and then (signals.go).
@@ -32,7 +29,11 @@
 // Each node has Options.Connections connections at most, and one to listen. A pooler between a node and PostgreSQL must give each
 // connection a session of its own, for LISTEN, the settings in open.go and the turns that nodes take in migrating need one.
 //
+// A callback may come to one node while another learns what its message is. So who holds callbacks of an unknown upstream id, and who
+// gives a dispatch that id, take turns by an advisory lock (upstreams.go).
+//
 // So that transactions never wait for each other in a circle, locks are taken in this order: leadership, upstream ids, push, step,
-// dispatch, recipient, event_kind, progress, mark, held_callback, counter, life, log_head, then what is written only under log_head, segment,
-// log_day and event_detail, and last invalid_device. Within a table it is by key, ascending.
+// dispatch, single, passed_over, recipient, event_kind, progress, mark, held_callback, counter, life, log_head, then what is written only
+// under log_head, segment, log_day and event_detail, and last invalid_device. Within a table it is by key, ascending. Who claims dispatches
+// waits for nobody.
 package postgres
