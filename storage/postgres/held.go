@@ -179,8 +179,8 @@ func (r *recording) insertHeld(kept []*entry) error {
 const heldAtOnce = 5000
 
 // applyHeld applies what was reported for upstream ids before they were known: pushes gain their recipients at once, the rest comes with the
-// end of the transaction. What names no recipient of the push goes on being held, for that reason. The transaction should have locked the ids with lockUpstreams before all else; until then,
-// others may have to try again.
+// end of the transaction. What names no recipient of the push goes on being held, for that reason. The transaction should have locked the
+// ids with lockUpstreams before all else: otherwise it may have to be run again.
 func (t *tx) applyHeld(app string, upstreamIDs []string) error {
 	if len(upstreamIDs) == 0 {
 		return nil

@@ -128,7 +128,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	d.rosters = newRosters(d, opts.RecipientsInMemory)
 	d.signals = startSignals(d) //nolint:contextcheck // it goes on when Open has returned
 	d.signals.begin(ctx)
-	d.recorder = startRecorder(d)
+	d.recorder = startRecorder(d) //nolint:contextcheck // it outlives the call
 	return d.handle(), nil
 }
 

@@ -211,7 +211,7 @@ func TestNodesThatReportTheSameCountItOnce(t *testing.T) {
 	require.Zero(t, deadlocks(t, dsn))
 
 	require.Equal(t, logs[0], logs[1])
-	require.Equal(t, int(c.fresh.Load()), len(logs[0]))
+	require.Len(t, logs[0], int(c.fresh.Load()))
 	seen := map[string]bool{}
 	totals := map[int64]map[string]storage.Progress{}
 	for i, e := range logs[0] {

@@ -54,7 +54,7 @@ func scanLogHead(row pgx.CollectableRow) (h logHead, err error) {
 func (r *recording) add(b *batch, rows []storage.Callback) {
 	r.entries = slices.Grow(r.entries, len(rows))
 	for i := range rows {
-		r.entries = append(r.entries, entry{batch: b, row: &rows[i], at: int32(i)}) //nolint:gosec // a batch is no longer than that
+		r.entries = append(r.entries, entry{batch: b, row: &rows[i], at: int32(i)})
 	}
 }
 
@@ -268,7 +268,7 @@ func (r *recording) saveProgress() error {
 	for i := range r.groups {
 		if g := &r.groups[i]; g.bits != 0 {
 			pushes, ordinals = append(pushes, g.push), append(ordinals, int64(g.ordinal))
-			bits = append(bits, int64(g.bits)) //nolint:gosec // the same bits
+			bits = append(bits, int64(g.bits))
 		}
 	}
 	if len(pushes) == 0 {
@@ -284,7 +284,7 @@ func (r *recording) saveProgress() error {
 	_, err = pgx.ForEachRow(rows, []any{&push, &ordinal, &was}, func() error {
 		for ; at < len(r.groups); at++ {
 			if g := &r.groups[at]; g.push == push && g.ordinal == ordinal {
-				g.was = storage.Progress(was) //nolint:gosec // the same bits
+				g.was = storage.Progress(was)
 				at++
 				return nil
 			}
