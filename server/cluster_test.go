@@ -87,7 +87,7 @@ func (m *member) awaitLeading(t *testing.T) time.Duration {
 	t.Helper()
 	began := time.Now()
 	select {
-	case <-m.Leading():
+	case <-m.Working():
 	case <-time.After(clusterPatience):
 		require.Fail(t, "the node was not elected in time")
 	}
@@ -262,10 +262,10 @@ func TestEveryKindOfCallThroughAStandby(t *testing.T) {
 	})
 	t.Run("metrics", func(t *testing.T) {
 		_, text := standby.get(t, "http://"+standby.OpsAddress()+"/metrics")
-		require.Contains(t, text, "susul_leader 0")
+		require.Contains(t, text, "susul_leading 0")
 		require.Contains(t, text, `susul_forwarded_calls_total{outcome="answered",protocol="http"}`)
 		_, text = leader.get(t, "http://"+leader.OpsAddress()+"/metrics")
-		require.Contains(t, text, "susul_leader 1")
+		require.Contains(t, text, "susul_leading 1")
 		require.NotContains(t, text, `susul_forwarded_calls_total{`)
 	})
 }
@@ -344,8 +344,8 @@ func (m *member) leadsOr(t *testing.T, other *member) time.Duration {
 	t.Helper()
 	began := time.Now()
 	select {
-	case <-m.Leading():
-	case <-other.Leading():
+	case <-m.Working():
+	case <-other.Working():
 	case <-time.After(clusterPatience):
 		require.Fail(t, "nobody was elected in time")
 	}

@@ -34,22 +34,18 @@ func (n *node) lead(ctx context.Context, term int64, backend api.Backend, locked
 	if err != nil {
 		return ignoreStop(ctx, err)
 	}
-	defer func() {
-		if err := store.Close(); err != nil {
-			n.server.log.Error("the store did not close cleanly", "error", err)
-		}
-	}()
+	defer n.closeStore(store)
 	events := n.newRelay(store, backend.Subscriptions)
-	service := n.newService(store, backend.Policies, events)
-	backend.Delivery, backend.Relay = service, events
-	n.activate(&leadership{backend: backend, store: store, term: term})
-	n.elected.Do(func() { close(n.leading) })
-	defer func() {
-		n.activate(nil)
-		n.server.api.EndStreams()
-	}()
+	service := n.newService(store, backend.Policies, events, nil)
+	backend.Delivery, backend.Events, backend.Relay = service, events, events
+	leads := &leadership{backend: backend, store: store, term: term}
+	n.elect(leads)
+	defer n.elect(nil)
+	n.begin(leads)
+	defer n.end()
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return service.Run(ctx) })
+	group.Go(func() error { return service.RunLeader(ctx) })
 	group.Go(func() error { return events.Run(ctx) })
 	group.Go(func() error {
 		return schedule.Loop{Planner: service, Clock: n.server.clock, Logger: n.server.log}.Run(ctx)
@@ -57,15 +53,40 @@ func (n *node) lead(ctx context.Context, term int64, backend api.Backend, locked
 	return group.Wait()
 }
 
+// elect makes a leadership this node's, or ends it.
+func (n *node) elect(leads *leadership) {
+	n.leads.Store(leads)
+	n.leader.Wake()
+}
+
+// begin lets callers in.
+func (n *node) begin(active *leadership) {
+	n.active.Store(active)
+	n.leader.Wake()
+	n.tellHealth()
+	n.working.Do(func() { close(n.works) })
+}
+
+// end keeps callers out.
+func (n *node) end() {
+	n.active.Store(nil)
+	n.leader.Wake()
+	n.tellHealth()
+	n.server.api.EndStreams()
+}
+
+// shared reports whether any number of nodes work on one database.
+func (n *node) shared() bool { return n.server.config.Storage.Driver == config.DriverPostgres }
+
 func (n *node) openStore(ctx context.Context, term int64) (storage.Store, error) {
 	store, err := sqlite.Open(ctx, sqlite.Options{
-		Path: n.server.config.Storage.DSN, Logger: n.server.log, Memory: n.server.config.Storage.Memory << 20,
+		Path: n.server.config.Storage.DSN.Reveal(), Logger: n.server.log, Memory: n.server.config.Storage.Memory << 20,
 		MaxHeld: n.server.config.Callbacks.HeldRows,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open storage: %w", err)
 	}
-	if err := n.takeLead(ctx, store, term); err != nil {
+	if err := n.beginTerm(ctx, store, term); err != nil {
 		return nil, errors.Join(fmt.Errorf("lead storage: %w", err), store.Close())
 	}
 	return store, nil
@@ -78,10 +99,10 @@ type fence interface {
 	Lead(ctx context.Context, term int64) error
 }
 
-// takeLead fences every other leader off. Terms come from etcd, and under another etcd than before they may begin anew: the new term
+// beginTerm fences every other leader off. Terms come from etcd, and under another etcd than before they may begin anew: the new term
 // follows the last one then. But etcd must say now that this is the leader: a process that was frozen after its election finds
 // the term of the one that has overtaken it, and must not fence that off.
-func (n *node) takeLead(ctx context.Context, store fence, term int64) error {
+func (n *node) beginTerm(ctx context.Context, store fence, term int64) error {
 	last, err := store.Term(ctx)
 	if err != nil {
 		return err
@@ -115,7 +136,9 @@ func (n *node) newRelay(store storage.Store, subscriptions *subscription.Store) 
 	})
 }
 
-func (n *node) newService(store storage.Store, policies *policy.Store, urls delivery.CallbackURLs) *delivery.Service {
+func (n *node) newService(
+	store storage.Store, policies *policy.Store, urls delivery.CallbackURLs, nodes func() int,
+) *delivery.Service {
 	cfg := n.server.config
 	groups := make(map[string]delivery.GroupSender, len(n.groups))
 	for key, client := range n.groups {
@@ -131,7 +154,7 @@ func (n *node) newService(store storage.Store, policies *policy.Store, urls deli
 	return delivery.New(delivery.Options{
 		Store: store, Policies: policies, Apps: apps, Groups: groups, Clock: n.server.clock, Logger: n.server.log,
 		Metrics: n.metrics, Statuses: cfg.Callbacks.Statuses, DeadTokens: cfg.Callbacks.DeadTokens, Retention: cfg.Storage.Retention,
-		ExternalPushes: externalPushes(cfg), CallbackURLs: urls,
+		ExternalPushes: externalPushes(cfg), CallbackURLs: urls, Nodes: nodes,
 		ClaimLease: time.Duration(float64(claimLease) * max(cfg.Clock.Speed, 1)),
 	})
 }

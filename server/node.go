@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/gofrs/flock"
-	"github.com/prometheus/client_golang/prometheus"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"golang.org/x/sync/errgroup"
 
@@ -51,16 +51,19 @@ type node struct {
 	self          forward.Peer
 	leader        forward.Leader
 	forwarder     *forward.Forwarder
-	leading       chan struct{} // closed at the first election
-	elected       sync.Once
+	works         chan struct{} // closed when it works for the first time
+	working       sync.Once
 	election      atomic.Pointer[schedule.Election]
 	policies      atomic.Pointer[policy.Store]
 	subscriptions atomic.Pointer[subscription.Store]
 	poster        *webhook.Client // of events
-	active        atomic.Pointer[leadership]
+	members       atomic.Pointer[schedule.Members]
+	waits         atomic.Bool                // for the database
+	active        atomic.Pointer[leadership] // while it works
+	leads         atomic.Pointer[leadership] // while it is elected and leads; with SQLite that is the same
 }
 
-// leadership is what a node has while it leads.
+// leadership is what a node works with. Of a node that works without leading the term is 0.
 type leadership struct {
 	backend api.Backend
 	store   storage.Store
@@ -102,35 +105,38 @@ func newNode(s *Server) (*node, error) {
 		poster: webhook.NewClient(webhook.Options{
 			AllowPrivateNetworks: s.config.Relay.AllowPrivateNetworks, Timeout: s.config.Relay.Timeout,
 		}),
-		leading: make(chan struct{}),
-		self:    forward.NewPeer(advertised(s.config.Advertise, s.grpcListener.Addr().String())),
+		works: make(chan struct{}),
+		self:  forward.NewPeer(advertised(s.config.Advertise, s.grpcListener.Addr().String())),
 	}
 	n.forwarder = forward.New(forward.Options{
 		Self: func() forward.Peer { return n.self }, Leader: &n.leader, TLS: secure, Hold: s.config.Forward.Hold,
 		Registerer: s.registry,
 	})
-	s.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "susul_leader", Help: "1 while this node leads, else 0.",
-	}, n.leads))
+	n.registerClusterMetrics(s.registry)
 	return n, nil
 }
 
 // backend is what the API works with: this node's own, if it leads.
 func (n *node) backend() (api.Backend, error) {
 	if active := n.active.Load(); active != nil {
-		return active.backend, nil
+		backend := active.backend
+		if leads := n.leads.Load(); leads != nil {
+			backend.Relay = leads.backend.Relay
+		}
+		return backend, nil
 	}
 	return api.Backend{}, &api.StandbyError{Leader: n.otherLeader()}
 }
 
-// here reports whether this node answers calls of a gRPC method.
-func (n *node) here(string) bool { return n.active.Load() != nil }
+// relayService are the methods that with a shared database are the leader's still.
+const relayService = "/susul.v1.RelayService/"
 
-func (n *node) leads() float64 {
-	if n.active.Load() == nil {
-		return 0
+// here reports whether this node answers calls of a gRPC method.
+func (n *node) here(method string) bool {
+	if strings.HasPrefix(method, relayService) {
+		return n.leads.Load() != nil
 	}
-	return 1
+	return n.active.Load() != nil
 }
 
 // run stands for election, and works when elected, until the context ends.
@@ -205,6 +211,9 @@ func (n *node) stand(ctx context.Context, client *clientv3.Client, embedded bool
 			}
 		}
 		backend := api.Backend{Policies: policies, Subscriptions: subscriptions}
+		if n.shared() {
+			return n.share(ctx, client, election, backend)
+		}
 		return election.Run(ctx, func(ctx context.Context, term int64) error {
 			return n.lead(ctx, term, backend, embedded)
 		})

@@ -35,20 +35,25 @@ func (s *Server) opsHandler() http.Handler {
 // readiness is the answer of /readyz.
 type readiness struct {
 	Ready  bool   `json:"ready"`
-	Role   string `json:"role"` // leader or standby
+	Role   string `json:"role"` // leader; or standby with SQLite, member with PostgreSQL
 	Leader string `json:"leader,omitempty"`
 	Term   int64  `json:"term,omitempty"`
+	// Nodes is how many nodes work on the database, as far as this one knows; with PostgreSQL only.
+	Nodes int `json:"nodes,omitempty"`
 	// PolicyRevision is the revision of all resend policies that this node has applied.
 	PolicyRevision int64    `json:"policy_revision"`
 	BrokenPolicies []string `json:"broken_policies,omitempty"`
 	// SubscriptionRevision is the same of subscriptions.
 	SubscriptionRevision int64    `json:"subscription_revision"`
 	BrokenSubscriptions  []string `json:"broken_subscriptions,omitempty"`
-	Faults               []string `json:"faults,omitempty"`
+
+	Etcd     *etcdState     `json:"etcd,omitempty"`
+	Election *electionState `json:"election,omitempty"`
+	Faults   []string       `json:"faults,omitempty"`
 }
 
-// serveReadiness says 200 if this node takes calls: it leads, its store takes writes, and its policies and subscriptions are
-// loaded; or it reaches the node that leads. Those that are cut off from etcd go on serving as they were; that is told, and does not make the node unready.
+// serveReadiness says 200 if this node takes calls: it leads, or need not for that, its store takes writes, and its policies and
+// subscriptions are loaded; or it reaches the node that leads. Those that are cut off from etcd go on serving as they were; that is told, and does not make the node unready.
 func (s *Server) serveReadiness(w http.ResponseWriter, r *http.Request) {
 	answer := s.node.readiness(r.Context())
 	w.Header().Set("Content-Type", "application/json")
@@ -72,22 +77,26 @@ func (n *node) readiness(ctx context.Context) readiness {
 		answer.SubscriptionRevision, answer.BrokenSubscriptions = status.AppliedRevision, status.Broken
 		answer.follows("subscriptions", status)
 	}
+	n.tellEtcd(&answer)
+	if n.shared() {
+		answer.Role = "member"
+	}
+	if members := n.members.Load(); members != nil {
+		answer.Nodes = members.Nodes()
+	}
+	if leads := n.leads.Load(); leads != nil {
+		answer.Role, answer.Term = "leader", leads.term
+	}
 	active := n.active.Load()
 	if active == nil {
-		switch err := n.forwarder.Ping(ctx); {
-		case err == nil:
-			answer.Ready = true
-		case answer.Leader == "":
-			answer.Faults = append(answer.Faults, "no leader is known")
-		case errors.Is(err, forward.ErrNotTaken):
-			answer.Faults = append(answer.Faults, "the leader that is known can't be reached, or leads no more")
-		default:
-			answer.Faults = append(answer.Faults, "the leader does not answer")
+		if fault := n.idle(ctx); fault != "" {
+			answer.Faults = append(answer.Faults, fault)
+			return answer
 		}
+		answer.Ready = true
 		return answer
 	}
-	answer.Role, answer.Term = "leader", active.term
-	if err := active.store.Ping(ctx); err != nil {
+	if err := ping(ctx, active.store); err != nil {
 		text := "storage takes no writes"
 		if errors.Is(err, context.DeadlineExceeded) {
 			text = "storage does not answer"
@@ -97,6 +106,26 @@ func (n *node) readiness(ctx context.Context) readiness {
 	}
 	answer.Ready = true
 	return answer
+}
+
+// idle says why this node does not answer calls although it does not work; nothing if another does that for it.
+func (n *node) idle(ctx context.Context) string {
+	switch {
+	case n.shared() && n.waits.Load():
+		return "storage can't be reached"
+	case n.shared():
+		return "this node starts, or waits for etcd"
+	}
+	switch err := n.forwarder.Ping(ctx); {
+	case err == nil:
+		return ""
+	case n.otherLeader() == "":
+		return "no leader is known"
+	case errors.Is(err, forward.ErrNotTaken):
+		return "the leader that is known can't be reached, or leads no more"
+	default:
+		return "the leader does not answer"
+	}
 }
 
 // follows tells of what does not follow etcd.

@@ -44,13 +44,6 @@ func (n *node) follow(peer forward.Peer) {
 	}
 }
 
-// activate makes a leadership this node's, or ends it.
-func (n *node) activate(leadership *leadership) {
-	n.active.Store(leadership)
-	n.leader.Wake()
-	n.tellHealth()
-}
-
 // tellHealth says SERVING if calls are answered, here or by a leader that is known.
 func (n *node) tellHealth() {
 	status := healthv1.HealthCheckResponse_NOT_SERVING

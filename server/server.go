@@ -107,8 +107,8 @@ func (s *Server) HTTPAddress() string { return s.httpListener.Addr().String() }
 // OpsAddress is where metrics, health and profiles are.
 func (s *Server) OpsAddress() string { return s.opsListener.Addr().String() }
 
-// Leading is closed when the node has been elected for the first time and does its work.
-func (s *Server) Leading() <-chan struct{} { return s.node.leading }
+// Working is closed when the node does its work for the first time: with SQLite, when it has been elected.
+func (s *Server) Working() <-chan struct{} { return s.node.works }
 
 func (s *Server) listen(ctx context.Context) (err error) {
 	defer func() {

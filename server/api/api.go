@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -32,7 +33,16 @@ type Backend struct {
 	Delivery      *delivery.Service
 	Policies      *policy.Store
 	Subscriptions *subscription.Store
-	Relay         *relay.Relay
+	// Events are those that are watched: Relay's, or a relay.Watcher's.
+	Events Events
+	// Relay is nil on a node that does not relay: its RelayService calls are another's.
+	Relay *relay.Relay
+}
+
+// Events lets events be watched.
+type Events interface {
+	// Watch is relay.Relay's.
+	Watch(ctx context.Context, q relay.WatchQuery, tell relay.Tell) error
 }
 
 // App is what the API knows of an app.

@@ -94,11 +94,14 @@ func (t TLS) Enabled() bool { return t.CertFile != "" }
 
 // Storage names a backend.
 type Storage struct {
-	// Driver is DriverSQLite.
+	// Driver is DriverSQLite or DriverPostgres.
 	Driver string `koanf:"driver"`
-	// DSN is the path of the database. Default: susul.db in DataDir.
-	DSN string `koanf:"dsn"`
-	// Memory is how many MiB the recipients of pushes under way may take in memory, about; above 0. Default 1024: a
+	// DSN is the path of SQLite's database, by default susul.db in DataDir; or PostgreSQL's connection string or URL, which has no
+	// default and may hold a password.
+	DSN Secret `koanf:"dsn"`
+	// Connections is how many a node has to PostgreSQL, at most; 4 to 1000. Default 16.
+	Connections int `koanf:"connections"`
+	// Memory is how many MiB the recipients of pushes under way may take in memory with SQLite, about; above 0. Default 1024: a
 	// million of them takes about 30 MiB. What was not needed for the longest gives way.
 	Memory int `koanf:"memory"`
 	// Retention is how long events, held callbacks and pushes' recipients are kept, in the clock's time; 0 for ever.
@@ -232,8 +235,8 @@ type Shutdown struct {
 
 // complete fills in the defaults that follow from other keys.
 func (c *Config) complete() {
-	if c.Storage.DSN == "" {
-		c.Storage.DSN = filepath.Join(c.DataDir, "susul.db")
+	if c.Storage.DSN.Empty() && c.Storage.Driver == DriverSQLite {
+		c.Storage.DSN = NewSecret(filepath.Join(c.DataDir, "susul.db"))
 	}
 	if c.Advertise == "" {
 		c.Advertise = c.GRPC.Listen

@@ -61,7 +61,7 @@ func (a App) quota() float64 {
 // CallbackURLs decides about the URLs that pushes want their events posted to.
 type CallbackURLs interface {
 	// Accepts returns an error if a push of the app may not name them.
-	Accepts(app string, urls []string) error
+	Accepts(ctx context.Context, app string, urls []string) error
 }
 
 // GroupSender is what delivery needs of a group's EngageLab client.
@@ -98,9 +98,13 @@ type Options struct {
 	ExternalPushes int
 	// SendersPerApp bounds the requests to EngageLab in flight. Default 32.
 	SendersPerApp int
+	// Nodes is how many nodes send and share the apps' quotas; nil: one.
+	Nodes func() int
 }
 
-// Service carries messages through their life. Run must be running for anything to be sent.
+// Service carries messages through their life. Run must be running for anything to be sent, on each node that is to send; RunLeader
+// somewhere, over a store that leads, beside a schedule.Loop. A node may do both with one Service, or with two over handles of one
+// database.
 type Service struct {
 	Options
 	statuses map[string]storage.Milestone
@@ -129,6 +133,9 @@ func New(o Options) *Service {
 	setDefault(&o.AnswerWithin, 3*time.Second)
 	setDefault(&o.SendersPerApp, 32)
 	setDefault(&o.ExternalPushes, 10_000)
+	if o.Nodes == nil {
+		o.Nodes = func() int { return 1 }
+	}
 	dead := knownDeadTokens(o.DeadTokens)
 	s := &Service{
 		Options:   o,
@@ -163,13 +170,26 @@ func (s *Service) Run(ctx context.Context) error {
 	for _, key := range slices.Sorted(maps.Keys(s.outbox)) {
 		group.Go(func() error { return s.outbox[key].run(ctx) })
 	}
+	group.Go(func() error { return s.heedWork(ctx, s.wakeOutboxes) })
+	group.Go(func() error { return s.heedAnswers(ctx) })
 	group.Go(func() error { return s.runAdoption(ctx) })
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("send: %w", err)
+	}
+	return nil
+}
+
+// RunLeader does, besides what a schedule.Loop does, what one node does for all: it forgets what is old, and has dead devices deleted.
+// It returns as Run does.
+func (s *Service) RunLeader(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.heedWork(ctx, func() { wake(s.stepsDue) }) })
 	group.Go(func() error { return s.runRetention(ctx) })
 	for _, app := range s.deletingApps() {
 		group.Go(func() error { return s.runDeletion(ctx, app) })
 	}
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
-		return fmt.Errorf("send: %w", err)
+		return fmt.Errorf("lead: %w", err)
 	}
 	return nil
 }
@@ -186,39 +206,4 @@ func wake(signal chan<- struct{}) {
 	case signal <- struct{}{}:
 	default:
 	}
-}
-
-// waiters lets CreatePush learn what became of its first dispatch. Repeated requests wait together.
-type waiters struct {
-	mu     sync.Mutex
-	byPush map[int64][]chan storage.Push
-}
-
-// expect returns a channel that gets the push once its first dispatch is over, and a function that gives up waiting.
-func (w *waiters) expect(id int64) (outcome <-chan storage.Push, forget func()) {
-	c := make(chan storage.Push, 1)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.byPush == nil {
-		w.byPush = make(map[int64][]chan storage.Push)
-	}
-	w.byPush[id] = append(w.byPush[id], c)
-	return c, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.byPush[id] = slices.DeleteFunc(w.byPush[id], func(other chan storage.Push) bool { return other == c })
-		if len(w.byPush[id]) == 0 {
-			delete(w.byPush, id)
-		}
-	}
-}
-
-// tell hands the push to whoever waits for it.
-func (w *waiters) tell(push storage.Push) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, c := range w.byPush[push.ID] {
-		c <- push // it has room: a push is told once
-	}
-	delete(w.byPush, push.ID)
 }

@@ -4,8 +4,8 @@
 //	        │                 │
 //	        └── handle        └── signals: LISTEN on a connection of its own; NOTIFY after commits, coalesced
 //
-// Each handle is a storage.Store. One that leads has its writes fenced by its term: they hold the row in leadership shared, which a
-// successor changes (tx.go). A node has a handle that never leads, for what every node does, and another for the time in which it is
+// Each handle is a storage.Store. One that leads has its writes fenced by its term: they share a lock that a successor must have for
+// himself (tx.go). A node has a handle that never leads, for what every node does, and another for the time in which it is
 // elected.
 //
 // Callbacks of many callers are stored together (record.go): one statement sets bits in recipients' progress words and tells which of

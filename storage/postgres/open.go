@@ -5,14 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"susul.dev/susul/storage"
 )
+
+// ErrDSN says that a DSN can't be read. It does not quote it.
+var ErrDSN = errors.New("this is no PostgreSQL connection string or URL")
 
 // Options say which database to use, and how. Zero fields get the defaults.
 type Options struct {
@@ -23,6 +31,19 @@ type Options struct {
 	Connections int
 	// MaxHeld is how many callbacks are held for each app and reason, about. Default 1,000,000.
 	MaxHeld int
+}
+
+// complete fills in the defaults.
+func (o *Options) complete() {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Connections <= 0 {
+		o.Connections = 16
+	}
+	if o.MaxHeld <= 0 {
+		o.MaxHeld = 1_000_000
+	}
 }
 
 // Store is a handle onto a database.
@@ -37,45 +58,135 @@ type Store struct {
 	closed atomic.Bool
 }
 
+// How many upstream ids and pushes are remembered, at most. An id takes a quarter of a kilobyte, about.
+const (
+	knownUpstreams = 1 << 18
+	knownPushes    = 1 << 14
+	// What the log's events tell of a dispatch may be as large as a batch.
+	knownDispatches = 1 << 12
+)
+
 // database is what handles share. It is closed with the last of them.
 type database struct {
 	options Options
 	pool    *pgxpool.Pool
 	signals *signals
 
+	recorder   *recorder
+	held       heldCounts
+	kinds      *kinds
+	targets    *cache[upstream, *target]
+	pushes     *cache[int64, knownPush]
+	partitions partitions
+	invalid    invalids
+	lives      *cache[int64, int64] // hours, by push
+	dispatches *cache[int64, *loggedDispatch]
+
 	mu      sync.Mutex
-	handles int
+	handles map[int64]bool // those that are open, by their homes
 }
+
+// What a connection is set to, unless the DSN says otherwise.
+var settings = map[string]string{
+	"application_name": "susul",
+	// A node that dies in a transaction keeps others waiting for no longer than this, even if its connection seems to stand. Locks are
+	// waited for somewhat longer, and statements as long as their callers wait.
+	"idle_in_transaction_session_timeout": "10s",
+	"lock_timeout":                        "15s",
+	// Statements are short: to compile one would take longer than to run it.
+	"jit": "off",
+}
+
+// connectWithin bounds how long it takes to connect, unless the DSN says otherwise.
+const connectWithin = 10 * time.Second
 
 // Open connects to a database, brings its schema up to date and returns a handle. A schema that is newer than this program gets
 // ErrSchemaTooNew.
 func Open(ctx context.Context, opts Options) (*Store, error) {
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
-	}
-	if opts.Connections <= 0 {
-		opts.Connections = 16
-	}
-	if opts.MaxHeld <= 0 {
-		opts.MaxHeld = 1_000_000
-	}
-	config, err := pgxpool.ParseConfig(opts.DSN)
+	opts.complete()
+	pool, err := connect(ctx, opts, enter)
 	if err != nil {
-		return nil, errors.New("storage.dsn: it is no PostgreSQL connection string") // err may quote the password
+		return nil, err
 	}
-	config.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // bounded
-	config.ConnConfig.RuntimeParams["application_name"] = "susul"
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	err = prepare(ctx, pool, opts.Logger)
+	if err == nil {
+		err = requireComplete(ctx, pool)
+	}
 	if err != nil {
-		return nil, unavailable(fmt.Errorf("connect: %w", err))
-	}
-	if err := migrate(ctx, pool, opts.Logger); err != nil {
 		pool.Close()
 		return nil, unavailable(err)
 	}
-	d := &database{options: opts, pool: pool}
+	return newDatabase(opts, pool).handle(), nil
+}
+
+// newDatabase starts what works with a pool's database.
+func newDatabase(opts Options, pool *pgxpool.Pool) *database {
+	d := &database{options: opts, pool: pool, kinds: newKinds(), targets: newCache[upstream, *target](knownUpstreams),
+		pushes: newCache[int64, knownPush](knownPushes), lives: newCache[int64, int64](knownPushes),
+		dispatches: newCache[int64, *loggedDispatch](knownDispatches), handles: map[int64]bool{}}
+	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
 	d.signals = startSignals(d)
-	return d.handle(), nil
+	d.recorder = startRecorder(d)
+	return d
+}
+
+// connect returns a pool of connections, each of which runs a function first, and sees that one can be made.
+func connect(ctx context.Context, opts Options, begin func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
+	config, err := configure(opts)
+	if err != nil {
+		return nil, err
+	}
+	config.AfterConnect = begin
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err == nil {
+		if err = pool.Ping(ctx); err != nil {
+			pool.Close()
+		}
+	}
+	if err != nil {
+		return nil, unavailable(fmt.Errorf("connect: %w", err))
+	}
+	return pool, nil
+}
+
+func configure(opts Options) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(opts.DSN)
+	if err != nil {
+		return nil, ErrDSN // err may quote the password
+	}
+	config.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // bounded
+	config.MinConns = min(config.MinConns, config.MaxConns)
+	config.MinIdleConns = min(config.MinIdleConns, config.MaxConns)
+	for name, value := range settings {
+		_, set := config.ConnConfig.RuntimeParams[name]
+		if set = set || strings.Contains(config.ConnConfig.RuntimeParams["options"], name); !set {
+			config.ConnConfig.RuntimeParams[name] = value
+		}
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectWithin
+	}
+	return config, nil
+}
+
+// oldest is the oldest version of PostgreSQL that will do.
+const oldest = 14
+
+// prepare makes sure that the database will do, and brings its schema up to date.
+func prepare(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) error {
+	var version int
+	var encoding string
+	if err := pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::integer / 10000, current_setting('server_encoding')`).
+		Scan(&version, &encoding); err != nil {
+		return fmt.Errorf("connect: %w", err)
+	}
+	switch {
+	case version < oldest:
+		return fmt.Errorf("the database is of PostgreSQL %d: %d is needed, or later", version, oldest)
+	case encoding != "UTF8":
+		return fmt.Errorf("the database has the encoding %s: UTF8 is needed", encoding)
+	}
+	return migrate(ctx, pool, logger)
 }
 
 // Handle returns another handle onto the same database, which may lead while this one does not. Each must be closed.
@@ -84,8 +195,16 @@ func (s *Store) Handle() *Store { return s.handle() }
 func (d *database) handle() *Store {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.handles++
-	return &Store{database: d, home: rand.Int64()} //nolint:gosec // a name, no secret
+	s := &Store{database: d, home: rand.Int64N(math.MaxInt64) + 1}
+	d.handles[s.home] = true
+	return s
+}
+
+// homes returns the names of the handles that are open.
+func (d *database) homes() map[int64]bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.handles)
 }
 
 // Close implements storage.Store. Calls that are under way may fail.
@@ -94,12 +213,22 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.mu.Lock()
-	s.handles--
-	last := s.handles == 0
+	delete(s.handles, s.home)
+	last := len(s.handles) == 0
 	s.mu.Unlock()
+	s.signals.wakeHandle(s.home)
 	if last {
+		s.recorder.stop()
 		s.signals.stop()
 		s.pool.Close()
+	}
+	return nil
+}
+
+// CheckDSN returns ErrDSN for what is no connection string or URL.
+func CheckDSN(dsn string) error {
+	if _, err := pgxpool.ParseConfig(dsn); err != nil {
+		return ErrDSN // err may quote the password
 	}
 	return nil
 }

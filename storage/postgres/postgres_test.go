@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"os"
 	"sync"
 	"testing"
 
@@ -15,12 +14,15 @@ import (
 	"susul.dev/susul/storage/storagetest"
 )
 
-func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
-		postgrestest.Stop()
-		os.Exit(code)
-	}))
+// tests are this package's, with the PostgreSQL that they share: it stops ahead of the look for what leaked.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int {
+	defer postgrestest.Stop()
+	return t.M.Run()
 }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
 
 // migrated is the name of a database of which nothing but its schema is there.
 var migrated = sync.OnceValues(func() (string, error) {

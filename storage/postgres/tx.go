@@ -3,16 +3,12 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"susul.dev/susul/storage"
 )
-
-var errClosed = fmt.Errorf("%w: it is closed", storage.ErrUnavailable)
 
 // maxTries is how often a transaction is tried that PostgreSQL undid for the sake of another.
 const maxTries = 5
@@ -28,11 +24,23 @@ type tx struct {
 	ctx   context.Context
 	store *Store
 	news  news // told once it has committed
+
+	recording *recording // nil: nothing is appended to the log
 }
 
 // write runs a closure in a transaction and returns its result once that is durable. The closure may be run again. If the handle leads,
 // the transaction is fenced.
 func write[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (result T, err error) {
+	return writeUnfenced(ctx, s, func(t *tx) (result T, err error) {
+		if err = t.fence(); err == nil {
+			result, err = run(t)
+		}
+		return result, err
+	})
+}
+
+// writeUnfenced is write for those that nothing fences.
+func writeUnfenced[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (result T, err error) {
 	for range maxTries {
 		if result, err = writeOnce(ctx, s, run); !undone(err) {
 			break
@@ -46,17 +54,18 @@ func writeOnce[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (
 		return result, errClosed
 	}
 	var zero T
-	t := &tx{ctx: ctx, store: s}
-	err = pgx.BeginFunc(ctx, s.pool, func(inner pgx.Tx) (err error) {
+	t := &tx{ctx: ctx, store: s, news: news{by: s.home}}
+	err = s.transact(ctx, forWrites, func(inner pgx.Tx) (err error) {
 		t.Tx = inner
-		if err = t.fence(); err == nil {
-			result, err = run(t)
+		if result, err = run(t); err == nil {
+			err = t.finishRecording()
 		}
 		return err
 	})
 	if err != nil {
-		return zero, err
+		return zero, s.partitions.provide(ctx, s.pool, err)
 	}
+	t.recorded()
 	s.signals.tell(t.news)
 	return result, nil
 }
@@ -67,14 +76,20 @@ func (t *tx) fence() error {
 	if term == 0 {
 		return nil
 	}
-	var latest int64
-	if err := t.QueryRow(t.ctx, `SELECT term FROM leadership FOR SHARE`).Scan(&latest); err != nil {
-		return err
+	latest, err := t.latestTerm(`pg_advisory_xact_lock_shared`)
+	if err == nil && latest > term {
+		err = storage.ErrFenced
 	}
-	if latest > term {
-		return storage.ErrFenced
-	}
-	return nil
+	return err
+}
+
+// latestTerm returns the latest leader's term once it has the lock of leadership, with the function that takes it. Whoever waits for that
+// gets it in turn: a successor does not wait for what his predecessor begins after him.
+func (t *tx) latestTerm(lock string) (term int64, err error) {
+	var p pgx.Batch
+	p.Queue(`SELECT `+lock+`($1)`, int64(leadershipLock))
+	p.Queue(`SELECT term FROM leadership`).QueryRow(func(row pgx.Row) error { return row.Scan(&term) })
+	return term, t.SendBatch(t.ctx, &p).Close()
 }
 
 // exec runs a statement and returns how many rows it changed.
@@ -83,26 +98,48 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 	return tag.RowsAffected(), err
 }
 
-// read runs a closure on one consistent snapshot.
+// read runs a closure on one consistent snapshot. The closure may be run again.
 func read[T any](ctx context.Context, s *Store, run func(querier) (T, error)) (result T, err error) {
-	if s.closed.Load() {
-		return result, errClosed
-	}
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, s.pool, options, func(t pgx.Tx) (err error) {
-		result, err = run(t)
-		return err
+	return tried(s, func() (result T, err error) {
+		err = s.transact(ctx, forReads, func(t pgx.Tx) (err error) {
+			result, err = run(t)
+			return err
+		})
+		return result, err
 	})
+}
+
+// look runs a closure that reads with one statement. Several would each see what others committed meanwhile. The closure may be run
+// again.
+func look[T any](ctx context.Context, s *Store, run func(querier) (T, error)) (result T, err error) {
+	return tried(s, func() (result T, err error) {
+		err = s.connected(ctx, func(conn *pgxpool.Conn) (err error) {
+			result, err = run(conn)
+			return err
+		})
+		return result, err
+	})
+}
+
+func tried[T any](s *Store, run func() (T, error)) (result T, err error) {
+	for range maxTries {
+		if s.closed.Load() {
+			return result, errClosed
+		}
+		if result, err = run(); !undone(err) {
+			break
+		}
+	}
 	return result, unavailable(err)
 }
 
-// collect reads all rows of a query.
+// collect reads all rows of a query; without any it returns nil.
 func collect[T any](ctx context.Context, q querier, scan func(pgx.CollectableRow) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := q.Query(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, scan)
+	return pgx.AppendRows([]T(nil), rows, scan)
 }
 
 // first reads the only row of a query; without a row it returns storage.ErrNotFound.
@@ -117,37 +154,4 @@ func first[T any](ctx context.Context, q querier, scan func(pgx.CollectableRow) 
 		err = storage.ErrNotFound
 	}
 	return one, err
-}
-
-// undone reports whether PostgreSQL undid a transaction so that another can go on.
-func undone(err error) bool {
-	var fault *pgconn.PgError
-	return errors.As(err, &fault) && (fault.Code == "40001" || fault.Code == "40P01") // serialization failure, deadlock
-}
-
-// violates reports whether a statement would have broken a constraint or a unique index.
-func violates(err error, constraint string) bool {
-	var fault *pgconn.PgError
-	return errors.As(err, &fault) && strings.HasPrefix(fault.Code, "23") && fault.ConstraintName == constraint
-}
-
-// unavailable wraps an error with which PostgreSQL says that it can't work now, or with which it can't be reached.
-func unavailable(err error) error {
-	var (
-		fault  *pgconn.PgError
-		broken *pgconn.ConnectError
-	)
-	switch {
-	case err == nil, errors.Is(err, storage.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.As(err, &fault):
-		switch fault.Code[:2] {
-		case "08", "25", "40", "53", "55", "57", "58": // connection, read-only, undone, resources, locks, intervention, system
-			return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
-		}
-		return err
-	case errors.As(err, &broken), pgconn.SafeToRetry(err), pgconn.Timeout(err), isNetwork(err):
-		return fmt.Errorf("%w: %w", storage.ErrUnavailable, err)
-	}
-	return err
 }

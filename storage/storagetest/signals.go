@@ -86,14 +86,80 @@ func signalCases(traits Traits) []testCase {
 			}
 		}},
 		{"another handle's events wake where the backend says so", func(w *world) {
-			if !traits.SignalsFromOtherHandles {
-				w.t.Skip("this backend's signals stay within a handle")
-			}
+			w.needsOtherHandles(traits)
 			p := w.sentPush(1)
 			signal, cancel := w.open().SubscribeEvents()
 			defer cancel()
 			w.record(w.row(up(p.ID), id(0), storage.Sent))
 			w.signalled(signal)
 		}},
+		{"what another handle made due wakes, until the subscriber cancels", func(w *world) {
+			w.needsOtherHandles(traits)
+			signal, cancel := w.open().SubscribeWork()
+			defer cancel()
+			p := w.create(w.draft(3, 1))
+			w.finish(w.result(w.startOne(), storage.DispatchSent)) // unblocks the others, and the steps are due some time
+			w.signalled(signal)
+			w.finish(w.result(w.startOne(), storage.DispatchPending))
+			w.signalled(signal)
+			w.sendAll()
+			w.NoError(w.store.PlanStep(w.ctx, w.plan(p.ID, 0, 0, 3)))
+			w.signalled(signal)
+			cancel()
+			cancel()
+		}},
+		{"claims that a leader left behind wake", func(w *world) {
+			w.needsOtherHandles(traits)
+			w.NoError(w.store.Lead(w.ctx, 1))
+			w.create(w.draft(1, 1))
+			w.claimOne()
+			signal, cancel := w.store.SubscribeWork()
+			defer cancel()
+			w.NoError(w.open().Lead(w.ctx, 2))
+			w.signalled(signal)
+		}},
+		{"the handle that made a push is told of its first dispatch's end, if that was another's", func(w *world) {
+			w.needsOtherHandles(traits)
+			maker, other := w.store, w.open()
+			answers, cancel := maker.SubscribeAnswers()
+			defer cancel()
+			others, cancelOthers := other.SubscribeAnswers()
+			defer cancelOthers()
+			for _, end := range []storage.DispatchState{storage.DispatchSent, storage.DispatchRefused, storage.DispatchExpired,
+				storage.DispatchCancelled, storage.DispatchSkipped, storage.DispatchUnanswered} {
+				w.store = maker
+				own := w.create(w.draft(2, 1))
+				w.finish(w.result(w.startOne(), storage.DispatchSent))
+				w.sendAll()
+				p := w.create(w.draft(2, 1))
+				w.store = other
+				w.finish(w.result(w.startOne(), storage.DispatchPending))
+				w.finish(w.result(w.startOne(), end))
+				w.sendAll()
+				w.NotEqual(own.ID, p.ID)
+				w.Equal(p.ID, w.answered(answers), "after %s", end)
+			}
+			w.NoError(other.Ping(w.ctx))
+			w.Empty(answers, "each push is told once")
+			w.Empty(others)
+		}},
+	}
+}
+
+func (w *world) needsOtherHandles(traits Traits) {
+	w.t.Helper()
+	if !traits.SignalsFromOtherHandles {
+		w.t.Skip("this backend's signals stay within a handle")
+	}
+}
+
+func (w *world) answered(answers <-chan int64) int64 {
+	w.t.Helper()
+	select {
+	case push := <-answers:
+		return push
+	case <-time.After(soon):
+		w.Fail("no answer came")
+		return 0
 	}
 }

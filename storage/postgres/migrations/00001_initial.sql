@@ -1,16 +1,36 @@
--- Times are unix milliseconds. What a table's columns mean is told here where the types of package storage do not.
+-- Times are unix milliseconds. What a table's columns mean is told here where the types of package storage do not. Texts that are looked
+-- for have the collation "C": they are in the order of their bytes whatever the database's locale is, and an update of the system's
+-- locales spoils no index.
 
 -- +goose Up
 
--- term is the latest leader's. Who writes as a leader holds the row shared, so that a successor waits for that write.
+-- term is the latest leader's. Who writes as a leader shares an advisory lock, so that a successor waits for that write. election names
+-- the elections that leaders come from, empty before the first; their own terms begin at election_base.
 CREATE TABLE leadership (
-    one  smallint PRIMARY KEY CHECK (one = 1),
-    term bigint   NOT NULL
+    one           smallint PRIMARY KEY CHECK (one = 1),
+    term          bigint   NOT NULL,
+    election      text     NOT NULL DEFAULT '',
+    election_base bigint   NOT NULL DEFAULT 0
 );
 INSERT INTO leadership (one, term) VALUES (1, 0);
 
+-- The migration that fills this database, or did, from what source tells from others. Nodes work with it only once it is complete; a
+-- database that was not migrated has no row.
+CREATE TABLE migration (
+    one           smallint PRIMARY KEY CHECK (one = 1),
+    source        text     NOT NULL,
+    start_time    bigint   NOT NULL,
+    complete_time bigint
+);
+-- How far each table came. place is where the source goes on, in its own words: empty at the beginning, NULL at the end.
+CREATE TABLE migration_table (
+    name  text   PRIMARY KEY,
+    place text,
+    rows  bigint NOT NULL
+);
+
 CREATE TABLE policy_revision (
-    uid      text   NOT NULL,
+    uid      text COLLATE "C" NOT NULL,
     revision bigint NOT NULL,
     name     text   NOT NULL,
     spec     bytea,
@@ -20,8 +40,8 @@ CREATE TABLE policy_revision (
 -- forgotten says what is left of the recipients of an old push: 0 all, 1 some, 2 none.
 CREATE TABLE push (
     id              bigint   PRIMARY KEY,
-    app             text     NOT NULL,
-    request_id      text     NOT NULL,
+    app             text COLLATE "C" NOT NULL,
+    request_id      text COLLATE "C" NOT NULL,
     fingerprint     bytea,
     listed          boolean  NOT NULL,
     external        boolean  NOT NULL,
@@ -31,9 +51,9 @@ CREATE TABLE push (
     first_sent_time bigint,
     recipients      bigint   NOT NULL,
     forgotten       smallint NOT NULL DEFAULT 0,
-    policy_uid      text,
+    policy_uid      text COLLATE "C",
     policy_revision bigint,
-    refusal         jsonb,
+    refusal         json,
     callback_urls   text[],
     document        bytea,
     FOREIGN KEY (policy_uid, policy_revision) REFERENCES policy_revision (uid, revision)
@@ -46,7 +66,7 @@ CREATE INDEX push_forgotten ON push (create_time) WHERE forgotten < 2;
 CREATE TABLE recipient (
     push_id         bigint NOT NULL,
     ordinal         bigint NOT NULL,
-    registration_id text   NOT NULL,
+    registration_id text COLLATE "C" NOT NULL,
     PRIMARY KEY (push_id, ordinal)
 );
 CREATE UNIQUE INDEX recipient_member ON recipient (push_id, registration_id);
@@ -72,7 +92,7 @@ CREATE INDEX step_due ON step (due_time) WHERE state = 'SCHEDULED';
 -- home is the handle that made the push: who finishes its first dispatch elsewhere, tells it.
 CREATE TABLE dispatch (
     id              bigint   GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    app             text     NOT NULL,
+    app             text COLLATE "C" NOT NULL,
     push_id         bigint   NOT NULL REFERENCES push (id),
     step            smallint NOT NULL CHECK (step BETWEEN 0 AND 11),
     chunk           bigint   NOT NULL,
@@ -86,9 +106,9 @@ CREATE TABLE dispatch (
     claim_term      bigint   NOT NULL DEFAULT 0,
     ready_time      bigint,
     sent_time       bigint,
-    upstream_id     text,
+    upstream_id     text COLLATE "C",
     reason          text     NOT NULL,
-    refusal         jsonb,
+    refusal         json,
     units           integer  NOT NULL,
     settled         integer  NOT NULL,
     recipient_count bigint,
@@ -106,22 +126,24 @@ CREATE INDEX dispatch_push ON dispatch (push_id, id);
 CREATE INDEX dispatch_sending ON dispatch (push_id) WHERE state = 'SENDING';
 CREATE UNIQUE INDEX dispatch_upstream ON dispatch (app, upstream_id) WHERE upstream_id IS NOT NULL;
 -- Claims take the first sendings before the follow-ups, each by due time.
-CREATE INDEX dispatch_claim ON dispatch (app, (step > 0), due_time, id) WHERE ready_time IS NOT NULL;
+CREATE INDEX dispatch_claim ON dispatch (app, (LEAST(step, 1)), due_time, id) WHERE ready_time IS NOT NULL;
 CREATE INDEX dispatch_ready ON dispatch (app, ready_time) WHERE ready_time IS NOT NULL;
+-- What a leader has claimed is free when the next one takes over. Seldom is there any.
+CREATE INDEX dispatch_led ON dispatch (claim_term) WHERE claim_term <> 0 AND ready_time IS NOT NULL;
 
 -- digest tells rows apart that miss an id: the SHA-256 of raw for those, in hex; empty for all others.
 CREATE TABLE held_callback (
     id              bigint   GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    app             text     NOT NULL,
-    upstream_id     text     NOT NULL,
-    registration_id text     NOT NULL,
-    status          text     NOT NULL,
-    digest          text     NOT NULL,
-    reason          text     NOT NULL,
+    app             text COLLATE "C" NOT NULL,
+    upstream_id     text COLLATE "C" NOT NULL,
+    registration_id text COLLATE "C" NOT NULL,
+    status          text COLLATE "C" NOT NULL,
+    digest          text COLLATE "C" NOT NULL,
+    reason          text COLLATE "C" NOT NULL,
     milestone       smallint NOT NULL,
     time            bigint   NOT NULL,
     receive_time    bigint   NOT NULL,
-    error_code      integer  NOT NULL,
+    error_code      bigint   NOT NULL,
     error_message   text     NOT NULL,
     channel         text     NOT NULL,
     loss_source     text     NOT NULL,
@@ -136,7 +158,7 @@ CREATE INDEX held_callback_stray ON held_callback (app, upstream_id)
 CREATE TABLE passed_over (
     push_id bigint   NOT NULL,
     step    smallint NOT NULL,
-    reason  text     NOT NULL,
+    reason  text COLLATE "C" NOT NULL,
     n       bigint   NOT NULL,
     PRIMARY KEY (push_id, step, reason)
 );

@@ -16,18 +16,22 @@ CREATE TABLE progress (
 CREATE TABLE mark (
     push_id bigint   NOT NULL,
     step    smallint NOT NULL,
-    status  text     NOT NULL,
+    status  text COLLATE "C" NOT NULL,
     ordinal bigint   NOT NULL,
     PRIMARY KEY (push_id, step, status, ordinal)
 );
 
 -- The end of the log. Who appends to it holds this row until the commit, as the last thing that a transaction waits for: so events become
 -- visible in the order of their sequences.
+-- deaths grows whenever devices become invalid, forgets whenever a push begins to be forgotten: who appends sees whether that happened since
+-- it looked.
 CREATE TABLE log_head (
     one      smallint PRIMARY KEY CHECK (one = 1),
-    sequence bigint   NOT NULL
+    sequence bigint   NOT NULL,
+    deaths   bigint   NOT NULL,
+    forgets  bigint   NOT NULL
 );
-INSERT INTO log_head (one, sequence) VALUES (1, 0);
+INSERT INTO log_head (one, sequence, deaths, forgets) VALUES (1, 0, 0, 0);
 
 -- The log: events of one push each, with the sequences that begin at sequence, in ascending order of ordinal. body is
 -- layout.SegmentWriter's; low and high are the first and last ordinal, last_time is the latest event's, in seconds. day is that of
@@ -35,7 +39,7 @@ INSERT INTO log_head (one, sequence) VALUES (1, 0);
 CREATE TABLE segment (
     sequence     bigint  NOT NULL,
     day          integer NOT NULL,
-    app          text    NOT NULL,
+    app          text COLLATE "C" NOT NULL,
     push_id      bigint  NOT NULL,
     events       integer NOT NULL,
     low          bigint  NOT NULL,
@@ -60,11 +64,11 @@ CREATE TABLE log_day (
 CREATE TABLE event_kind (
     id            integer  GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     milestone     smallint NOT NULL,
-    status        text     NOT NULL,
-    error_code    integer  NOT NULL,
+    status        text COLLATE "C" NOT NULL,
+    error_code    bigint   NOT NULL,
     error_message text     NOT NULL,
-    channel       text     NOT NULL,
-    loss_source   text     NOT NULL
+    channel       text COLLATE "C" NOT NULL,
+    loss_source   text COLLATE "C" NOT NULL
 );
 CREATE UNIQUE INDEX event_kind_all ON event_kind (milestone, status, error_code, md5(error_message), channel, loss_source);
 
@@ -74,12 +78,20 @@ CREATE TABLE event_detail (
     milestone     smallint NOT NULL,
     status        text     NOT NULL,
     time          bigint   NOT NULL,
-    error_code    integer  NOT NULL,
+    error_code    bigint   NOT NULL,
     error_message text     NOT NULL,
     channel       text     NOT NULL,
     loss_source   text     NOT NULL,
     raw           bytea
 );
+
+-- Up to when, in hours since 1970, devices of a push reported life: an invalidity that is later needs not be compared with its events.
+CREATE TABLE life (
+    push_id bigint PRIMARY KEY,
+    app     text COLLATE "C" NOT NULL,
+    hour    bigint NOT NULL
+);
+CREATE INDEX life_hour ON life (app, hour);
 
 -- step -1 counts each recipient once over all steps.
 CREATE TABLE counter (

@@ -24,8 +24,8 @@ CREATE TABLE batch_result (
 
 -- The upstream ids of single messages.
 CREATE TABLE single (
-    app         text   NOT NULL,
-    upstream_id text   NOT NULL,
+    app         text COLLATE "C" NOT NULL,
+    upstream_id text COLLATE "C" NOT NULL,
     dispatch_id bigint NOT NULL,
     PRIMARY KEY (app, upstream_id)
 );
@@ -51,8 +51,8 @@ CREATE INDEX decision_push ON decision (push_id, low, high);
 CREATE TABLE measurement (
     push_id    bigint   NOT NULL,
     step       smallint NOT NULL,
-    policy_uid text     NOT NULL,
-    key        text     NOT NULL,
+    policy_uid text COLLATE "C" NOT NULL,
+    key        text COLLATE "C" NOT NULL,
     time       bigint   NOT NULL,
     PRIMARY KEY (push_id, step)
 );
@@ -61,8 +61,8 @@ CREATE INDEX measurement_key ON measurement (policy_uid, key, time);
 CREATE TABLE measured_group (
     push_id    bigint   NOT NULL,
     step       smallint NOT NULL,
-    holdout    text     NOT NULL,
-    variant    text     NOT NULL,
+    holdout    text COLLATE "C" NOT NULL,
+    variant    text COLLATE "C" NOT NULL,
     recipients bigint   NOT NULL,
     clicked    bigint   NOT NULL,
     PRIMARY KEY (push_id, step, holdout, variant)

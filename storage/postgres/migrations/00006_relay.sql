@@ -10,10 +10,10 @@ CREATE TABLE relay_head (
 );
 INSERT INTO relay_head (one, sequence) VALUES (1, 0);
 
--- failures are those since the last success; attempts, failed and delivered count over all time.
+-- failures are those since the last success; attempts, failed and delivered count over all time. last_error is a text, of any bytes.
 CREATE TABLE relay_endpoint (
-    app             text    NOT NULL,
-    id              text    NOT NULL,
+    app             text COLLATE "C" NOT NULL,
+    id              text COLLATE "C" NOT NULL,
     uid             text    NOT NULL,
     state           text    NOT NULL,
     cursor          bigint  NOT NULL,
@@ -28,14 +28,14 @@ CREATE TABLE relay_endpoint (
     delivered       bigint  NOT NULL,
     create_time     bigint,
     url             text    NOT NULL,
-    last_error      text    NOT NULL,
+    last_error      bytea    NOT NULL,
     PRIMARY KEY (app, id)
 );
 
 -- The sequences from next to last, 0 for no end, of the push push_id, 0 for all. start_time and end_time are of events.
 CREATE TABLE relay_span (
-    app           text   NOT NULL,
-    endpoint      text   NOT NULL,
+    app           text COLLATE "C" NOT NULL,
+    endpoint      text COLLATE "C" NOT NULL,
     id            bigint NOT NULL,
     kind          text   NOT NULL,
     push_id       bigint NOT NULL,
@@ -48,7 +48,7 @@ CREATE TABLE relay_span (
     failing_since bigint,
     next_attempt  bigint,
     create_time   bigint,
-    last_error    text   NOT NULL,
+    last_error    bytea   NOT NULL,
     PRIMARY KEY (app, endpoint, id),
     FOREIGN KEY (app, endpoint) REFERENCES relay_endpoint (app, id) ON DELETE CASCADE
 );

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -40,18 +41,25 @@ var errMissing = errors.New("PostgreSQL is not installed: there is no initdb in 
 type Options struct {
 	// Durable has it wait for the disk, as it does where data counts. Without it, only the machine's crash loses something.
 	Durable bool
+	// Dir is where its folder is made; empty for the temporary folder.
+	Dir string
 	// Settings are further settings, such as "shared_buffers=1GB".
 	Settings []string
 }
 
-// Server is a PostgreSQL that runs.
+// Server is a PostgreSQL that runs, unless it was brought down.
 type Server struct {
 	dir     string
+	data    string
+	bin     string // where PostgreSQL's programs are
+	owner   *syscall.SysProcAttr
+	options Options
 	port    int
-	cmd     *exec.Cmd
-	alive   io.Closer // PostgreSQL stops when it is closed, by us or by our death
-	exited  chan struct{}
 	created atomic.Int64
+
+	cmd    *exec.Cmd
+	alive  io.Closer // PostgreSQL stops when it is closed, by us or by our death
+	exited chan struct{}
 }
 
 // shared is the server that all tests of the process share.
@@ -101,62 +109,96 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "postgres")
+	dir, err := os.MkdirTemp(o.Dir, "postgres")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, exited: make(chan struct{})}
-	if err := s.start(initdb, o); err != nil {
+	s := &Server{dir: dir, data: filepath.Join(dir, "data"), bin: filepath.Dir(initdb), options: o}
+	if err := s.start(initdb); err != nil {
 		s.Stop()
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *Server) start(initdb string, o Options) error {
-	owner, err := credential(s.dir)
-	if err != nil {
+func (s *Server) start(initdb string) (err error) {
+	if s.owner, err = credential(s.dir); err != nil {
 		return err
 	}
-	data := filepath.Join(s.dir, "data")
-	create := exec.Command(initdb, "--pgdata", data, "--username", "susul", "--auth", "trust", //nolint:gosec,noctx // an installed program
+	create := exec.Command(initdb, "--pgdata", s.data, "--username", "susul", "--auth", "trust", //nolint:gosec,noctx // an installed program
 		"--encoding", "UTF8", "--locale", "C", "--no-sync")
-	create.Dir, create.SysProcAttr = s.dir, owner
+	create.Dir, create.SysProcAttr = s.dir, s.owner
 	if output, err := create.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, output)
 	}
 	if s.port, err = freePort(); err != nil {
 		return err
 	}
-	return s.run(filepath.Join(filepath.Dir(initdb), "postgres"), data, owner, o)
+	return s.Up()
 }
 
-// run starts the server below a shell that stops it when this process is gone, and waits until it answers.
-func (s *Server) run(postgres, data string, owner *syscall.SysProcAttr, o Options) error {
-	arguments := []string{"-c", `"$@" >postgres.log 2>&1 & trap 'kill -INT $!' TERM INT; cat >/dev/null; kill -INT $!; wait $!`, "sh",
-		postgres, "-D", data, "-p", strconv.Itoa(s.port), "-k", s.dir}
+// Up runs the server, after Down, below a shell that stops it when this process is gone, and waits until it answers.
+func (s *Server) Up() error {
+	arguments := []string{"-c", `"$@" >>postgres.log 2>&1 & trap 'kill -INT $!' TERM INT; cat >/dev/null; kill -INT $!; wait $!`, "sh",
+		filepath.Join(s.bin, "postgres"), "-D", s.data, "-p", strconv.Itoa(s.port), "-k", s.dir}
 	settings := []string{"listen_addresses=127.0.0.1", "max_connections=300"}
-	if !o.Durable {
+	if !s.options.Durable {
 		settings = append(settings, "fsync=off", "full_page_writes=off")
 	}
-	for _, setting := range slices.Concat(settings, o.Settings) {
+	for _, setting := range slices.Concat(settings, s.options.Settings) {
 		arguments = append(arguments, "-c", setting)
 	}
-	s.cmd = exec.Command("/bin/sh", arguments...) //nolint:gosec,noctx // an installed program
-	s.cmd.Dir, s.cmd.SysProcAttr = s.dir, owner
-	stdin, err := s.cmd.StdinPipe()
+	cmd := exec.Command("/bin/sh", arguments...) //nolint:gosec,noctx // an installed program
+	cmd.Dir, cmd.SysProcAttr = s.dir, s.owner
+	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return err
 	}
-	s.alive = stdin
-	if err := s.cmd.Start(); err != nil {
+	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start PostgreSQL: %w", err)
 	}
+	exited := make(chan struct{})
+	s.cmd, s.alive, s.exited = cmd, stdin, exited
 	go func() {
-		_ = s.cmd.Wait()
-		close(s.exited)
+		_ = cmd.Wait()
+		close(exited)
 	}()
 	return s.await()
+}
+
+// Down stops the server, which ends all connections and transactions; Up brings it back. If it crashes, it does not put its data in
+// order before, and recovers later.
+func (s *Server) Down(crash bool) error {
+	if crash {
+		file, err := os.ReadFile(filepath.Join(s.data, "postmaster.pid"))
+		if err != nil {
+			return err
+		}
+		first, _, _ := strings.Cut(string(file), "\n")
+		pid, err := strconv.Atoi(first)
+		if err != nil {
+			return err
+		}
+		if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
+			return err
+		}
+	}
+	s.halt()
+	return nil
+}
+
+// halt stops the server, if it runs.
+func (s *Server) halt() {
+	if s.alive == nil {
+		return
+	}
+	_ = s.alive.Close()
+	select {
+	case <-s.exited:
+	case <-time.After(stopWithin):
+		_ = s.cmd.Process.Kill()
+	}
+	s.alive = nil
 }
 
 // await waits until the server takes connections.
@@ -171,7 +213,7 @@ func (s *Server) await() error {
 		select {
 		case <-s.exited:
 		case <-ctx.Done():
-		case <-time.After(50 * time.Millisecond): //nolint:forbidigo // nothing tells when it is ready
+		case <-time.After(50 * time.Millisecond): // nothing tells when it is ready
 			continue
 		}
 		said, _ := os.ReadFile(filepath.Join(s.dir, "postgres.log"))
@@ -181,16 +223,15 @@ func (s *Server) await() error {
 
 // Stop ends the server and deletes its data. It must be called once.
 func (s *Server) Stop() {
-	if s.alive != nil {
-		_ = s.alive.Close()
-		select {
-		case <-s.exited:
-		case <-time.After(stopWithin): //nolint:forbidigo // bounds the stop
-			_ = s.cmd.Process.Kill()
-		}
-	}
+	s.halt()
 	_ = os.RemoveAll(s.dir)
 }
+
+// Program returns the path of another of PostgreSQL's programs, such as pgbench.
+func (s *Server) Program(name string) string { return filepath.Join(s.bin, name) }
+
+// PID is of the process that all of the server's descend from.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
 
 // DSN returns how to connect to one of its databases.
 func (s *Server) DSN(database string) string {
