@@ -65,7 +65,7 @@ func TestForwardingVerifiesTheLeader(t *testing.T) {
 	c.cfg.TLS = config.TLS{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
 	selfSigned(t, c.cfg.TLS)
 	leader := c.start(t)
-	leader.awaitLeading(t)
+	leader.awaitWorking(t)
 
 	distrustful := c.start(t)
 	require.Eventually(t, func() bool { return distrustful.readiness(t).Leader == leader.GRPCAddress() }, clusterPatience, 10*time.Millisecond)
