@@ -44,7 +44,7 @@ func (v *migrateView) show(p server.MigrationProgress) {
 	case v.bar != nil:
 		v.bar.Describe(fmt.Sprintf("%-9s %-15s", p.Phase, p.Table))
 		v.bar.ChangeMax64(p.Total)
-		_ = v.bar.Set64(min(p.Done, p.Total-1)) // a terminal that is gone shows nothing
+		_ = v.bar.Set64(min(p.Done, p.Total)) // a terminal that is gone shows nothing
 	case time.Since(v.told) >= linesEvery:
 		v.line()
 	}

@@ -162,34 +162,42 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 	return m.summary, o.Target.Complete(ctx)
 }
 
-// begin counts a phase's work, but for that of tables of which nothing is left to do.
-func (m *migration) begin(ctx context.Context, phase Phase, done func(table string) bool) error {
+// begin counts a phase's work, of which some may be done, by tables.
+func (m *migration) begin(ctx context.Context, phase Phase, done map[string]transfer.TableState) error {
 	m.progress = Progress{Phase: phase}
 	for n := range transfer.Tables {
 		table := &transfer.Tables[n]
-		if done(table.Name) {
-			continue
-		}
 		work, err := m.Source.Work(ctx, table)
 		if err != nil {
 			return fmt.Errorf("table %s: %w", table.Name, err)
 		}
 		m.progress.Total += work
+		if state := done[table.Name]; state.Done {
+			m.progress.Done += work
+		} else {
+			m.progress.Done += min(work, state.Rows)
+		}
 	}
 	return nil
+}
+
+// end ends a phase: what was counted about is done.
+func (m *migration) end() {
+	m.progress.Done = m.progress.Total
+	m.Progress(m.progress)
 }
 
 // advance tells of a slice.
 func (m *migration) advance(table string, slice transfer.Slice) {
 	m.progress.Table = table
 	m.progress.Done += slice.Work
-	m.progress.Total = max(m.progress.Total, m.progress.Done)
+	m.progress.Total = max(m.progress.Total, m.progress.Done+1)
 	m.progress.Rows += int64(len(slice.Rows))
 	m.Progress(m.progress)
 }
 
 func (m *migration) copy(ctx context.Context) error {
-	if err := m.begin(ctx, Copying, func(table string) bool { return m.state.Tables[table].Done }); err != nil {
+	if err := m.begin(ctx, Copying, m.state.Tables); err != nil {
 		return err
 	}
 	for n := range transfer.Tables {
@@ -208,7 +216,11 @@ func (m *migration) copy(ctx context.Context) error {
 		m.summary.Rows += rows
 	}
 	m.summary.Copied = m.progress.Rows
-	return m.Target.Finish(ctx)
+	if err := m.Target.Finish(ctx); err != nil {
+		return err
+	}
+	m.end()
+	return nil
 }
 
 // placed is a slice with the place that it began at.

@@ -2,7 +2,6 @@ package migration
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -15,16 +14,15 @@ import (
 	"susul.dev/susul/storage/sqlite"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	postgrestest.Stop()
-	if code == 0 {
-		if err := goleak.Find(); err != nil {
-			panic(err)
-		}
-	}
-	os.Exit(code)
+// tests are this package's, with the PostgreSQL that they share: it stops ahead of the look for what leaked.
+type tests struct{ *testing.M }
+
+func (t tests) Run() int {
+	defer postgrestest.Stop()
+	return t.M.Run()
 }
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
 
 func openSQLite(tb testing.TB, path string) *sqlite.Store {
 	tb.Helper()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,9 +127,13 @@ func ofAnApp(ctx context.Context, app string, page int) []reading {
 		}},
 		{of("StrayMessages"), func(s storage.Store) (any, error) {
 			stray, err := s.StrayMessages(ctx, app, someday, page)
+			if len(stray) == page {
+				return nil, err // which of those of one moment come first is not said
+			}
 			for i := range stray {
 				stray[i].Raw = nil // it may be any of a message's rows
 			}
+			slices.SortFunc(stray, func(a, b storage.StrayMessage) int { return strings.Compare(a.UpstreamID, b.UpstreamID) })
 			return stray, err
 		}},
 		{of("ListInvalidDevices"), func(s storage.Store) (any, error) {

@@ -38,7 +38,7 @@ func (m *Mismatch) add(format string, args ...any) {
 
 // verify compares what was copied with the source, which it reads anew.
 func (m *migration) verify(ctx context.Context) error {
-	if err := m.begin(ctx, Verifying, func(string) bool { return false }); err != nil {
+	if err := m.begin(ctx, Verifying, nil); err != nil {
 		return err
 	}
 	found := &Mismatch{}
@@ -68,6 +68,7 @@ func (m *migration) verify(ctx context.Context) error {
 	if len(found.Findings) > 0 {
 		return found
 	}
+	m.end()
 	return nil
 }
 

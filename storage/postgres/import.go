@@ -31,7 +31,7 @@ func OpenImport(ctx context.Context, opts Options) (*Import, error) {
 	opts.complete()
 	pool, err := connect(ctx, opts, nil)
 	if err != nil {
-		return nil, unavailable(fmt.Errorf("connect: %w", err))
+		return nil, err
 	}
 	i := &Import{options: opts, pool: pool, days: map[int32]bool{}}
 	if err := i.open(ctx); err != nil {
@@ -49,7 +49,7 @@ func (i *Import) open(ctx context.Context) error {
 	if err := occupy(ctx, i.alone); err != nil {
 		return err
 	}
-	return migrate(ctx, i.pool, i.options.Logger)
+	return prepare(ctx, i.pool, i.options.Logger)
 }
 
 // Close lets others work with the database, if it is complete.
@@ -224,7 +224,7 @@ func (i *Import) Complete(ctx context.Context) error {
 func (i *Import) Reader(ctx context.Context) (storage.Store, error) {
 	pool, err := connect(ctx, i.options, nil)
 	if err != nil {
-		return nil, unavailable(err)
+		return nil, err
 	}
-	return newDatabase(i.options, pool).handle(), nil
+	return newDatabase(ctx, i.options, pool).handle(), nil
 }

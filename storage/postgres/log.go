@@ -10,7 +10,8 @@ import (
 	"susul.dev/susul/storage/layout"
 )
 
-// wholeChain is the step of the counters of all steps together.
+// wholeChain is the step of the counters that tell by how much all steps together are ahead of step 0. For a push without follow-ups, they
+// are nothing.
 const wholeChain = -1
 
 // stage is what a push gains in a transaction.
@@ -19,7 +20,6 @@ type stage struct {
 	app    string
 	events []stagedEvent                        // in the order of their recipients
 	gains  [storage.MaxSteps + 1]storage.Counts // by step; the last is the whole chain's
-	steps  uint16                               // the bits of the steps that gained
 	life   uint32                               // the latest time, in seconds, of a report of life
 }
 
@@ -39,7 +39,6 @@ func (s *stage) count(place int, gained storage.Milestones) {
 	if gained == 0 {
 		return
 	}
-	s.steps |= 1 << place
 	for m := storage.Sent; m <= storage.Failed; m++ {
 		if gained.Has(m) {
 			s.gains[place].Add(m, 1)
@@ -176,7 +175,7 @@ func (c *cutter) cutSorted(s *stage, events []stagedEvent) {
 	}
 	c.writer.Reset()
 	for _, e := range events {
-		packed := layout.Event{Ordinal: e.ordinal, Time: e.time, Kind: e.kind, Later: uint16(e.received - head.received)} //nolint:gosec // fits
+		packed := layout.Event{Ordinal: e.ordinal, Time: e.time, Kind: e.kind, Later: uint16(e.received - head.received)}
 		if !c.writer.Add(packed, e.target.dispatch) {
 			end()
 			c.writer.Add(packed, e.target.dispatch)
@@ -194,17 +193,24 @@ func (c *cutter) cutSorted(s *stage, events []stagedEvent) {
 }
 
 const (
-	// Until the commit, nobody else appends. Nothing that anybody else holds for long is waited for from here on.
+	// Until the commit, nobody else appends. Nothing that others hold for long is waited for from here on.
 	lockLogHead = `UPDATE log_head SET sequence = sequence + $1 RETURNING sequence - $1, deaths, forgets`
 
+	// Sequences count from where the log ended before. Nobody else changes log_head now.
 	insertSegments = `INSERT INTO segment (sequence, day, app, push_id, events, low, high, last_time, receive_time, body)
-		SELECT * FROM unnest($1::bigint[], $2::integer[], $3::text[], $4::bigint[], $5::integer[], $6::bigint[], $7::bigint[], $8::bigint[],
-		$9::bigint[], $10::bytea[])`
+		SELECT h.sequence + k.sequence, k.day, k.app, k.push_id, k.events, k.low, k.high, k.last_time, k.receive_time, k.body
+		FROM (SELECT sequence - $1 AS sequence FROM log_head) h CROSS JOIN unnest($2::bigint[], $3::integer[], $4::text[], $5::bigint[],
+			$6::integer[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bytea[])
+			AS k (sequence, day, app, push_id, events, low, high, last_time, receive_time, body)`
 
 	insertDetails = `INSERT INTO event_detail (sequence, milestone, status, time, error_code, error_message, channel, loss_source, raw)
-		SELECT * FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::bytea[])`
+		SELECT h.sequence + k.sequence, k.milestone, k.status, k.time, k.error_code, k.error_message, k.channel, k.loss_source, k.raw
+		FROM (SELECT sequence - $1 AS sequence FROM log_head) h CROSS JOIN unnest($2::bigint[], $3::smallint[], $4::text[], $5::bigint[],
+			$6::bigint[], $7::text[], $8::text[], $9::text[], $10::bytea[])
+			AS k (sequence, milestone, status, time, error_code, error_message, channel, loss_source, raw)`
 
-	upsertDays = `INSERT INTO log_day (day, first, last) SELECT * FROM unnest($1::integer[], $2::bigint[], $3::bigint[])
+	upsertDays = `INSERT INTO log_day (day, first, last) SELECT k.day, h.sequence + k.first, h.sequence + k.last
+		FROM (SELECT sequence - $1 AS sequence FROM log_head) h CROSS JOIN unnest($2::integer[], $3::bigint[], $4::bigint[]) AS k (day, first, last)
 		ON CONFLICT (day) DO UPDATE SET first = LEAST(log_day.first, EXCLUDED.first), last = GREATEST(log_day.last, EXCLUDED.last)`
 
 	upsertCounters = `INSERT INTO counter (push_id, step, sent, delivered, displayed, clicked, failed)
@@ -214,14 +220,12 @@ const (
 		failed = counter.failed + EXCLUDED.failed`
 )
 
-// append appends what is new to the log, and stores what follows from it.
+// append appends what is new to the log, and stores what follows from it. The end of the log is locked as late as possible.
 func (r *recording) append() error {
 	r.stage()
 	if len(r.stages) == 0 {
 		return nil
 	}
-	// An app's pushes follow each other.
-	slices.SortStableFunc(r.stages, func(a, b stage) int { return cmp.Compare(a.app, b.app) })
 	c := cutter{}
 	for i := range r.stages {
 		c.cut(&r.stages[i])
@@ -233,20 +237,18 @@ func (r *recording) append() error {
 	if err := r.prepareDevices(); err != nil {
 		return err
 	}
-	head, err := first(r.t.ctx, r.t, scanLogHead, lockLogHead, c.sequence)
-	if err != nil {
+	var pipeline pgx.Batch
+	r.queueCounters(&pipeline)
+	r.queueLives(&pipeline)
+	var head logHead
+	pipeline.Queue(lockLogHead, c.sequence).QueryRow(func(row pgx.Row) error { return row.Scan(&head.sequence, &head.deaths, &head.forgets) })
+	queueSegments(&pipeline, c.sequence, c.segments)
+	queueDetails(&pipeline, c.sequence, c.details)
+	days.queue(&pipeline, c.sequence)
+	if err := r.t.SendBatch(r.t.ctx, &pipeline).Close(); err != nil {
 		return err
 	}
 	if err := r.checkPushes(head); err != nil {
-		return err
-	}
-	var pipeline pgx.Batch
-	queueSegments(&pipeline, head.sequence, c.segments)
-	queueDetails(&pipeline, head.sequence, c.details)
-	days.queue(&pipeline, head.sequence)
-	r.queueCounters(&pipeline)
-	r.queueLives(&pipeline)
-	if err := r.t.SendBatch(r.t.ctx, &pipeline).Close(); err != nil {
 		return err
 	}
 	r.t.news.events = true
@@ -269,31 +271,31 @@ func (r *recording) checkPushes(head logHead) error {
 	return err
 }
 
-func queueSegments(pipeline *pgx.Batch, end int64, segments []segmentRow) {
+func queueSegments(pipeline *pgx.Batch, events int64, segments []segmentRow) {
 	n := len(segments)
 	sequences, days, apps, pushes := make([]int64, n), make([]int32, n), make([]string, n), make([]int64, n)
-	events, lows, highs := make([]int32, n), make([]int64, n), make([]int64, n)
+	sizes, lows, highs := make([]int32, n), make([]int64, n), make([]int64, n)
 	lastTimes, received, bodies := make([]int64, n), make([]int64, n), make([][]byte, n)
 	for i, s := range segments {
-		sequences[i], days[i], apps[i], pushes[i] = end+s.sequence, s.day, s.app, s.push
-		events[i], lows[i], highs[i] = int32(s.events), int64(s.low), int64(s.high) //nolint:gosec // layout.MaxEvents
+		sequences[i], days[i], apps[i], pushes[i] = s.sequence, s.day, s.app, s.push
+		sizes[i], lows[i], highs[i] = int32(s.events), int64(s.low), int64(s.high)
 		lastTimes[i], received[i], bodies[i] = int64(s.lastTime), s.received, s.body
 	}
-	pipeline.Queue(insertSegments, sequences, days, apps, pushes, events, lows, highs, lastTimes, received, bodies)
+	pipeline.Queue(insertSegments, events, sequences, days, apps, pushes, sizes, lows, highs, lastTimes, received, bodies)
 }
 
-func queueDetails(pipeline *pgx.Batch, end int64, details []detailRow) {
+func queueDetails(pipeline *pgx.Batch, events int64, details []detailRow) {
 	var list columns
 	for _, d := range details {
 		var raw []byte
 		if d.row.Milestone == storage.MilestoneUnknown {
 			raw = d.raw()
 		}
-		list.add(end+d.sequence, int64(d.row.Milestone), storable(d.row.Status), d.row.Time.UnixMilli(), int64(d.row.ErrorCode),
+		list.add(d.sequence, int64(d.row.Milestone), storable(d.row.Status), d.row.Time.UnixMilli(), int64(d.row.ErrorCode),
 			storable(d.row.ErrorMessage), storable(d.row.Channel), storable(d.row.LossSource), raw)
 	}
 	if list.n > 0 {
-		pipeline.Queue(insertDetails, list.args...)
+		pipeline.Queue(insertDetails, append([]any{events}, list.args...)...)
 	}
 }
 
@@ -316,29 +318,29 @@ func logDays(segments []segmentRow) (d daysOfLog) {
 	return d
 }
 
-func (d daysOfLog) queue(pipeline *pgx.Batch, end int64) {
-	for i := range d.days {
-		d.first[i] += end
-		d.last[i] += end
-	}
-	pipeline.Queue(upsertDays, d.days, d.first, d.last)
+func (d daysOfLog) queue(pipeline *pgx.Batch, events int64) {
+	pipeline.Queue(upsertDays, events, d.days, d.first, d.last)
 }
 
 // queueCounters adds what the pushes gained.
 func (r *recording) queueCounters(pipeline *pgx.Batch) {
 	var list columns
+	add := func(push int64, step int, g storage.Counts) {
+		if g != (storage.Counts{}) {
+			list.add(push, int64(step), int64(g.Sent), int64(g.Delivered), int64(g.Displayed), int64(g.Clicked), int64(g.Failed))
+		}
+	}
 	for i := range r.stages {
 		s := &r.stages[i]
-		for place := range s.gains {
-			if s.steps&(1<<place) == 0 {
-				continue
-			}
-			step := int64(place)
-			if place == storage.MaxSteps {
-				step = wholeChain
-			}
-			g := &s.gains[place]
-			list.add(s.push, step, int64(g.Sent), int64(g.Delivered), int64(g.Displayed), int64(g.Clicked), int64(g.Failed))
+		ahead, first := s.gains[storage.MaxSteps], &s.gains[0]
+		ahead.Sent -= first.Sent
+		ahead.Delivered -= first.Delivered
+		ahead.Displayed -= first.Displayed
+		ahead.Clicked -= first.Clicked
+		ahead.Failed -= first.Failed
+		add(s.push, wholeChain, ahead)
+		for step, g := range s.gains[:storage.MaxSteps] {
+			add(s.push, step, g)
 		}
 	}
 	if list.n > 0 {

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"susul.dev/susul/storage"
 )
 
@@ -23,6 +21,9 @@ const (
 	// maxCommitters is how many transactions store callbacks at once. While one waits for the log's end or the disk, another can look up
 	// what its rows are about.
 	maxCommitters = 3
+
+	// gatherFor bounds how long jobs wait for others to come along, while transactions are under way.
+	gatherFor = 4 * time.Millisecond
 
 	// recordWithin bounds such a transaction, with all its tries.
 	recordWithin = 30 * time.Second
@@ -42,10 +43,14 @@ type recorder struct {
 	db      *database
 	running sync.WaitGroup
 
+	stopReading func() // of recipients ahead
+
 	mu      sync.Mutex
 	arrived sync.Cond
 	queue   []*job
 	rows    int // of the queue
+	busy    int // transactions that are under way
+	last    int // rows of the latest of them
 	stopped bool
 }
 
@@ -55,6 +60,9 @@ func startRecorder(db *database) *recorder {
 	for range max(1, min(maxCommitters, db.options.Connections-1)) {
 		r.running.Go(r.run)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stopReading = cancel
+	r.running.Go(func() { db.rosters.run(ctx) })
 	return r
 }
 
@@ -66,6 +74,7 @@ func (r *recorder) stop() {
 	r.queue, r.rows = nil, 0
 	r.mu.Unlock()
 	r.arrived.Broadcast()
+	r.stopReading()
 	for _, j := range rest {
 		j.err = errClosed
 		close(j.done)
@@ -110,6 +119,7 @@ func (r *recorder) take() []*job {
 	for len(r.queue) == 0 && !r.stopped {
 		r.arrived.Wait()
 	}
+	r.gather()
 	n, rows := 0, 0
 	for n < len(r.queue) && rows < rowsTogether {
 		rows += len(r.queue[n].rows)
@@ -121,7 +131,31 @@ func (r *recorder) take() []*job {
 	if len(r.queue) > 0 {
 		r.arrived.Signal()
 	}
+	if len(jobs) > 0 {
+		r.busy++
+		r.last = rows
+	}
 	return jobs
+}
+
+// gather waits a moment for more jobs while other transactions are under way, who will let their callers come again: a few large transactions
+// cost less than many small ones.
+func (r *recorder) gather() {
+	if r.busy == 0 || r.stopped {
+		return
+	}
+	for until := time.Now().Add(gatherFor); r.rows < min(r.last, rowsTogether) && r.busy > 0 && !r.stopped && time.Now().Before(until); {
+		r.mu.Unlock()
+		time.Sleep(gatherFor / 8) //nolint:forbidigo // no event of its own is waited for
+		r.mu.Lock()
+	}
+}
+
+// ended notes that a transaction is over.
+func (r *recorder) ended() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy--
 }
 
 func (r *recorder) run() {
@@ -133,6 +167,7 @@ func (r *recorder) run() {
 		ctx, cancel := context.WithTimeout(context.Background(), recordWithin)
 		r.store(ctx, jobs)
 		cancel()
+		r.ended()
 		for _, j := range jobs {
 			close(j.done)
 		}
@@ -173,8 +208,8 @@ func (r *recorder) try(ctx context.Context, jobs []*job) (err error) {
 
 func (r *recorder) tryOnce(ctx context.Context, jobs []*job) error {
 	t := &tx{ctx: ctx, store: jobs[0].store}
-	err := r.db.transact(ctx, forWrites, func(inner pgx.Tx) (err error) {
-		t.Tx = inner
+	err := r.db.transact(ctx, forWrites, func(inner *transaction) (err error) {
+		t.transaction = inner
 		if jobs, err = t.unfenced(jobs); err != nil || len(jobs) == 0 {
 			return err
 		}

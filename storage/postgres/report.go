@@ -75,10 +75,12 @@ func fillCounters(ctx context.Context, q querier, report *storage.Report, steps 
 		var step int
 		var c storage.Counts
 		err := row.Scan(&step, &c.Sent, &c.Delivered, &c.Displayed, &c.Clicked, &c.Failed)
-		if step == wholeChain {
-			c.Targets = report.Total.Targets
-			report.Total = c
-		} else if st := steps[step]; st != nil {
+		if step == wholeChain || step == 0 { // the former is what the chain is ahead of the latter
+			t := &report.Total
+			t.Sent, t.Delivered, t.Displayed = t.Sent+c.Sent, t.Delivered+c.Delivered, t.Displayed+c.Displayed
+			t.Clicked, t.Failed = t.Clicked+c.Clicked, t.Failed+c.Failed
+		}
+		if st := steps[step]; st != nil {
 			c.Targets = st.Targets
 			st.Counts = c
 		}

@@ -13,7 +13,8 @@ import (
 
 // exported says how the rows of a table are read here.
 type exported struct {
-	from    string   // tables, with t for the main one
+	from    string   // the table, as t
+	join    string   // others
 	key     []string // what orders the rows, from an index
 	columns []string // by the table's columns; expressions
 	hidden  string   // condition of rows that belong to what was never published
@@ -52,15 +53,20 @@ var exports = map[string]exported{
 	"batch":        {key: []string{"dispatch_id"}, hidden: "t.dispatch_id IN " + hiddenDispatches},
 	"batch_result": {key: []string{"dispatch_id"}, hidden: "t.dispatch_id IN " + hiddenDispatches},
 	"single": {
-		from: "single t" + withApp, key: []string{"app_id", "upstream_id"}, columns: []string{"a.key", "t.upstream_id", "t.dispatch_id"},
+		from: "single t", join: withApp, key: []string{"app_id", "upstream_id"}, columns: []string{"a.key", "t.upstream_id", "t.dispatch_id"},
 		hidden: "t.dispatch_id IN " + hiddenDispatches,
 	},
 	"decision":    {key: []string{"id"}, hidden: "t.push_id IN " + hiddenPushes},
 	"passed_over": {key: []string{"push_id", "step", "reason"}, hidden: "t.push_id IN " + hiddenPushes},
-	"counter":     {key: []string{"push_id", "step"}, hidden: "t.push_id IN " + hiddenPushes},
-	"event_kind":  {key: []string{"id"}},
+	"counter": {
+		join: ` LEFT JOIN counter z ON t.step = -1 AND z.push_id = t.push_id AND z.step = 0`, key: []string{"push_id", "step"},
+		columns: []string{"t.push_id", "t.step", chainAhead("sent"), chainAhead("delivered"), chainAhead("displayed"), chainAhead("clicked"), chainAhead("failed")},
+		hidden: `t.push_id IN ` + hiddenPushes + ` OR t.step = -1 AND (` + chainAhead("sent") + `, ` + chainAhead("delivered") + `, ` + chainAhead("displayed") +
+			`, ` + chainAhead("clicked") + `, ` + chainAhead("failed") + `) = (0, 0, 0, 0, 0)`,
+	},
+	"event_kind": {key: []string{"id"}},
 	"segment": {
-		from: "segment t" + withApp, key: []string{"sequence"}, unpack: unpackSegment,
+		from: "segment t", join: withApp, key: []string{"sequence"}, unpack: unpackSegment,
 		columns: []string{"t.sequence", "a.key", "t.push_id", "t.events", "0", "0", "t.last_time", "t.receive_time", "t.body"},
 		// To count the rows is to read them all; how many events there are costs nothing to say, about.
 		total:  "COALESCE(MAX(sequence) - MIN(sequence), 0)",
@@ -73,17 +79,20 @@ var exports = map[string]exported{
 		key: []string{"push_id", "step", "holdout", "variant"},
 	},
 	"device": {
-		from: "device t" + withApp, key: []string{"app_id", "registration_id"},
+		from: "device t", join: withApp, key: []string{"app_id", "registration_id"},
 		columns: []string{"a.key", "t.registration_id", "t.update_time", "t.time_zone", "t.locale", "t.attributes"},
 	},
 	"invalid_device": {
-		from: "invalid_device t" + withApp, key: []string{"app_id", "registration_id"},
+		from: "invalid_device t", join: withApp, key: []string{"app_id", "registration_id"},
 		columns: []string{"a.key", "t.registration_id", "t.time", "t.revive_time", "t.delete_time", "t.reason", "t.status",
 			"t.error_code", "t.error_message"},
 	},
 	"relay_endpoint": {key: []string{"app", "id"}},
 	"relay_span":     {key: []string{"app", "endpoint", "id"}},
 }
+
+// chainAhead is by how much a counter of all steps is ahead of step 0's; another step's is what it is.
+func chainAhead(column string) string { return "(t." + column + " - COALESCE(z." + column + ", 0))" }
 
 // exportOf returns how a table is read, with what goes without saying.
 func exportOf(table *transfer.Table) exported {
@@ -109,8 +118,7 @@ func exportOf(table *transfer.Table) exported {
 }
 
 func (e *exported) work() string {
-	main, _, _ := strings.Cut(e.from, " JOIN ")
-	return `SELECT ` + e.total + ` FROM ` + main
+	return `SELECT ` + e.total + ` FROM ` + e.from
 }
 
 // query reads the rows after a key, or from it on; all, without a key.
@@ -128,7 +136,7 @@ func (e *exported) query(after, inclusive bool) string {
 		}
 		where += " AND (" + key + comparison + strings.Join(marks, ", ") + ")"
 	}
-	return `SELECT ` + key + `, ` + strings.Join(e.columns, ", ") + ` FROM ` + e.from + ` WHERE ` + where + ` ORDER BY ` + key
+	return `SELECT ` + key + `, ` + strings.Join(e.columns, ", ") + ` FROM ` + e.from + e.join + ` WHERE ` + where + ` ORDER BY ` + key
 }
 
 func ofAPage([]any) int64 { return layout.PageSize }

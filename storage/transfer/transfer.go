@@ -132,6 +132,7 @@ var Tables = []Table{
 	table("decision", "id", 1000, "ids", `id int, push_id int, step int, dispatch_id int, low int, high int, time int, reason text,
 		ordinals bytes`),
 	table("passed_over", "push_id", 1, "push", "push_id int, step int, reason text, n int"),
+	// Step -1 tells by how much all steps together, each recipient counted once, are ahead of step 0, unless it is by nothing.
 	table("counter", "push_id", 1, "push", "push_id int, step int, sent int, delivered int, displayed int, clicked int, failed int"),
 	table("event_kind", "", 0, "", `id int, milestone int, status text, error_code int, error_message text, channel text,
 		loss_source text`),

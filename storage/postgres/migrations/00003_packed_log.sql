@@ -3,14 +3,15 @@
 -- +goose Up
 
 -- A recipient of whom nothing was reported has no row. was is the word before the latest change: it lets one statement set bits and tell
--- which of them are new. Rows are changed in place as long as their page has room.
+-- which of them are new. Rows are changed in place while their page has room:
+-- with less of it, every other change would touch the index.
 CREATE TABLE progress (
     push_id bigint NOT NULL,
     ordinal bigint NOT NULL,
     word    bigint NOT NULL,
     was     bigint NOT NULL,
     PRIMARY KEY (push_id, ordinal)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 45);
 
 -- Of whom a status came that has no bit of its own in the progress words: failures and unknown ones.
 CREATE TABLE mark (
@@ -93,7 +94,8 @@ CREATE TABLE life (
 );
 CREATE INDEX life_hour ON life (app, hour);
 
--- step -1 counts each recipient once over all steps.
+-- What steps have of each milestone. step -1 tells by how much all steps together, each recipient counted once, are ahead of step 0: it
+-- may be less than nothing, and mostly it is nothing, so that there is no row.
 CREATE TABLE counter (
     push_id   bigint   NOT NULL,
     step      smallint NOT NULL,
@@ -103,4 +105,4 @@ CREATE TABLE counter (
     clicked   bigint   NOT NULL,
     failed    bigint   NOT NULL,
     PRIMARY KEY (push_id, step)
-);
+) WITH (fillfactor = 50);
