@@ -15,4 +15,7 @@
 // So that transactions never wait for each other in a circle, rows are locked in this order: leadership, push, step, dispatch, recipient,
 // progress, mark, devices, held_callback, log_head, then what is written only under log_head: segment, log_day, event_detail and
 // counter. Within a table it is by key, ascending.
+//
+// An Import fills a database with what another backend held (import.go). Meanwhile, and until that is complete, no handle is opened
+// (presence.go).
 package postgres
