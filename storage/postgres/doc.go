@@ -32,8 +32,11 @@
 // A callback may come to one node while another learns what its message is. So who holds callbacks of an unknown upstream id, and who
 // gives a dispatch that id, take turns by an advisory lock (upstreams.go).
 //
-// So that transactions never wait for each other in a circle, locks are taken in this order: leadership, an app's limits (limits.go), upstream
-// ids, push, step, dispatch, single, passed_over, recipient, event_kind, progress, mark, held_callback, counter, life, log_head, then what is written only
-// under log_head, segment, log_day and event_detail, and last invalid_device. Within a table it is by key, ascending. Who claims dispatches
-// waits for nobody.
+// So that transactions never wait for each other in a circle, locks are taken in this order: leadership, an app's limits (limits.go),
+// upstream ids, push, step, dispatch, single, passed_over, recipient, event_kind, progress, mark, held_callback, counter, life, log_head,
+// then what is written only under log_head, segment, log_day and event_detail, and last invalid_device. Within a table it is by key,
+// ascending. Who claims dispatches waits for nobody.
+//
+// An Import fills a database with what another backend held (import.go). Meanwhile, and until that is complete, no handle is opened
+// (presence.go).
 package postgres
