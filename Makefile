@@ -18,9 +18,10 @@ demo:
 	go run ./cmd/susul demo
 
 # Every test, with the race detector; the end-to-end ones build the binary themselves. What watches unsafe pointers takes more than
-# half of the time in SQLite's code, which is made of C; it stays on for all else.
+# half of the time in SQLite's code, which is made of C; it stays on for all else. What was skipped for want of PostgreSQL is told at the end.
 test:
 	go test -race -gcflags=modernc.org/...=-d=checkptr=0 -timeout 15m ./...
+	@tools/postgres
 
 # Every client against the same server; fails where a client's language is not installed, while `make test` skips it.
 test-clients:

@@ -55,7 +55,7 @@ func dialEtcd(o etcdOptions) (*clientv3.Client, func(context.Context) error, err
 			// The default would grow to two minutes after which a recovered etcd is noticed.
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},
 			MinConnectTimeout: 3 * time.Second,
-		})},
+		}), grpc.WithChainUnaryInterceptor(bounded)},
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("etcd client: %w", err)
@@ -180,7 +180,8 @@ func (c slogCore) Write(entry zapcore.Entry, fields []zapcore.Field) error {
 }
 
 // expected reports whether etcd complains about what is no fault: one listener or none for both its protocols, tokens that
-// nobody uses, versions that it has not settled yet, which it tries again, and what it leaves undone when it is stopped.
+// nobody uses, versions that it has not settled yet, which it tries again, what it leaves undone when it is stopped, and calls that the
+// client tries again.
 func expected(message string) bool {
 	switch message {
 	case "Running http and grpc server on single port. This is not recommended for production.",
@@ -189,7 +190,8 @@ func expected(message string) bool {
 		"failed to update storage version",
 		"failed to update cluster version",
 		"aborting cluster version update; server is stopped",
-		"server has stopped; skipping GoAttach":
+		"server has stopped; skipping GoAttach",
+		"retrying of unary invoker failed":
 		return true
 	default:
 		return false

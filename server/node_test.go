@@ -1,25 +1,46 @@
 package server
 
 import (
+	"log/slog"
+	"net"
 	"os"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
 
 	"susul.dev/susul/server/config"
-	"susul.dev/susul/server/schedule"
+	"susul.dev/susul/server/forward"
 )
 
-// Until the election has told who leads, a standby names the node that has the data directory.
-func TestStandbyNamesTheNodeThatHasTheDataDirectory(t *testing.T) {
-	n := newNode(&Server{config: config.Config{DataDir: t.TempDir(), Advertise: "127.0.0.1:7071"}, registry: prometheus.NewRegistry()})
-	require.Empty(t, n.leader(), "nobody has led yet")
-	for _, election := range []*schedule.Election{nil, schedule.New(schedule.ElectionOptions{})} {
-		n.election.Store(election)
-		require.NoError(t, os.WriteFile(n.leaderFile(), []byte("127.0.0.1:7070\n"), 0o600))
-		require.Equal(t, "127.0.0.1:7070", n.leader())
-		require.NoError(t, os.WriteFile(n.leaderFile(), []byte("127.0.0.1:7071\n"), 0o600))
-		require.Empty(t, n.leader(), "a standby that led before does not send callers to itself")
-	}
+// With the embedded etcd, those who wait for the data directory learn from a file who has it.
+func TestStandbyLearnsFromAFileWhoHasTheDataDirectory(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, listener.Close()) }()
+	n, err := newNode(&Server{
+		config: config.Config{DataDir: t.TempDir(), Advertise: "127.0.0.1:0"}, registry: prometheus.NewRegistry(),
+		grpcListener: listener, grpc: grpc.NewServer(), health: health.NewServer(), log: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(t, err)
+	defer n.forwarder.Close()
+	require.Equal(t, listener.Addr().String(), n.self.GRPC)
+
+	n.readLeaderFile()
+	require.Empty(t, n.otherLeader(), "nobody has led yet")
+	other := forward.NewPeer("127.0.0.1:7070")
+	require.NoError(t, os.WriteFile(n.leaderFile(), []byte(other.Encode()), 0o600))
+	n.readLeaderFile()
+	require.Equal(t, other.GRPC, n.otherLeader())
+	require.NoError(t, os.WriteFile(n.leaderFile(), []byte("half a li"), 0o600))
+	n.readLeaderFile()
+	require.Equal(t, other.GRPC, n.otherLeader(), "what can't be read is no news")
+	n.writeLeaderFile()
+	n.readLeaderFile()
+	require.Empty(t, n.otherLeader(), "a node that led before does not forward to itself")
+	info, err := os.Stat(n.leaderFile())
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), "it has a token in it")
 }

@@ -82,9 +82,13 @@ func New(ctx context.Context, o Options) (*Server, error) {
 			s.log.Warn("callbacks are taken from anybody: set the app's callback.username and callback.secret", "app", app.AppKey)
 		}
 	}
-	s.node = newNode(s)
+	var err error
+	if s.node, err = newNode(s); err != nil {
+		s.closeListeners()
+		return nil, err
+	}
 	s.api = api.New(api.Options{
-		Backend: s.node.backend, Apps: apiApps(o.Config), Groups: apiGroups(o.Config), AdminTokens: adminTokens(o.Config),
+		Backend: s.node.backend, Here: s.node.here, Forward: s.node.forwarder, Token: s.node.self.Token, Apps: apiApps(o.Config), Groups: apiGroups(o.Config), AdminTokens: adminTokens(o.Config),
 		Callbacks: s.callbackRules(o.RealClock), Logger: o.Logger, Registry: s.registry,
 	})
 	if err := s.buildServers(ctx); err != nil {
@@ -103,8 +107,8 @@ func (s *Server) HTTPAddress() string { return s.httpListener.Addr().String() }
 // OpsAddress is where metrics, health and profiles are.
 func (s *Server) OpsAddress() string { return s.opsListener.Addr().String() }
 
-// Leading is closed when the node has been elected for the first time and does its work.
-func (s *Server) Leading() <-chan struct{} { return s.node.leading }
+// Working is closed when the node does its work for the first time: with SQLite, when it has been elected.
+func (s *Server) Working() <-chan struct{} { return s.node.works }
 
 func (s *Server) listen(ctx context.Context) (err error) {
 	defer func() {
@@ -250,6 +254,7 @@ func (s *Server) Run(ctx context.Context) error {
 func (s *Server) stopCallers(deadline context.Context) {
 	s.health.Shutdown()
 	s.api.RefuseStreams()
+	s.node.drain()
 	if err := s.http.Shutdown(deadline); err != nil {
 		_ = s.http.Close()
 	}

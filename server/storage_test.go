@@ -19,7 +19,7 @@ import (
 // that EngageLab repeats them, the node is unready, and both pass by themselves.
 func TestAStoreThatCannotWriteIsToldAndRecovers(t *testing.T) {
 	var path string
-	s := servertest.Start(t, servertest.Options{Configure: func(cfg *config.Config) { path = cfg.Storage.DSN }})
+	s := servertest.Start(t, servertest.Options{SQLite: true, Configure: func(cfg *config.Config) { path = cfg.Storage.DSN.Reveal() }})
 	client := &http.Client{}
 	defer client.CloseIdleConnections()
 	do := func(method, address, body string) (status int, header http.Header, text string) {

@@ -79,7 +79,9 @@ type Dispatches interface {
 	// StartDispatch turns a Claimed dispatch Sending, narrows it to its remaining recipients, and counts those passed
 	// over. From here until FinishDispatch nobody can know whether EngageLab has it. A claim that is not the
 	// dispatch's latest, or in another state, gets ErrConflict; so does a push that is no longer Active and a step
-	// that was cancelled: then the claim is still to be finished.
+	// that was cancelled: then the claim is still to be finished. So does, likewise, a recipient who has come to one of the Limits by what
+	// another handle has started meanwhile; of two that start at the same time, one sees the other. What was started through the same
+	// handle is the caller's to know.
 	StartDispatch(ctx context.Context, start DispatchStart) error
 
 	// FinishDispatch records what became of a Claimed or Sending dispatch and returns its push as it is then. A claim

@@ -247,6 +247,14 @@ type DispatchStart struct {
 	// Recipients are the ordinals that it goes to, when some are passed over; nil keeps the dispatch's own.
 	Recipients []uint32
 	PassedOver PassedOver
+	// Limits are those that the caller has held its recipients against.
+	Limits []MessageLimit
+}
+
+// MessageLimit says how many messages a device may have had since a time, as CountMessages counts, to get another: fewer than Messages.
+type MessageLimit struct {
+	Since    time.Time
+	Messages int
 }
 
 // PushDraft is a push to be, with all that becomes durable along with it.

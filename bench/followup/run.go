@@ -69,7 +69,7 @@ type bench struct {
 
 // run takes a server through a case.
 func (b *bench) run(ctx context.Context, c scenario) (r result, err error) {
-	h, err := b.NewHome()
+	h, err := b.NewHome(rig.HomeOptions{})
 	if err != nil {
 		return r, err
 	}

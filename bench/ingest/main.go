@@ -16,14 +16,12 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"susul.dev/susul/bench/load"
 	"susul.dev/susul/bench/rig"
 )
 
-// The verbs with which this program starts itself.
-const (
-	loadVerb   = "load"
-	answerVerb = "answer"
-)
+// answerVerb is the argument with which this program starts itself as a server that only answers.
+const answerVerb = "answer"
 
 const million = 1_000_000
 
@@ -55,8 +53,8 @@ func run(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	switch {
-	case slices.Equal(args, []string{loadVerb}):
-		return generate(ctx, os.Stdin, os.Stdout)
+	case slices.Equal(args, []string{load.Verb}):
+		return load.Generate(ctx, os.Stdin, os.Stdout)
 	case slices.Equal(args, []string{answerVerb}):
 		return serveAnswers(ctx)
 	default:

@@ -1,17 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"os"
-	"os/exec"
 	"time"
 
+	"susul.dev/susul/bench/load"
 	"susul.dev/susul/bench/rig"
 )
 
@@ -59,7 +57,7 @@ type result struct {
 	Refused        int     `json:"refused_requests,omitempty"`
 	Failures       int     `json:"failures,omitempty"`
 
-	outcome outcome
+	outcome load.Outcome
 	rss     []int64 // once a second
 }
 
@@ -71,12 +69,12 @@ type bench struct {
 
 // run takes a case through the server's lives.
 func (b *bench) run(ctx context.Context, c scenario) (r result, err error) {
-	h, err := b.NewHome()
+	h, err := b.NewHome(rig.HomeOptions{})
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(h.Dir)) }()
-	w := &world{lab: b.Lab, pushes: c.pushes, recipients: c.recipients}
+	w := &load.World{Lab: b.Lab, Pushes: c.pushes, Recipients: c.recipients}
 
 	var empty, filled, loaded int64
 	for _, life := range []struct {
@@ -84,9 +82,9 @@ func (b *bench) run(ctx context.Context, c scenario) (r result, err error) {
 		size *int64
 	}{
 		{func(*rig.Susul) error { return nil }, &empty},
-		{func(s *rig.Susul) error { return w.wave(ctx, s) }, &filled},
+		{func(s *rig.Susul) error { return w.Wave(ctx, s) }, &filled},
 		{func(s *rig.Susul) (err error) { r, err = b.load(ctx, c, w, s); return err }, &loaded},
-		{func(s *rig.Susul) error { return w.verify(ctx, s, newFeed(w.chunks, c.active), r.Rows) }, nil},
+		{func(s *rig.Susul) error { return w.Verify(ctx, s, c.active, r.Rows) }, nil},
 	} {
 		if err := h.Live(ctx, life.run); err != nil {
 			return r, fmt.Errorf("%s: %w", c.name, err)
@@ -98,146 +96,56 @@ func (b *bench) run(ctx context.Context, c scenario) (r result, err error) {
 			return r, err
 		}
 	}
+	_, recipients := w.Made()
 	perRecipient := float64(filled-empty) / float64(c.pushes*c.recipients)
 	r.BytesRecipient = rig.Round(perRecipient, 1)
-	r.BytesEvent = rig.Round((float64(loaded-empty)-perRecipient*float64(w.total()))/float64(r.Rows), 1)
+	r.BytesEvent = rig.Round((float64(loaded-empty)-perRecipient*float64(recipients))/float64(r.Rows), 1)
 	return r, nil
 }
 
 // load finds out how many rows are needed, makes the pushes for them, and measures.
-func (b *bench) load(ctx context.Context, c scenario, w *world, s *rig.Susul) (r result, err error) {
-	p := plan{
-		Address: s.HTTP, Path: rig.CallbackPath,
-		Chunks: w.chunks, Active: c.active, MinBatch: c.minBatch, MaxBatch: c.maxBatch,
+func (b *bench) load(ctx context.Context, c scenario, w *load.World, s *rig.Susul) (r result, err error) {
+	p := load.Plan{
+		Addresses: []string{s.HTTP}, Chunks: w.Chunks, Active: c.active, MinBatch: c.minBatch, MaxBatch: c.maxBatch,
 		Connections: connections, WarmUp: warmUp, Measure: gauge,
 	}
-	first, err := b.generate(ctx, p, &s.Process)
+	first, err := load.Run(ctx, b.say, p, s)
 	if err != nil {
 		return r, err
 	}
-	speed := first.speed()
-	need := first.outcome.Next + int(speed*(c.measure+warmUp).Seconds()*reserve*max(1, c.overload/2))
-	for len(w.chunks)*rowsPerChunk < need {
-		if err := w.wave(ctx, s); err != nil {
+	speed := first.Speed()
+	need := first.Next + int(speed*(c.measure+warmUp).Seconds()*reserve*max(1, c.overload/2))
+	for w.Rows() < need {
+		if err := w.Wave(ctx, s); err != nil {
 			return r, err
 		}
 	}
-	p.Chunks, p.From, p.Measure = w.chunks, first.outcome.Next, c.measure
+	p.Chunks, p.From, p.Measure = w.Chunks, first.Next, c.measure
 	if c.overload > 0 {
 		p.Rate, p.Connections = c.overload*speed, c.connections
 		fmt.Fprintf(b.say, "%s: capacity %.0f rows/s, offering %.0f\n", c.name, speed, p.Rate)
 	}
-	m, err := b.generate(ctx, p, &s.Process)
+	m, err := load.Run(ctx, b.say, p, s)
 	if err != nil {
 		return r, err
 	}
-	if m.outcome.Exhausted && c.overload == 0 {
+	if m.Exhausted && c.overload == 0 {
 		return r, errors.New("rows ran out before the time did; the gauge was far too slow, run again")
 	}
-	return m.result(c, w), nil
+	return resultOf(m, c, w), nil
 }
 
-func (m measurement) result(c scenario, w *world) result {
-	o := m.outcome
+func resultOf(m load.Measurement, c scenario, w *load.World) result {
+	server := m.Servers[0]
+	pushes, recipients := w.Made()
 	return result{
-		Case: c.name, RowsPerSecond: m.speed(), CPUPerRow: perRow(m.cpu, o.Rows),
-		P50: o.Accepted.P50, P99: o.Accepted.P99, Max: o.Accepted.Max,
-		RSS: rig.Megabytes(m.after.RSS), PeakRSS: rig.Megabytes(m.after.Peak),
-		RSSPerMillion: rig.Round(rig.Megabytes(m.after.RSS)/(float64(w.total())/1e6), 1),
-		Pushes:        len(w.made), Recipients: w.total(), Rows: o.Next,
-		LoadCPU: rig.Round(o.CPU*1e6/float64(o.Rows), 2), Offered: math.Round(float64(o.Offered) / m.elapsed.Seconds()),
-		Refused: o.Refused.Count, Failures: o.Failures,
-		outcome: o, rss: m.rss,
-	}
-}
-
-func perRow(cpu time.Duration, rows int) float64 {
-	return rig.Round(cpu.Seconds()*1e6/float64(rows), 2)
-}
-
-// measurement is a load's outcome, and what the server took for it.
-type measurement struct {
-	outcome outcome
-	elapsed time.Duration
-	cpu     time.Duration
-	after   rig.Usage
-	rss     []int64 // once a second
-}
-
-// speed is in rows per second.
-func (m measurement) speed() float64 {
-	return math.Round(float64(m.outcome.Rows) / m.elapsed.Seconds())
-}
-
-// generate runs a load process against a server and looks at the server when the measured time begins and ends.
-func (b *bench) generate(ctx context.Context, p plan, server *rig.Process) (m measurement, err error) {
-	text, err := json.Marshal(p)
-	if err != nil {
-		return m, err
-	}
-	cmd := exec.CommandContext(ctx, os.Args[0], loadVerb) //nolint:gosec // this very program
-	cmd.Stdin, cmd.Stderr = bytes.NewReader(text), os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		return m, err
-	}
-	err = m.follow(json.NewDecoder(out), server)
-	_, _ = io.Copy(io.Discard, out) // so that it can end
-	err = errors.Join(err, cmd.Wait())
-	if err == nil && m.outcome.Failures > 0 {
-		fmt.Fprintf(b.say, "%d connections broke, the first: %s\n", m.outcome.Failures, m.outcome.Failure)
-	}
-	return m, err
-}
-
-// follow reads a load's marks up to its outcome.
-func (m *measurement) follow(marks *json.Decoder, server *rig.Process) error {
-	var before rig.Usage
-	var began time.Time
-	stop, watched := make(chan struct{}), make(chan struct{})
-	defer func() { close(stop); <-watched }()
-	go func() { defer close(watched); m.watch(server, stop) }()
-	for {
-		var got mark
-		if err := marks.Decode(&got); err != nil {
-			return fmt.Errorf("the load ended early: %w", err)
-		}
-		var err error
-		switch got.Mark {
-		case markBegin:
-			if err = server.ForgetPeak(); err == nil {
-				before, err = server.Usage()
-			}
-			began = time.Now()
-		case markEnd:
-			m.elapsed = time.Since(began)
-			m.after, err = server.Usage()
-			m.cpu = m.after.CPU - before.CPU
-		case markDone:
-			m.outcome = *got.Outcome
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// watch notes the server's memory every second.
-func (m *measurement) watch(server *rig.Process, stop <-chan struct{}) {
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ticker.C:
-			if u, err := server.Usage(); err == nil {
-				m.rss = append(m.rss, u.RSS)
-			}
-		case <-stop:
-			return
-		}
+		Case: c.name, RowsPerSecond: m.Speed(), CPUPerRow: m.PerRow(server.CPU),
+		P50: m.Accepted.P50, P99: m.Accepted.P99, Max: m.Accepted.Max,
+		RSS: rig.Megabytes(server.After.RSS), PeakRSS: rig.Megabytes(server.After.Peak),
+		RSSPerMillion: rig.Round(rig.Megabytes(server.After.RSS)/(float64(recipients)/1e6), 1),
+		Pushes:        pushes, Recipients: recipients, Rows: m.Next,
+		LoadCPU: rig.Round(m.Outcome.CPU*1e6/float64(m.Rows), 2), Offered: math.Round(float64(m.Offered) / m.Elapsed.Seconds()),
+		Refused: m.Refused.Count, Failures: m.Failures,
+		outcome: m.Outcome, rss: m.RSS,
 	}
 }

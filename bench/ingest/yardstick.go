@@ -18,6 +18,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"susul.dev/susul/bench/load"
 	"susul.dev/susul/bench/rig"
 )
 
@@ -73,7 +74,7 @@ func appendBare(ctx context.Context, path string, measure time.Duration) (rows, 
 		}
 		count += appendRows
 	}
-	return math.Round(float64(count) / time.Since(began).Seconds()), perRow(rig.OwnCPU()-before, count), nil
+	return math.Round(float64(count) / time.Since(began).Seconds()), load.PerRow(rig.OwnCPU()-before, count), nil
 }
 
 func appendTransaction(ctx context.Context, db *sql.DB, first int, body []byte) error {
@@ -99,18 +100,18 @@ func (b *bench) answerBare(ctx context.Context, measure time.Duration) (rows, cp
 		return 0, 0, err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
-	m, err := b.generate(ctx, plan{
-		Address: strings.TrimSpace(string(<-lines)), Path: rig.CallbackPath,
-		Chunks: imaginary(int(measure.Seconds()+2) * 1500), Active: 16, MinBatch: 100, MaxBatch: 100,
+	m, err := load.Run(ctx, b.say, load.Plan{
+		Addresses: []string{strings.TrimSpace(string(<-lines))},
+		Chunks:    load.Imaginary(int(measure.Seconds()+2) * 1500), Active: 16, MinBatch: 100, MaxBatch: 100,
 		Connections: connections, WarmUp: warmUp, Measure: measure,
 	}, server)
 	if err != nil {
 		return 0, 0, err
 	}
-	if m.outcome.Exhausted {
+	if m.Exhausted {
 		return 0, 0, errors.New("rows ran out")
 	}
-	return m.speed(), perRow(m.cpu, m.outcome.Rows), nil
+	return m.Speed(), m.PerRow(m.Servers[0].CPU), nil
 }
 
 // serveAnswers is a server that reads bodies and says 200. Its first line of standard error is its address.
@@ -120,7 +121,7 @@ func serveAnswers(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintln(os.Stderr, listener.Addr())
-	web := &http.Server{ReadHeaderTimeout: exchangeTimeout, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	web := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // a body that breaks off is no news
 	})}
 	stop := context.AfterFunc(ctx, func() { _ = web.Close() })

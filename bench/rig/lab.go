@@ -36,7 +36,16 @@ type Lab struct {
 	expected  map[string]uint64 // numbers of recipients who are first in a chunk, by registration id
 	taken     []Chunk
 	followUps FollowUps
+	small     *SmallPushes // nil if they are not expected
 	lastID    int64
+}
+
+// SmallPushes is what was taken of pushes that need no second request.
+type SmallPushes struct {
+	Pushes   int
+	Repeated int // of them, by their cids
+
+	seen map[string]bool
 }
 
 // FollowUps is what was taken of follow-ups.
@@ -82,6 +91,29 @@ func (l *Lab) Expect(first uint64, recipients int) {
 	}
 }
 
+// ExpectSmall has pushes taken to whomever, of up to 1,000 recipients, which are only counted.
+func (l *Lab) ExpectSmall() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.small = &SmallPushes{seen: map[string]bool{}}
+}
+
+// CountSmall returns how many pushes were taken since ExpectSmall, without repetitions.
+func (l *Lab) CountSmall() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.small.Pushes
+}
+
+// SmallPushes counts what was taken since ExpectSmall, and ends the expectation.
+func (l *Lab) SmallPushes() SmallPushes {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	taken := *l.small
+	l.small = nil
+	return taken
+}
+
 // Chunks returns what was taken since the last call, in the order of recipients.
 func (l *Lab) Chunks() []Chunk {
 	l.mu.Lock()
@@ -125,7 +157,7 @@ func (l *Lab) push(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, &document) {
 		return
 	}
-	take := l.take
+	take := func(ids []string) (string, error) { return l.take(document.Body.Options.CID, ids) }
 	if document.Body.followsUp() {
 		take = l.takeFollowUp
 	}
@@ -190,10 +222,18 @@ func (l *Lab) newMessageID() string {
 	return strconv.FormatInt(l.lastID, 10)
 }
 
-// take gives a chunk its message id.
-func (l *Lab) take(ids []string) (messageID string, err error) {
+// take gives a chunk, or a small push, its message id.
+func (l *Lab) take(cid string, ids []string) (messageID string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.small != nil {
+		if l.small.seen[cid] {
+			l.small.Repeated++
+		}
+		l.small.seen[cid] = true
+		l.small.Pushes = len(l.small.seen)
+		return l.newMessageID(), nil
+	}
 	if len(ids) != ChunkSize {
 		return "", fmt.Errorf("%d recipients in a request", len(ids))
 	}

@@ -15,21 +15,12 @@ import (
 
 // Push sends a push in EngageLab's own words.
 func (s *Susul) Push(ctx context.Context, first uint64, recipients int) (msgID string, err error) {
-	body := []byte(`{"from":"bench","request_id":"` + strconv.FormatUint(first, 10) + `","body":{"platform":"android",` +
-		`"notification":{"android":{"title":"Morning news","alert":"Three things to know today."}}},` +
-		`"custom_args":{"campaign":"spring-sale"},"to":{"registration_id":[`)
-	for i := range recipients {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = append(AppendRegistrationID(append(body, '"'), first+uint64(i)), '"')
-	}
-	body = append(body, "]}}"...)
+	body := AppendPush(nil, strconv.FormatUint(first, 10), first, recipients)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.HTTP+"/v4/push", bytes.NewReader(body))
 	if err != nil {
 		return "", err
 	}
-	req.SetBasicAuth(AppKey, masterSecret)
+	req.Header.Set("Authorization", Authorization)
 	got, err := http.DefaultClient.Do(req)
 	if err != nil {
 		return "", err
@@ -44,6 +35,21 @@ func (s *Susul) Push(ctx context.Context, first uint64, recipients int) (msgID s
 		return "", fmt.Errorf("push: %s: %s", got.Status, text)
 	}
 	return pushed.MsgID, nil
+}
+
+// AppendPush appends the document of a push to devices whose numbers follow each other.
+func AppendPush(buf []byte, requestID string, first uint64, devices int) []byte {
+	buf = append(append(buf, `{"from":"bench","request_id":"`...), requestID...)
+	buf = append(buf, `","body":{"platform":"android",`+
+		`"notification":{"android":{"title":"Morning news","alert":"Three things to know today."}}},`+
+		`"custom_args":{"campaign":"spring-sale"},"to":{"registration_id":[`...)
+	for i := range devices {
+		if i > 0 {
+			buf = append(buf, ',')
+		}
+		buf = append(AppendRegistrationID(append(buf, '"'), first+uint64(i)), '"')
+	}
+	return append(buf, "]}}"...)
 }
 
 // Sent reports whether every dispatch of a push has gone out.

@@ -1,19 +1,14 @@
 package rig
 
 import (
-	"bufio"
-	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -33,27 +28,35 @@ const (
 	adminToken   = "bench-administrator-token"
 )
 
-const (
-	startTimeout = 5 * time.Minute // recovery included
-	stopTimeout  = time.Minute
+// Authorization is what the app's own callers say.
+var Authorization = "Basic " + base64.StdEncoding.EncodeToString([]byte(AppKey+":"+masterSecret))
 
-	maxLogLine = 1 << 20
-)
+// startTimeout bounds a start, recovery included.
+const startTimeout = 5 * time.Minute
 
-// Home is where the lives of a server find what the earlier ones left.
+// Home is where the lives of a server find what the earlier ones left. Several servers may live in it, if they have an etcd and
+// different names.
 type Home struct {
 	Dir            string // everything that it keeps
 	binary, config string
+	shared         bool // the servers have one data directory
 }
 
-// NewHome makes a folder with a configuration for a server that reports to nobody but the stand-in EngageLab.
-func (b *Bench) NewHome() (h Home, err error) {
+// HomeOptions say what servers use besides the stand-in EngageLab. Nothing is needed.
+type HomeOptions struct {
+	Etcd     string // address; empty for the embedded one
+	Postgres string // data source; empty for SQLite
+}
+
+// NewHome makes a folder with a configuration for servers that report to nobody but the stand-in EngageLab.
+func (b *Bench) NewHome(o HomeOptions) (h Home, err error) {
 	if h.Dir, err = os.MkdirTemp(b.Dir, "case-"); err != nil {
 		return h, err
 	}
+	h.shared = o.Postgres == ""
 	h.binary, h.config = b.binary, filepath.Join(h.Dir, "susul.yaml")
 	local := map[string]any{"listen": "127.0.0.1:0"}
-	text, err := json.Marshal(map[string]any{
+	settings := map[string]any{
 		"data_dir": h.data(), "grpc": local, "http": local, "ops": local,
 		"log": map[string]any{"format": "json"}, "admin": map[string]any{"tokens": []string{adminToken}},
 		"relay": map[string]any{"allow_private_networks": true},
@@ -61,7 +64,14 @@ func (b *Bench) NewHome() (h Home, err error) {
 			"app_key": AppKey, "master_secret": masterSecret, "base_url": b.Lab.URL, "requests_per_second": 1e6,
 			"callback": map[string]any{"username": CallbackUser, "secret": CallbackSecret},
 		}},
-	})
+	}
+	if o.Etcd != "" {
+		settings["etcd"] = map[string]any{"endpoints": []string{o.Etcd}}
+	}
+	if o.Postgres != "" {
+		settings["storage"] = map[string]any{"driver": "postgres", "dsn": o.Postgres}
+	}
+	text, err := json.Marshal(settings)
 	if err != nil {
 		return h, err
 	}
@@ -94,7 +104,9 @@ func (h Home) Size() (bytes int64, err error) {
 // Susul is a running server, and an administrator's clients of it.
 type Susul struct {
 	Process
-	HTTP      string // where it listens
+	GRPC      string // where it listens
+	HTTP      string
+	Ops       string
 	Pushes    susulv1.PushServiceClient
 	Callbacks susulv1.CallbackServiceClient
 	Policies  susulv1.ResendPolicyServiceClient
@@ -104,31 +116,36 @@ type Susul struct {
 
 // Live starts a server, does something with it and stops it.
 func (h Home) Live(ctx context.Context, do func(*Susul) error) error {
-	s, err := h.start(ctx)
+	s, err := h.Start(ctx, "susul")
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(s), s.stop())
+	return errors.Join(do(s), s.Stop())
 }
 
-// start starts a server and waits until it is ready.
-func (h Home) start(ctx context.Context) (*Susul, error) {
-	s := &Susul{Process: Process{cmd: exec.CommandContext(ctx, h.binary, "serve", "--config", h.config)}} //nolint:gosec // our own binary
-	lines, err := s.Launch(filepath.Join(h.Dir, "log"))
+// Start starts a server and waits until it takes calls.
+func (h Home) Start(ctx context.Context, name string) (*Susul, error) {
+	data := h.data()
+	if !h.shared {
+		data = filepath.Join(data, name)
+	}
+	cmd := exec.CommandContext(ctx, h.binary, "serve", "--config", h.config, "--data_dir", data) //nolint:gosec // our own binary
+	s := &Susul{Process: Process{cmd: cmd}}
+	lines, err := s.Launch(filepath.Join(h.Dir, name+".log"))
 	if err != nil {
 		return nil, err
 	}
 	if err := s.connect(ctx, lines); err != nil {
-		return nil, errors.Join(err, s.stop())
+		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
 }
 
-// connect finds out where the server listens, and waits until it leads.
+// connect finds out where the server listens, and waits until it takes calls.
 func (s *Susul) connect(ctx context.Context, lines <-chan []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	var at struct{ Msg, GRPC, HTTP string }
+	var at struct{ Msg, GRPC, HTTP, Ops string }
 	for at.Msg != "listening" {
 		select {
 		case line, ok := <-lines:
@@ -141,7 +158,7 @@ func (s *Susul) connect(ctx context.Context, lines <-chan []byte) error {
 		}
 	}
 	var err error
-	s.HTTP = at.HTTP
+	s.GRPC, s.HTTP, s.Ops = at.GRPC, at.HTTP, at.Ops
 	s.conn, err = grpc.NewClient(at.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithPerRPCCredentials(credentials{}))
 	if err != nil {
@@ -179,12 +196,22 @@ func Rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// stop ends the server in good order, so that its data is in one file.
-func (s *Susul) stop() error {
+// Stop ends the server in good order, so that its data is in one file.
+func (s *Susul) Stop() error {
+	s.disconnect()
+	return s.Process.Stop()
+}
+
+// Kill ends the server as a power cut would.
+func (s *Susul) Kill() {
+	s.disconnect()
+	s.Process.Kill()
+}
+
+func (s *Susul) disconnect() {
 	if s.conn != nil {
 		_ = s.conn.Close() // nothing is under way on it
 	}
-	return s.Stop()
 }
 
 // credentials are the administrator's.
@@ -194,110 +221,4 @@ func (credentials) RequireTransportSecurity() bool { return false }
 
 func (credentials) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
 	return map[string]string{"authorization": "Bearer " + adminToken}, nil
-}
-
-// Process is a child whose standard error is kept.
-type Process struct {
-	cmd    *exec.Cmd
-	log    string
-	exited chan struct{}
-	err    error // how it ended; valid once exited is closed
-}
-
-// NewProcess prepares to run a command.
-func NewProcess(cmd *exec.Cmd) *Process { return &Process{cmd: cmd} }
-
-// Launch starts the process and hands out the first lines of its log; all of them go to the file.
-func (p *Process) Launch(log string) (lines <-chan []byte, err error) {
-	file, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	p.log, p.exited = log, make(chan struct{})
-	stderr, err := p.cmd.StderrPipe()
-	if err == nil {
-		err = p.cmd.Start()
-	}
-	if err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	first := make(chan []byte, 100)
-	go func() {
-		defer close(p.exited)
-		scanner := bufio.NewScanner(stderr)
-		scanner.Buffer(nil, maxLogLine)
-		for scanner.Scan() {
-			_, _ = file.Write(append(scanner.Bytes(), '\n')) // a log that is cut short does no harm
-			select {
-			case first <- bytes.Clone(scanner.Bytes()):
-			default:
-			}
-		}
-		close(first)
-		p.err = errors.Join(p.cmd.Wait(), file.Close())
-	}()
-	return first, nil
-}
-
-// Stop asks the process to end, and kills it if it does not.
-func (p *Process) Stop() error {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may be gone
-	select {
-	case <-p.exited:
-	case <-time.After(stopTimeout):
-		_ = p.cmd.Process.Kill()
-		<-p.exited
-	}
-	if p.err != nil {
-		text, _ := os.ReadFile(p.log)
-		return fmt.Errorf("%s: %w\n%s", p.cmd, p.err, text[max(0, len(text)-2000):])
-	}
-	return nil
-}
-
-// Usage is what a process has taken.
-type Usage struct {
-	CPU       time.Duration
-	RSS, Peak int64 // bytes; the peak is since the last call of ForgetPeak
-}
-
-// clockTick is the unit of /proc/…/stat on every Linux that Go runs on.
-const clockTick = 10 * time.Millisecond
-
-// Usage returns what the process has taken up to now.
-func (p *Process) Usage() (u Usage, err error) {
-	stat, err := os.ReadFile(p.proc("stat"))
-	if err != nil {
-		return u, err
-	}
-	// The name before the last parenthesis can hold anything; utime and stime are the 12th and 13th after it.
-	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	for _, field := range fields[11:13] {
-		ticks, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return u, err
-		}
-		u.CPU += time.Duration(ticks) * clockTick
-	}
-	status, err := os.ReadFile(p.proc("status"))
-	if err != nil {
-		return u, err
-	}
-	for line := range strings.Lines(string(status)) {
-		var kilobytes int64
-		if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kilobytes); n == 1 {
-			u.RSS = kilobytes << 10
-		}
-		if n, _ := fmt.Sscanf(line, "VmHWM: %d kB", &kilobytes); n == 1 {
-			u.Peak = kilobytes << 10
-		}
-	}
-	return u, nil
-}
-
-// ForgetPeak lets the peak of the resident set begin anew.
-func (p *Process) ForgetPeak() error { return os.WriteFile(p.proc("clear_refs"), []byte("5"), 0) }
-
-func (p *Process) proc(file string) string {
-	return filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid), file)
 }

@@ -123,7 +123,7 @@ func demoConfig(dir, engageLab string, speed float64) config.Config {
 		GRPC:    config.Listener{Listen: "127.0.0.1:0"},
 		HTTP:    config.HTTP{Listen: "127.0.0.1:0"},
 		Ops:     config.Listener{Listen: "127.0.0.1:0"},
-		Storage: config.Storage{Driver: config.DriverSQLite, DSN: dir + "/susul.db"},
+		Storage: config.Storage{Driver: config.DriverSQLite, DSN: config.NewSecret(dir + "/susul.db")},
 		Admin:   config.Admin{Tokens: []config.Secret{config.NewSecret(demoToken)}},
 		Apps: []config.App{{
 			AppKey: demoApp, MasterSecret: config.NewSecret(demoSecret), BaseURL: engageLab, RequestsPerSecond: 500,
@@ -139,7 +139,7 @@ func demoConfig(dir, engageLab string, speed float64) config.Config {
 // play is the demo's script.
 func (d *demo) play(ctx context.Context) error {
 	select {
-	case <-d.server.Leading():
+	case <-d.server.Working():
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -53,12 +53,12 @@ type front struct {
 	ambush   ambush               // there is none if its step is 0
 	requests map[int]int          // by step
 	arrived  map[string]time.Time // the first request with a cid
-	clicks   map[string]*click    // by registration id
-	open     []*click             // those that no node has acknowledged yet
+	clicks   map[string]*told     // the first of each, by registration id
+	open     []*told              // those that no node has acknowledged yet
 }
 
-// click is somebody's first click.
-type click struct {
+// told is a row that is to be told to Susul when it has happened.
+type told struct {
 	row          engagelab.CallbackRow
 	at           time.Time
 	posted       time.Time // when a node was first told; zero if none was
@@ -67,7 +67,7 @@ type click struct {
 
 func newFront(c *cluster, random *rand.Rand) *front {
 	return &front{
-		cluster: c, random: random, requests: map[int]int{}, arrived: map[string]time.Time{}, clicks: map[string]*click{},
+		cluster: c, random: random, requests: map[int]int{}, arrived: map[string]time.Time{}, clicks: map[string]*told{},
 	}
 }
 
@@ -202,15 +202,26 @@ func (f *front) arrive(request sending) (fate trouble) {
 	return fate
 }
 
-// drawClicks decides who of a request's recipients will click, and when, if they don't already.
-func (f *front) drawClicks(request sending, answer []byte) {
+// upstreamIDs returns what tells the message that a device got by EngageLab's answer to a push, or to a batch of single messages.
+func upstreamIDs(answer []byte) func(device string) string {
 	var taken struct {
 		MsgID   string                           `json:"msg_id"`
 		Results map[string]engagelab.BatchResult `json:"results"`
 	}
 	if json.Unmarshal(answer, &taken) != nil {
-		return
+		return func(string) string { return "" } // nobody knows such a message
 	}
+	return func(device string) string {
+		if single, ok := taken.Results[device]; ok {
+			return single.MsgID.String()
+		}
+		return taken.MsgID
+	}
+}
+
+// drawClicks decides who of a request's recipients will click, and when, if they don't already.
+func (f *front) drawClicks(request sending, answer []byte) {
+	messages := upstreamIDs(answer)
 	now := time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -219,11 +230,7 @@ func (f *front) drawClicks(request sending, answer []byte) {
 			if f.clicks[id] != nil || f.random.Float64() >= clickShare {
 				continue
 			}
-			msgID := taken.MsgID
-			if single, ok := taken.Results[id]; ok {
-				msgID = single.MsgID.String()
-			}
-			c := &click{row: callbackRow(msgID, id, "click"), at: now.Add(time.Duration(f.random.Int64N(int64(clickWithin))))}
+			c := &told{row: callbackRow(messages(id), id, "click"), at: now.Add(time.Duration(f.random.Int64N(int64(clickWithin))))}
 			f.clicks[id], f.open = c, append(f.open, c)
 		}
 	}
@@ -255,7 +262,7 @@ func (f *front) report(ctx context.Context) {
 }
 
 // happened returns the open clicks that have happened.
-func (f *front) happened() (clicks []*click) {
+func (f *front) happened() (clicks []*told) {
 	now := time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -271,12 +278,12 @@ func (f *front) happened() (clicks []*click) {
 	return clicks
 }
 
-func (f *front) acknowledge(clicks []*click) {
+func (f *front) acknowledge(clicks []*told) {
 	now := time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range clicks {
 		c.acknowledged = now
 	}
-	f.open = slices.DeleteFunc(f.open, func(c *click) bool { return !c.acknowledged.IsZero() })
+	f.open = slices.DeleteFunc(f.open, func(c *told) bool { return !c.acknowledged.IsZero() })
 }

@@ -114,19 +114,26 @@ func (n *node) readiness(t *testing.T) (r readiness) {
 	return r
 }
 
+// leads reports whether the node leads and takes calls.
+func (n *node) leads(t *testing.T) bool {
+	t.Helper()
+	is := n.readiness(t)
+	return is.Status == http.StatusOK && is.Role == "leader"
+}
+
 // awaitReady waits until the node leads, and returns how long that took.
 func (n *node) awaitReady(t *testing.T) time.Duration {
 	t.Helper()
 	began := time.Now()
-	eventually(t, "the node is ready", func() bool { return n.readiness(t).Status == http.StatusOK })
+	eventually(t, "the node leads", func() bool { return n.leads(t) })
 	return time.Since(began)
 }
 
-// awaitStandby waits until the node stands by and knows the leader.
+// awaitStandby waits until the node stands by and reaches the leader.
 func (n *node) awaitStandby(t *testing.T, leader *node) {
 	t.Helper()
-	want := readiness{Status: http.StatusServiceUnavailable, Role: "standby", Leader: leader.grpc}
-	eventually(t, "the node stands by and knows the leader", func() bool { return n.readiness(t) == want })
+	want := readiness{Status: http.StatusOK, Role: "standby", Leader: leader.grpc}
+	eventually(t, "the node stands by and reaches the leader", func() bool { return n.readiness(t) == want })
 }
 
 // answer is an HTTP answer, read to its end.

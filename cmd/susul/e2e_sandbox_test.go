@@ -83,7 +83,13 @@ func (e *engageLab) awaitDevices(t *testing.T, ids []string, count int) (seen []
 // requests returns every request that the sandbox remembers, in their order.
 func (e *engageLab) requests(t *testing.T) (all []sandbox.Request) {
 	t.Helper()
-	for after := int64(0); ; {
+	return e.requestsAfter(t, 0)
+}
+
+// requestsAfter returns those that came after one.
+func (e *engageLab) requestsAfter(t *testing.T, after int64) (all []sandbox.Request) {
+	t.Helper()
+	for {
 		var page struct {
 			Requests []sandbox.Request `json:"requests"`
 			Next     int64             `json:"next"`
@@ -95,6 +101,45 @@ func (e *engageLab) requests(t *testing.T) (all []sandbox.Request) {
 		}
 		after = page.Next
 		all = append(all, page.Requests...)
+	}
+}
+
+// sendLog is what a sandbox took. A repeated request must name whom its first named, and nobody may get a step with two cids.
+type sendLog struct {
+	lab   *engageLab
+	last  int64               // request that was read
+	steps []map[string]string // the cid with which each recipient got it
+	named map[string][]string // by cid
+}
+
+func newSendLog(lab *engageLab) *sendLog {
+	return &sendLog{lab: lab, steps: []map[string]string{{}, {}}, named: map[string][]string{}}
+}
+
+// read reads what was taken since it was called last: the sandbox remembers 10,000 requests.
+func (l *sendLog) read(t *testing.T) {
+	t.Helper()
+	for _, r := range l.lab.requestsAfter(t, l.last) {
+		require.EqualValues(t, l.last+1, r.Seq, "the sandbox has forgotten requests")
+		l.last = r.Seq
+		var request sending
+		if r.Method != http.MethodPost || json.Unmarshal(r.Document, &request) != nil {
+			continue
+		}
+		require.Equal(t, http.StatusOK, r.Status, "%s", r.Path)
+		for cid, recipients := range request.recipients() {
+			if first, again := l.named[cid]; again {
+				require.Equal(t, first, recipients, "%s was repeated otherwise", cid)
+				continue
+			}
+			l.named[cid] = recipients
+			step := l.steps[stepIn(cid)]
+			for _, id := range recipients {
+				other, again := step[id]
+				require.False(t, again, "%s got a step with %s and with %s", id, other, cid)
+				step[id] = cid
+			}
+		}
 	}
 }
 

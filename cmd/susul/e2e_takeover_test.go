@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -84,7 +83,7 @@ func (c *cluster) awaitLeader(t *testing.T) {
 	t.Helper()
 	eventually(t, "a node leads", func() bool {
 		for i, n := range c.nodes() {
-			if n.readiness(t).Status == http.StatusOK {
+			if n.leads(t) {
 				c.mu.Lock()
 				c.members[0], c.members[i] = c.members[i], c.members[0]
 				c.mu.Unlock()
@@ -251,34 +250,12 @@ func (c *cluster) look(t *testing.T, msgID string) {
 	}
 }
 
-// taken returns what the sandbox took: of each step, the cid with which each recipient got it. A repeated request must name
-// whom its first named, and nobody may be named with two cids.
+// taken returns what the sandbox took: of each step, the cid with which each recipient got it.
 func (e *engageLab) taken(t *testing.T) []map[string]string {
 	t.Helper()
-	steps := []map[string]string{{}, {}}
-	named := map[string][]string{}
-	for i, r := range e.requests(t) {
-		require.EqualValues(t, i+1, r.Seq, "the sandbox has forgotten requests")
-		var request sending
-		if r.Method != http.MethodPost || json.Unmarshal(r.Document, &request) != nil {
-			continue
-		}
-		require.Equal(t, http.StatusOK, r.Status, "%s", r.Path)
-		for cid, recipients := range request.recipients() {
-			if first, again := named[cid]; again {
-				require.Equal(t, first, recipients, "%s was repeated otherwise", cid)
-				continue
-			}
-			named[cid] = recipients
-			step := steps[stepIn(cid)]
-			for _, id := range recipients {
-				other, again := step[id]
-				require.False(t, again, "%s got a step with %s and with %s", id, other, cid)
-				step[id] = cid
-			}
-		}
-	}
-	return steps
+	l := newSendLog(e)
+	l.read(t)
+	return l.steps
 }
 
 // requireTaken requires that a device has what the sandbox's requests say.

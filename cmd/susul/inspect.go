@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,10 @@ import (
 	"susul.dev/susul/server/config"
 	"susul.dev/susul/storage"
 )
+
+// errNoInspector says what to do instead with PostgreSQL.
+var errNoInspector = errors.New("inspect reads SQLite's packed content only; what PostgreSQL holds psql shows (\\d lists the tables)," +
+	" and a recipient's whole story the API (GetPushReport, ListEvents, ExplainRecipient)")
 
 // inspectOptions are the flags that all of inspect's commands have.
 type inspectOptions struct {
@@ -191,7 +196,13 @@ func (o *inspectOptions) run(do func(context.Context, *server.Inspector, io.Writ
 			if err != nil {
 				return fmt.Errorf("%w\nor name the database with --dsn", err)
 			}
-			dsn = cfg.Storage.DSN
+			if cfg.Storage.Driver != config.DriverSQLite {
+				return errNoInspector
+			}
+			dsn = cfg.Storage.DSN.Reveal()
+		}
+		if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {
+			return errNoInspector
 		}
 		i, err := server.OpenInspector(cmd.Context(), dsn)
 		if err != nil {

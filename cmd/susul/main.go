@@ -37,6 +37,6 @@ func newCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(newServeCommand(), newSandboxCommand(), newDemoCommand(), newInspectCommand())
+	root.AddCommand(newServeCommand(), newSandboxCommand(), newDemoCommand(), newInspectCommand(), newMigrateCommand())
 	return root
 }

@@ -40,15 +40,18 @@ func (a *API) serveCallbacks(w http.ResponseWriter, r *http.Request) error {
 	if err := visit.enter(); err != nil {
 		return err
 	}
-	core, err := a.core()
-	if err != nil {
-		return err
-	}
 	body, done, err := a.bodies.read(w, r, maxCallbackBytes)
 	if err != nil {
 		return visit.unread(err)
 	}
 	defer done()
+	return a.offerHTTP(w, r, body, true, func(backend Backend) error {
+		return a.takeCallbacks(w, r, visit, body, backend.Delivery)
+	})
+}
+
+// takeCallbacks stores what a body reports.
+func (a *API) takeCallbacks(w http.ResponseWriter, r *http.Request, visit visit, body []byte, core *delivery.Service) error {
 	if err := visit.bring(body); err != nil {
 		return err
 	}
@@ -69,7 +72,7 @@ func (a *API) serveCallbacks(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	memory.rows = delivery.AppendWire(memory.rows[:0], batch)
-	_, err = core.RecordCallbacks(r.Context(), key, memory.rows)
+	_, err := core.RecordCallbacks(r.Context(), r.PathValue("app_key"), memory.rows)
 	return err
 }
 

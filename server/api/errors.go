@@ -21,6 +21,7 @@ import (
 	susulv1 "susul.dev/susul/gen/susul/v1"
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/engagelab"
+	"susul.dev/susul/server/forward"
 	"susul.dev/susul/server/policy"
 	"susul.dev/susul/server/relay"
 	"susul.dev/susul/server/subscription"
@@ -59,6 +60,9 @@ func (e *StandbyError) Error() string {
 	}
 	return "this node stands by: call the leader at " + e.Leader
 }
+
+// GRPCStatus is what gRPC callers get.
+func (e *StandbyError) GRPCStatus() *status.Status { return status.Convert(toStatus(standbyFault(e))) }
 
 // Fault is an error as callers see it: all of it is public. Other errors are turned into one by faultOf.
 type Fault struct {
@@ -150,6 +154,10 @@ var sentinels = []struct {
 		"as many callbacks of unknown messages are held as may be, the others were stored: send the batch again later"},
 	{storage.ErrFenced, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_STANDBY, true,
 		"another node has taken over: try again"},
+	{forward.ErrBroken, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_STANDBY, true,
+		"the node that leads went away during the call, which it may have carried out: find out, or repeat it with its request_id"},
+	{forward.ErrFull, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_OVERLOADED, true,
+		"too many calls wait for a node that leads: try again"},
 	{errStreamEnded, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_STANDBY, true,
 		"this node stops working: resume the stream at another"},
 	{relay.ErrEnded, codes.Unavailable, susulv1.ErrorReason_ERROR_REASON_STANDBY, true,

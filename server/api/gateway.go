@@ -50,8 +50,7 @@ func (a *API) NewHTTPHandler(ctx context.Context, conn *grpc.ClientConn) (http.H
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/v1/", a.admit(gateway))
-	mux.Handle("/v1/apps/{app_key}/callbacks", a.withHTTPRecovery(callbackFault, a.serveCallbacks))
-	a.routeV4(mux)
+	a.routeOffered(mux)
 	elsewhere := a.withHTTPRecovery(v4Fault, a.serveElsewhere)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler := http.Handler(mux)

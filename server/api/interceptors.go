@@ -5,60 +5,104 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 
 	"buf.build/go/protovalidate"
 	grpcprom "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/auth"
 	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/recovery"
-	"github.com/grpc-ecosystem/go-grpc-middleware/v2/interceptors/selector"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
+	"susul.dev/susul/server/forward"
 )
 
-// interceptors wraps each call, from the outside in: metrics, errors to statuses, panics to errors, credentials, rules.
-func (a *API) interceptors() ([]grpc.ServerOption, error) {
+// interceptorChains are what wraps each call.
+type interceptorChains struct {
+	unary  grpc.UnaryServerInterceptor
+	stream grpc.StreamServerInterceptor
+	// These wrap calls that another node answers.
+	relayedUnary, relayedStream grpc.StreamServerInterceptor
+}
+
+// interceptors wraps each call, from the outside in: metrics, errors to statuses, panics to errors, credentials, rules. What another
+// node answers is held against its rules there, and its answer goes through as it is.
+func (a *API) interceptors() (chains interceptorChains, err error) {
 	rules, err := protovalidate.New()
 	if err != nil {
-		return nil, fmt.Errorf("prepare request rules: %w", err)
+		return chains, fmt.Errorf("prepare request rules: %w", err)
 	}
 	metrics := grpcprom.NewServerMetrics(grpcprom.WithServerHandlingTimeHistogram())
 	if err := a.registry.Register(metrics); err != nil {
-		return nil, fmt.Errorf("register gRPC metrics: %w", err)
+		return chains, fmt.Errorf("register gRPC metrics: %w", err)
 	}
 	panics := recovery.WithRecoveryHandlerContext(func(_ context.Context, p any) error {
 		return fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 	})
-	ours := selector.MatchFunc(func(_ context.Context, call interceptors.CallMeta) bool {
-		return strings.HasPrefix(call.Service, "susul.")
-	})
 	v := validator{rules, a}
-	return []grpc.ServerOption{
-		grpc.ChainUnaryInterceptor(
-			metrics.UnaryServerInterceptor(),
-			a.unaryErrors,
-			recovery.UnaryServerInterceptor(panics),
-			selector.UnaryServerInterceptor(auth.UnaryServerInterceptor(a.authenticateCall), ours),
-			v.unary,
-		),
-		grpc.ChainStreamInterceptor(
-			metrics.StreamServerInterceptor(),
-			a.streamErrors,
-			recovery.StreamServerInterceptor(panics),
-			selector.StreamServerInterceptor(auth.StreamServerInterceptor(a.authenticateCall), ours),
-			v.stream,
-		),
-	}, nil
+	chains.unary = chainUnary(
+		metrics.UnaryServerInterceptor(),
+		a.unaryErrors,
+		recovery.UnaryServerInterceptor(panics),
+		auth.UnaryServerInterceptor(a.authenticateCall),
+		v.unary,
+	)
+	chains.stream = chainStream(
+		metrics.StreamServerInterceptor(),
+		a.streamErrors,
+		a.streamsEnd,
+		recovery.StreamServerInterceptor(panics),
+		auth.StreamServerInterceptor(a.authenticateCall),
+		v.stream,
+	)
+	chains.relayedUnary = chainStream(
+		metrics.StreamServerInterceptor(),
+		a.streamErrors,
+		recovery.StreamServerInterceptor(panics),
+		auth.StreamServerInterceptor(a.authenticateCall),
+	)
+	chains.relayedStream = chainStream(
+		metrics.StreamServerInterceptor(),
+		a.streamErrors,
+		a.streamsEnd,
+		recovery.StreamServerInterceptor(panics),
+		auth.StreamServerInterceptor(a.authenticateCall),
+	)
+	return chains, nil
+}
+
+// chainUnary returns an interceptor of several, the first outermost.
+func chainUnary(chain ...grpc.UnaryServerInterceptor) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		for _, wrap := range slices.Backward(chain) {
+			inner := handle
+			handle = func(ctx context.Context, req any) (any, error) { return wrap(ctx, req, info, inner) }
+		}
+		return handle(ctx, req)
+	}
+}
+
+// chainStream is chainUnary's counterpart.
+func chainStream(chain ...grpc.StreamServerInterceptor) grpc.StreamServerInterceptor {
+	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+		for _, wrap := range slices.Backward(chain) {
+			inner := handle
+			handle = func(srv any, stream grpc.ServerStream) error { return wrap(srv, stream, info, inner) }
+		}
+		return handle(srv, stream)
+	}
 }
 
 func (a *API) unaryErrors(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
 	resp, err := handle(ctx, req)
 	if err != nil {
+		if standby := new(StandbyError); errors.As(err, &standby) {
+			return nil, standby // the router has another node answer
+		}
 		fault := faultOf(err)
 		logFault(a.log, info.FullMethod, fault, err)
 		return nil, toStatus(nameMissing(fault, req))
@@ -88,6 +132,19 @@ func nameMissing(fault *Fault, req any) *Fault {
 }
 
 func (a *API) streamErrors(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	err := handle(srv, stream)
+	if answered := new(forward.Answer); errors.As(err, &answered) {
+		return answered
+	}
+	if err != nil {
+		logFault(a.log, info.FullMethod, faultOf(err), err)
+		return toStatus(err)
+	}
+	return nil
+}
+
+// streamsEnd ends streams when the node stops, or stops working.
+func (a *API) streamsEnd(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
 	ended := a.streams.ended()
@@ -100,13 +157,9 @@ func (a *API) streamErrors(srv any, stream grpc.ServerStream, info *grpc.StreamS
 	}()
 	err := handle(srv, endingStream{stream, ctx})
 	if errors.Is(context.Cause(ctx), errStreamEnded) {
-		err = errStreamEnded
+		return errStreamEnded
 	}
-	if err != nil {
-		logFault(a.log, info.FullMethod, faultOf(err), err)
-		return toStatus(err)
-	}
-	return nil
+	return err
 }
 
 // endingStream is a stream that ends with a context of its own, which a caller who sends nothing would not notice.

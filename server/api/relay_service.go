@@ -24,6 +24,9 @@ func (a *API) relayFor(ctx context.Context, app string) (*relay.Relay, error) {
 		return nil, err
 	}
 	backend, err := a.backend()
+	if err == nil && backend.Relay == nil {
+		err = &StandbyError{} // another node relays
+	}
 	return backend.Relay, err
 }
 

@@ -78,25 +78,26 @@ func (a *API) serveV4(allow func(principal) error, handle v4Handler) httpHandler
 		if err := allow(caller); err != nil {
 			return err
 		}
-		core, err := a.core()
-		if err != nil {
-			return err
-		}
 		body, done, err := a.bodies.read(w, r, maxRequestBytes)
 		if err != nil {
 			return err
 		}
 		defer done()
-		call := v4Call{Request: r, body: body, core: core, principal: caller}
-		answer, err := handle(call)
-		if errors.Is(err, errElsewhere) {
-			return a.passOn(w, call)
-		}
-		if err != nil {
-			return err
-		}
-		return writeJSON(w, http.StatusOK, answer)
+		return a.offerHTTP(w, r, body, false, func(backend Backend) error {
+			return a.answerV4(w, v4Call{Request: r, body: body, core: backend.Delivery, principal: caller}, handle)
+		})
 	}
+}
+
+func (a *API) answerV4(w http.ResponseWriter, call v4Call, handle v4Handler) error {
+	answer, err := handle(call)
+	if errors.Is(err, errElsewhere) {
+		return a.passOn(w, call)
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, answer)
 }
 
 func (a *API) v4Push(call v4Call) (any, error) {

@@ -49,12 +49,12 @@ func (s callbackService) WatchEvents(req *susulv1.WatchEventsRequest, stream sus
 		return err
 	}
 	w := watch{stream: stream, list: list, patience: s.slowConsumer, answers: make(chan watchAnswer, watchAhead)}
-	return w.run(backend.Relay, query)
+	return w.run(backend.Events, query)
 }
 
 // watch is a WatchEvents call: the call's goroutine reads events, and another sends them.
 //
-//	relay.Watch ─► answers ─► Send ─► gRPC's windows ─► client
+//	Events.Watch ─► answers ─► Send ─► gRPC's windows ─► client
 //
 // Send waits for a client that takes nothing, and nothing but the end of the call makes it return. So it is the other goroutine that
 // waits: when the client's time is up, the call ends, gRPC puts its status behind the answers that it took, and Send returns.
@@ -77,7 +77,7 @@ type watchAnswer struct {
 	through int64
 }
 
-func (w *watch) run(events *relay.Relay, query relay.WatchQuery) error {
+func (w *watch) run(events Events, query relay.WatchQuery) error {
 	ctx, end := context.WithCancelCause(w.stream.Context())
 	defer end(nil)
 	tell := func(event *storage.Event, push *subscription.Push, through int64) error {

@@ -81,7 +81,7 @@ func newStage(t *testing.T, slowConsumer time.Duration) *stage {
 		Metrics: delivery.NewMetrics(prometheus.NewRegistry()),
 	})
 	s.face = api.New(api.Options{
-		Backend: func() (api.Backend, error) { return api.Backend{Delivery: core, Relay: events}, nil },
+		Backend: func() (api.Backend, error) { return api.Backend{Delivery: core, Events: events}, nil },
 		Logger:  log, Registry: prometheus.NewRegistry(), SlowConsumer: slowConsumer,
 		Apps: map[string]api.App{servertest.App: {MasterSecret: servertest.Secret, BaseURL: "http://127.0.0.1:1"}},
 	})

@@ -58,6 +58,8 @@ type Config struct {
 	Log Log `koanf:"log"`
 	// Shutdown limits how long stopping may take.
 	Shutdown Shutdown `koanf:"shutdown"`
+	// Forward says how calls reach the node that leads.
+	Forward Forward `koanf:"forward"`
 	// Advertise is the host:port of the gRPC API that other nodes are told when this one leads. Default grpc.listen as
 	// it is written: if that has port 0, only the listener knows the port.
 	Advertise string `koanf:"advertise"`
@@ -83,6 +85,8 @@ type TLS struct {
 	CertFile string `koanf:"cert_file"`
 	// KeyFile is a PEM file with the certificate's private key.
 	KeyFile string `koanf:"key_file"`
+	// CAFile is a PEM file with the certificates by which the node that leads is verified. Empty: the system's.
+	CAFile string `koanf:"ca_file"`
 }
 
 // Enabled reports whether a certificate is configured.
@@ -90,16 +94,25 @@ func (t TLS) Enabled() bool { return t.CertFile != "" }
 
 // Storage names a backend.
 type Storage struct {
-	// Driver is DriverSQLite.
+	// Driver is DriverSQLite or DriverPostgres.
 	Driver string `koanf:"driver"`
-	// DSN is the path of the database. Default: susul.db in DataDir.
-	DSN string `koanf:"dsn"`
-	// Memory is how many MiB the recipients of pushes under way may take in memory, about; above 0. Default 1024: a
+	// DSN is the path of SQLite's database, by default susul.db in DataDir; or PostgreSQL's connection string or URL, which has no
+	// default and may hold a password.
+	DSN Secret `koanf:"dsn"`
+	// Connections is how many a node has to PostgreSQL, at most; 4 to 1000. Default 16.
+	Connections int `koanf:"connections"`
+	// Memory is how many MiB the recipients of pushes under way may take in memory with SQLite, about; above 0. Default 1024: a
 	// million of them takes about 30 MiB. What was not needed for the longest gives way.
 	Memory int `koanf:"memory"`
 	// Retention is how long events, held callbacks and pushes' recipients are kept, in the clock's time; 0 for ever.
 	// Default 2160h, 90 days. Pushes keep their reports.
 	Retention time.Duration `koanf:"retention"`
+}
+
+// Forward says how calls reach the node that leads.
+type Forward struct {
+	// Hold is how long a call waits for a node that leads, in real time; above 0. Default 10s.
+	Hold time.Duration `koanf:"hold"`
 }
 
 // Etcd names a cluster.
@@ -222,8 +235,8 @@ type Shutdown struct {
 
 // complete fills in the defaults that follow from other keys.
 func (c *Config) complete() {
-	if c.Storage.DSN == "" {
-		c.Storage.DSN = filepath.Join(c.DataDir, "susul.db")
+	if c.Storage.DSN.Empty() && c.Storage.Driver == DriverSQLite {
+		c.Storage.DSN = NewSecret(filepath.Join(c.DataDir, "susul.db"))
 	}
 	if c.Advertise == "" {
 		c.Advertise = c.GRPC.Listen

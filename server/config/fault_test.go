@@ -101,12 +101,19 @@ func TestEveryFaultIsReported(t *testing.T) {
 		"URL with a port":   {"public_url: https://x:65536", nil, nil, []string{"public_url (susul.yaml): must have a port up to 65535"}},
 		"etcd over FTP":     {"etcd: {endpoints: ['ftp://x']}", nil, nil, []string{"etcd.endpoints[0] (susul.yaml): " + needsURL}},
 		"etcd without port": {"etcd: {endpoints: ['x']}", nil, nil, []string{"etcd.endpoints[0] (susul.yaml): " + needsTarget}},
+		"no hold":           {"forward: {hold: 0s}", nil, nil, []string{"forward.hold (susul.yaml): must be above 0"}},
 		"half TLS": {"tls: {cert_file: c.pem}", nil, nil,
 			[]string{"tls.key_file: is missing, but tls.cert_file (susul.yaml) is set; set both or neither"}},
 		"other half TLS": {"", []string{"SUSUL_TLS_KEY_FILE=k.pem"}, nil,
 			[]string{"tls.cert_file: is missing, but tls.key_file (SUSUL_TLS_KEY_FILE) is set; set both or neither"}},
-		"postgres":    {"storage: {driver: postgres}", nil, nil, []string{"storage.driver (susul.yaml): postgres is not built in; use sqlite"}},
-		"driver":      {"storage: {driver: mysql}", nil, nil, []string{"storage.driver (susul.yaml): must be sqlite"}},
+		"postgres": {"storage: {driver: postgres}", nil, nil, []string{"storage.dsn: is missing; with storage.driver postgres it says " +
+			"which database, such as postgres://susul@db.example.com/susul"}},
+		"driver": {"storage: {driver: mysql}", nil, nil, []string{"storage.driver (susul.yaml): must be sqlite or postgres"}},
+		"password": {"storage: {driver: hunter2, dsn: 'postgres://u:hunter2@x/y'}", nil, nil,
+			[]string{"storage.driver (susul.yaml): must be sqlite or postgres"}},
+		"too few connections": {"storage: {connections: 3}", nil, nil, []string{"storage.connections (susul.yaml): must be from 4 to 1000"}},
+		"too many connections": {"", []string{"SUSUL_STORAGE_CONNECTIONS=1001"}, nil,
+			[]string{"storage.connections (SUSUL_STORAGE_CONNECTIONS): must be from 4 to 1000"}},
 		"short token": {"admin: {tokens: [hunter2]}", nil, nil, []string{"admin.tokens[0] (susul.yaml): is too short; use at least 16 characters"}},
 		"odd token": {"admin: {tokens: [0123456789abcdef, hunter2 hunter2 hunter2]}", nil, nil,
 			[]string{"admin.tokens[1] (susul.yaml): has characters that an HTTP header cannot carry; use ASCII without spaces"}},
@@ -283,6 +290,6 @@ func FuzzLoad(f *testing.F) {
 		}
 		require.NoError(t, err)
 		require.NotEmpty(t, c.Apps)
-		require.NotEmpty(t, c.Storage.DSN)
+		require.False(t, c.Storage.DSN.Empty())
 	})
 }

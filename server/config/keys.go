@@ -103,9 +103,12 @@ func keys() []key {
 			"empty: callbacks must be configured at EngageLab"},
 		{"tls.cert_file", text, "", "PEM file with the certificate chain of the gRPC and HTTP listeners; needs tls.key_file"},
 		{"tls.key_file", text, "", "PEM file with the certificate's private key; needs tls.cert_file"},
-		{"storage.driver", text, DriverSQLite, "where pushes and events are kept: sqlite"},
-		{"storage.dsn", text, "", "path of the database; empty: susul.db in data_dir"},
-		{"storage.memory", count, "1024", "MiB that recipients of pushes under way may take in memory, about"},
+		{"tls.ca_file", text, "", "PEM file with the certificates by which the node that leads is verified; empty: the system's"},
+		{"storage.driver", text, DriverSQLite, "where pushes and events are kept: sqlite, or postgres, which any number of nodes share"},
+		{"storage.dsn", text, "", "path of SQLite's database, empty: susul.db in data_dir; or PostgreSQL's connection string or URL: other " +
+			"users of the machine can see flags, so prefer the file or the environment"},
+		{"storage.connections", count, "16", "connections of this node to PostgreSQL, at most"},
+		{"storage.memory", count, "1024", "MiB that recipients of pushes under way may take in memory with SQLite, about"},
 		{"storage.retention", duration, "2160h", "how long events, held callbacks and recipients are kept; 0s: for ever"},
 		{"etcd.endpoints", list, "", "etcd's URLs or host:port, comma separated; empty: an embedded etcd in data_dir"},
 		{"admin.tokens", list, "", "administrators' bearer tokens, comma separated, each of at least 16 characters; " +
@@ -146,6 +149,7 @@ func keys() []key {
 		{"log.level", level, "info", "least level that is logged: debug, info, warn or error"},
 		{"log.format", text, FormatJSON, "json or text"},
 		{"shutdown.timeout", duration, "20s", "time that running requests get to finish"},
+		{"forward.hold", duration, "10s", "how long a call waits for a node that leads"},
 		{"advertise", text, "", "host:port of the gRPC API for other nodes when this one leads; empty: grpc.listen"},
 	}
 }

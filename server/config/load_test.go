@@ -41,7 +41,7 @@ func minimal() Config {
 		GRPC:    Listener{"127.0.0.1:7070"},
 		HTTP:    HTTP{Listen: "127.0.0.1:7080"},
 		Ops:     Listener{"127.0.0.1:7090"},
-		Storage: Storage{Driver: DriverSQLite, DSN: filepath.Join("data", "susul.db"), Memory: 1024,
+		Storage: Storage{Driver: DriverSQLite, DSN: NewSecret(filepath.Join("data", "susul.db")), Connections: 16, Memory: 1024,
 			Retention: 90 * 24 * time.Hour},
 		Apps:      []App{anApp()},
 		Callbacks: Callbacks{MaxAge: 2 * time.Hour, MaxAhead: 5 * time.Minute, Nonces: 1_000_000, HeldRows: 1_000_000, ExternalPushes: 10_000},
@@ -49,6 +49,7 @@ func minimal() Config {
 		Clock:     Clock{Speed: 1},
 		Log:       Log{Level: slog.LevelInfo, Format: FormatJSON},
 		Shutdown:  Shutdown{Timeout: 20 * time.Second},
+		Forward:   Forward{Hold: 10 * time.Second},
 		Advertise: "127.0.0.1:7070",
 	}
 }
@@ -68,14 +69,15 @@ func TestLoadReadsEveryKeyFromEverySource(t *testing.T) {
 		apply func(*Config)
 	}{
 		{"data_dir", "data_dir: /d", "/d", func(c *Config) {
-			c.DataDir, c.Storage.DSN = "/d", filepath.Join("/d", "susul.db")
+			c.DataDir, c.Storage.DSN = "/d", NewSecret(filepath.Join("/d", "susul.db"))
 		}},
 		{"grpc.listen", "grpc: {listen: ':1'}", ":1", func(c *Config) { c.GRPC.Listen, c.Advertise = ":1", ":1" }},
 		{"http.listen", "http: {listen: '[::1]:2'}", "[::1]:2", func(c *Config) { c.HTTP.Listen = "[::1]:2" }},
 		{"ops.listen", "ops.listen: localhost:0", "localhost:0", func(c *Config) { c.Ops.Listen = "localhost:0" }},
 		{"public_url", "public_url: https://x.y/z", "https://x.y/z", func(c *Config) { c.PublicURL = "https://x.y/z" }},
 		{"storage.driver", "storage: {driver: sqlite}", "sqlite", func(*Config) {}},
-		{"storage.dsn", "storage: {dsn: f.db}", "f.db", func(c *Config) { c.Storage.DSN = "f.db" }},
+		{"storage.dsn", "storage: {dsn: f.db}", "f.db", func(c *Config) { c.Storage.DSN = NewSecret("f.db") }},
+		{"storage.connections", "storage: {connections: 40}", "40", func(c *Config) { c.Storage.Connections = 40 }},
 		{"etcd.endpoints", "etcd: {endpoints: ['a:1', 'http://b:2']}", "a:1, http://b:2", func(c *Config) {
 			c.Etcd.Endpoints = []string{"a:1", "http://b:2"}
 		}},
@@ -104,6 +106,8 @@ func TestLoadReadsEveryKeyFromEverySource(t *testing.T) {
 		{"shutdown.timeout", "shutdown: {timeout: 1m30s}", "1m30s", func(c *Config) {
 			c.Shutdown.Timeout = 90 * time.Second
 		}},
+		{"tls.ca_file", "tls: {ca_file: ca.pem}", "ca.pem", func(c *Config) { c.TLS.CAFile = "ca.pem" }},
+		{"forward.hold", "forward: {hold: 3s}", "3s", func(c *Config) { c.Forward.Hold = 3 * time.Second }},
 		{"advertise", "advertise: susul-0:7070", "susul-0:7070", func(c *Config) { c.Advertise = "susul-0:7070" }},
 	}
 	covered := map[string]bool{}
@@ -124,7 +128,7 @@ func TestLoadReadsEveryKeyFromEverySource(t *testing.T) {
 		}
 	}
 	for _, k := range keys() { // the rest come in pairs or are structured: see below
-		special := k.kind.structured() || strings.Contains(k.name, "[]") || strings.HasPrefix(k.name, "tls.")
+		special := k.kind.structured() || strings.Contains(k.name, "[]") || strings.HasSuffix(k.name, "_file") && k.name != "tls.ca_file"
 		require.Equal(t, !special, covered[k.name], k.name)
 	}
 }

@@ -22,6 +22,12 @@ import (
 // minToken is the least length of an administrator's token, in characters.
 const minToken = 16
 
+// The bounds of storage.connections. One of them only listens; the leader's work and everybody's take place beside each other.
+const (
+	minConnections = 4
+	maxConnections = 1000
+)
+
 // validate adds what is wrong with the values and with how they go together. Nothing that can hold a secret is quoted:
 // URLs and data source names may have passwords in them.
 func (l *loader) validate(c Config) {
@@ -31,8 +37,11 @@ func (l *loader) validate(c Config) {
 		l.validateURL(l.at("public_url"), c.PublicURL)
 	}
 	l.together(l.at("tls.cert_file"), c.TLS.CertFile != "", l.at("tls.key_file"), c.TLS.KeyFile != "")
-	l.require(c.Storage.Driver != DriverPostgres, "storage.driver", "postgres is not built in; use sqlite")
-	l.require(c.Storage.Driver == DriverSQLite, "storage.driver", "must be sqlite")
+	l.require(c.Storage.Driver == DriverSQLite || c.Storage.Driver == DriverPostgres, "storage.driver", "must be sqlite or postgres")
+	l.require(c.Storage.Driver != DriverPostgres || !c.Storage.DSN.Empty(), "storage.dsn",
+		"is missing; with storage.driver postgres it says which database, such as postgres://susul@db.example.com/susul")
+	l.require(c.Storage.Connections >= minConnections && c.Storage.Connections <= maxConnections, "storage.connections",
+		fmt.Sprintf("must be from %d to %d", minConnections, maxConnections))
 	for i, endpoint := range c.Etcd.Endpoints {
 		at := l.at("etcd.endpoints").index(i)
 		if strings.Contains(endpoint, "://") {
@@ -56,6 +65,7 @@ func (l *loader) validate(c Config) {
 	l.require(c.Relay.Timeout > 0, "relay.timeout", "must be above 0")
 	l.require(positive(c.Clock.Speed), "clock.speed", "must be above 0")
 	l.require(c.Log.Format == FormatJSON || c.Log.Format == FormatText, "log.format", "must be json or text")
+	l.require(c.Forward.Hold > 0, "forward.hold", "must be above 0")
 	l.require(c.Shutdown.Timeout > 0, "shutdown.timeout", "must be above 0")
 }
 

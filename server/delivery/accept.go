@@ -59,7 +59,7 @@ func (s *Service) CreatePush(ctx context.Context, req PushRequest) (storage.Push
 		return storage.Push{}, err
 	}
 	if urls := draft.Push.CallbackURLs; len(urls) > 0 && s.CallbackURLs != nil {
-		if err := s.CallbackURLs.Accepts(req.App, urls); err != nil {
+		if err := s.CallbackURLs.Accepts(ctx, req.App, urls); err != nil {
 			return storage.Push{}, err
 		}
 	}
@@ -271,8 +271,8 @@ func storePush(draft storage.PushDraft, store func(storage.PushDraft) (storage.P
 }
 
 // awaitFirst returns the push once EngageLab has answered its first request, or as it is when that takes too long.
-func (s *Service) awaitFirst(ctx context.Context, push storage.Push) (storage.Push, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.AnswerWithin)
+func (s *Service) awaitFirst(caller context.Context, push storage.Push) (storage.Push, error) {
+	ctx, cancel := context.WithTimeout(caller, s.AnswerWithin)
 	defer cancel()
 	outcome, forget := s.waiting.expect(push.ID)
 	defer forget()
@@ -284,6 +284,11 @@ func (s *Service) awaitFirst(ctx context.Context, push storage.Push) (storage.Pu
 		select {
 		case push = <-outcome:
 		case <-ctx.Done(): // it is accepted all the same
+			// Of a request that was repeated on another node than the first, nobody tells.
+			if now, err := s.Store.GetPush(caller, push.App, push.ID); err == nil {
+				push = now
+			}
+		case <-s.hurried:
 		}
 	}
 	if push.State == storage.PushRejected && push.Refusal != nil {

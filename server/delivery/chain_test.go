@@ -12,6 +12,7 @@ import (
 
 	"susul.dev/susul/server/policy"
 	"susul.dev/susul/server/replica/etcdtest"
+	"susul.dev/susul/server/servertest/backend"
 	"susul.dev/susul/storage"
 )
 
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("rapid.checks", usualChecks); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(backend.Tests{M: m})
 }
 
 // chain is some pushes to the same people under one policy, on their way through random events.

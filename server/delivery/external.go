@@ -102,7 +102,8 @@ func (s *Service) adoptStrays(ctx context.Context, app string) error {
 		}
 		adopted := 0
 		for _, message := range messages {
-			if !s.external[app].AllowN(s.Clock.Now(), 1) {
+			// Where nodes share the work, each has its share of what is let through.
+			if !s.external[app].AllowN(s.Clock.Now(), min(s.Nodes(), max(s.ExternalPushes, 1))) {
 				s.Logger.Warn("too many external pushes for now; the callbacks of more are held", "app", app)
 				return nil
 			}

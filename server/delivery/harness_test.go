@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -15,13 +14,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"golang.org/x/sync/errgroup"
 
 	"susul.dev/susul/server/delivery"
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/server/policy"
 	"susul.dev/susul/server/replica/etcdtest"
+	"susul.dev/susul/server/servertest/backend"
 	"susul.dev/susul/storage"
-	"susul.dev/susul/storage/sqlite"
 )
 
 const (
@@ -66,9 +66,7 @@ func newHouseOn(t *testing.T, client *clientv3.Client) *house {
 		t: t, engageLab: newEngageLab(), senders: 4,
 		clock: clockwork.NewFakeClockAt(time.Date(2026, 3, 1, 7, 0, 0, 0, time.UTC)),
 	}
-	store, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "susul.db")})
-	require.NoError(t, err)
-	h.store = store
+	h.store = backend.Open(t)
 	h.startPolicies(client)
 	h.start()
 	return h
@@ -135,7 +133,12 @@ func (h *house) start() {
 	h.service = delivery.New(h.options())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- h.service.Run(ctx) }()
+	go func() {
+		var group errgroup.Group
+		group.Go(func() error { return h.service.Run(ctx) })
+		group.Go(func() error { return h.service.RunLeader(ctx) })
+		done <- group.Wait()
+	}()
 	h.stop = sync.OnceFunc(func() {
 		cancel()
 		require.NoError(h.t, <-done)

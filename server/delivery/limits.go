@@ -115,40 +115,64 @@ func (j *judgement) askFrequency(ctx context.Context) error {
 
 // countMessages asks about recipients who would all get it at the same time.
 func (j *judgement) countMessages(ctx context.Context, places []int) error {
-	at, limits := j.rulings[places[0]].sendTime, j.terms.Limits
 	ids := make([]string, len(places))
 	for n, i := range places {
 		ids[n] = j.recipients[i].RegistrationID
 	}
-	if limit := limits.FrequencyCap; limit != nil {
-		// A message that is as old as the window is long has left it. Times are kept to the millisecond.
-		counted, err := j.service.Store.CountMessages(ctx, j.push.App, ids, at.Add(time.Millisecond-limit.Window))
+	for _, limit := range frequencyLimits(j.terms.Limits, j.rulings[places[0]].sendTime) {
+		counted, err := j.service.Store.CountMessages(ctx, j.push.App, ids, limit.Since)
 		if err != nil {
 			return err
 		}
 		for n, i := range places {
-			if counted[n] >= limit.Messages {
-				j.rulings[i].reason = storage.ReasonFrequencyCap
+			if counted[n] >= limit.Messages && j.rulings[i].reason == "" {
+				j.rulings[i].reason = limit.reason
 			}
-		}
-	}
-	if limits.MinimumGap <= 0 {
-		return nil
-	}
-	counted, err := j.service.Store.CountMessages(ctx, j.push.App, ids, at.Add(time.Millisecond-limits.MinimumGap))
-	if err != nil {
-		return err
-	}
-	for n, i := range places {
-		if counted[n] > 0 && j.rulings[i].reason == "" {
-			j.rulings[i].reason = storage.ReasonMinimumGap
 		}
 	}
 	return nil
 }
 
+// frequencyLimit is a limit as the store counts, and why a recipient who has come to it is passed over.
+type frequencyLimit struct {
+	storage.MessageLimit
+	reason storage.Reason
+}
+
+// frequencyLimits are a policy's, in the order in which they are asked. A message that is as old as the window is long has left it.
+// Times are kept to the millisecond.
+func frequencyLimits(limits policy.Limits, at time.Time) (all []frequencyLimit) {
+	add := func(window time.Duration, messages int, reason storage.Reason) {
+		all = append(all, frequencyLimit{
+			storage.MessageLimit{Since: at.Add(time.Millisecond - window), Messages: messages}, reason,
+		})
+	}
+	if limit := limits.FrequencyCap; limit != nil {
+		add(limit.Window, limit.Messages, storage.ReasonFrequencyCap)
+	}
+	if limits.MinimumGap > 0 {
+		add(limits.MinimumGap, 1, storage.ReasonMinimumGap)
+	}
+	return all
+}
+
+// messageLimits are those that a claim's recipients were held against: another node may have started to send to them since.
+func (s *Service) messageLimits(claim storage.Claim, now time.Time) (all []storage.MessageLimit) {
+	if claim.Dispatch.Step == 0 {
+		return nil
+	}
+	pinned, err := s.compiled.get(claim.Push.Policy)
+	if err != nil {
+		return nil // the decision says what is wrong with the policy
+	}
+	for _, limit := range frequencyLimits(pinned.Policy.Limits, now) {
+		all = append(all, limit.MessageLimit)
+	}
+	return all
+}
+
 // takeTurn lets the claims of an app that depend on what is sent besides be decided about one after the other: each must see
-// what the one before it has started. A claim that nothing of the kind holds back gets its turn at once.
+// what the one before it has started. Of other nodes, the store sees that (storage.DispatchStart.Limits). A claim that nothing of the kind holds back gets its turn at once.
 func (s *Service) takeTurn(ctx context.Context, claim storage.Claim, claimTime time.Time) (end func(), err error) {
 	if claim.Dispatch.Step == 0 {
 		return func() {}, nil

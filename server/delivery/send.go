@@ -82,13 +82,16 @@ func (s *Service) start(
 		}
 		return claim, result, nil
 	}
-	start := storage.DispatchStart{ID: result.ID, Attempt: result.Attempt, PassedOver: v.passedOver}
+	start := storage.DispatchStart{
+		ID: result.ID, Attempt: result.Attempt, PassedOver: v.passedOver, Limits: s.messageLimits(claim, s.Clock.Now()),
+	}
 	if len(v.passedOver) > 0 {
 		start.Recipients, claim.Recipients, claim.Dispatch.Singles = ordinals(v.kept), v.kept, v.singles
 	}
 	err = s.Store.StartDispatch(ctx, start)
 	if errors.Is(err, storage.ErrConflict) {
-		result.State = storage.DispatchPending // the store knows what stopped it, and cancels it
+		// The store knows what stopped it, and cancels it; or another node has sent something, and it is decided about anew.
+		result.State = storage.DispatchPending
 		return claim, result, nil
 	}
 	return claim, result, err

@@ -61,7 +61,7 @@ func (a App) quota() float64 {
 // CallbackURLs decides about the URLs that pushes want their events posted to.
 type CallbackURLs interface {
 	// Accepts returns an error if a push of the app may not name them.
-	Accepts(app string, urls []string) error
+	Accepts(ctx context.Context, app string, urls []string) error
 }
 
 // GroupSender is what delivery needs of a group's EngageLab client.
@@ -98,9 +98,13 @@ type Options struct {
 	ExternalPushes int
 	// SendersPerApp bounds the requests to EngageLab in flight. Default 32.
 	SendersPerApp int
+	// Nodes is how many nodes send and share the apps' quotas; nil: one.
+	Nodes func() int
 }
 
-// Service carries messages through their life. Run must be running for anything to be sent.
+// Service carries messages through their life. Run must be running for anything to be sent, on each node that is to send; RunLeader
+// somewhere, over a store that leads, beside a schedule.Loop. A node may do both with one Service, or with two over handles of one
+// database.
 type Service struct {
 	Options
 	statuses map[string]storage.Milestone
@@ -112,6 +116,9 @@ type Service struct {
 	// reconciliations are the comparisons with EngageLab's statistics that are under way.
 	reconciliations reconciliations
 	judging         judging
+	// hurried is closed when the node stops: callers get what is certain already.
+	hurried chan struct{}
+	hurry   sync.Once
 	// backtests holds a token for each that runs.
 	backtests chan struct{}
 	// stepsDue gets a signal when steps may have become due earlier than was known.
@@ -126,6 +133,9 @@ func New(o Options) *Service {
 	setDefault(&o.AnswerWithin, 3*time.Second)
 	setDefault(&o.SendersPerApp, 32)
 	setDefault(&o.ExternalPushes, 10_000)
+	if o.Nodes == nil {
+		o.Nodes = func() int { return 1 }
+	}
 	dead := knownDeadTokens(o.DeadTokens)
 	s := &Service{
 		Options:   o,
@@ -133,6 +143,7 @@ func New(o Options) *Service {
 		dead:      dead,
 		outbox:    make(map[string]*dispatcher, len(o.Apps)),
 		external:  make(map[string]*rate.Limiter, len(o.Apps)),
+		hurried:   make(chan struct{}),
 		backtests: make(chan struct{}, backtestsAtOnce),
 		stepsDue:  make(chan struct{}, 1),
 		strays:    make(chan struct{}, 1),
@@ -159,16 +170,32 @@ func (s *Service) Run(ctx context.Context) error {
 	for _, key := range slices.Sorted(maps.Keys(s.outbox)) {
 		group.Go(func() error { return s.outbox[key].run(ctx) })
 	}
+	group.Go(func() error { return s.heedWork(ctx, s.wakeOutboxes) })
+	group.Go(func() error { return s.heedAnswers(ctx) })
 	group.Go(func() error { return s.runAdoption(ctx) })
-	group.Go(func() error { return s.runRetention(ctx) })
-	for _, app := range s.deletingApps() {
-		group.Go(func() error { return s.runDeletion(ctx, app) })
-	}
 	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		return fmt.Errorf("send: %w", err)
 	}
 	return nil
 }
+
+// RunLeader does, besides what a schedule.Loop does, what one node does for all: it forgets what is old, and has dead devices deleted.
+// It returns as Run does.
+func (s *Service) RunLeader(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.heedWork(ctx, func() { wake(s.stepsDue) }) })
+	group.Go(func() error { return s.runRetention(ctx) })
+	for _, app := range s.deletingApps() {
+		group.Go(func() error { return s.runDeletion(ctx, app) })
+	}
+	if err := group.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		return fmt.Errorf("lead: %w", err)
+	}
+	return nil
+}
+
+// Hurry answers those who wait for EngageLab's answer to a push that is accepted, now and from now on.
+func (s *Service) Hurry() { s.hurry.Do(func() { close(s.hurried) }) }
 
 // StepsDue gets a signal when a step may be due earlier than NextStep last said.
 func (s *Service) StepsDue() <-chan struct{} { return s.stepsDue }
@@ -179,39 +206,4 @@ func wake(signal chan<- struct{}) {
 	case signal <- struct{}{}:
 	default:
 	}
-}
-
-// waiters lets CreatePush learn what became of its first dispatch. Repeated requests wait together.
-type waiters struct {
-	mu     sync.Mutex
-	byPush map[int64][]chan storage.Push
-}
-
-// expect returns a channel that gets the push once its first dispatch is over, and a function that gives up waiting.
-func (w *waiters) expect(id int64) (outcome <-chan storage.Push, forget func()) {
-	c := make(chan storage.Push, 1)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.byPush == nil {
-		w.byPush = make(map[int64][]chan storage.Push)
-	}
-	w.byPush[id] = append(w.byPush[id], c)
-	return c, func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.byPush[id] = slices.DeleteFunc(w.byPush[id], func(other chan storage.Push) bool { return other == c })
-		if len(w.byPush[id]) == 0 {
-			delete(w.byPush, id)
-		}
-	}
-}
-
-// tell hands the push to whoever waits for it.
-func (w *waiters) tell(push storage.Push) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, c := range w.byPush[push.ID] {
-		c <- push // it has room: a push is told once
-	}
-	delete(w.byPush, push.ID)
 }

@@ -56,7 +56,8 @@ func (s *Service) singles(ctx context.Context, claim storage.Claim) ([]engagelab
 		return nil, fmt.Errorf("%w: stored push: %w", errUnusable, err)
 	}
 	app, collapse := s.Apps[claim.Push.App], s.pinnedCollapseID(claim.Push)
-	room := min(max(int(app.quota()*batchWithin.Seconds()), 1), engagelab.MaxBatchTargets, len(claim.Recipients))
+	share := app.quota() / float64(s.Nodes())
+	room := min(max(int(share*batchWithin.Seconds()), 1), engagelab.MaxBatchTargets, len(claim.Recipients))
 	size := 0
 	requests := make([]engagelab.BatchRequest, 0, room)
 	for i, recipient := range claim.Recipients[:room] {

@@ -91,6 +91,9 @@ func NewClient(o ClientOptions) *Client {
 	}
 }
 
+// SetRequestsPerSecond changes the app's quota, which must be above 0. Calls that wait for their units go on by the new one.
+func (c *Client) SetRequestsPerSecond(quota float64) { c.quota.setRate(quota) }
+
 func newTransport(answerTimeout time.Duration) *http.Transport {
 	dialer := &net.Dialer{Timeout: 3 * time.Second, KeepAlive: 30 * time.Second}
 	return &http.Transport{

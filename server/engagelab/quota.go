@@ -37,12 +37,11 @@ type quota struct {
 }
 
 func newQuota(clock clockwork.Clock, perSecond float64) *quota {
-	burst := max(int(math.Ceil(perSecond)), 1)
 	return &quota{
 		clock:   clock,
 		turn:    make(chan struct{}, 1),
 		last:    make(chan struct{}, 1),
-		limiter: rate.NewLimiter(rate.Limit(perSecond), burst),
+		limiter: rate.NewLimiter(rate.Limit(perSecond), burstOf(perSecond)),
 	}
 }
 
@@ -190,3 +189,14 @@ func (q *quota) until(units float64) time.Duration {
 	short := units - q.limiter.TokensAt(q.clock.Now())
 	return time.Duration(short / float64(q.limiter.Limit()) * float64(time.Second))
 }
+
+// setRate changes how many units there are in a second from now on, and how many the bucket holds. What was reserved stays so.
+func (q *quota) setRate(perSecond float64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	now := q.clock.Now()
+	q.limiter.SetLimitAt(now, rate.Limit(perSecond))
+	q.limiter.SetBurstAt(now, burstOf(perSecond))
+}
+
+func burstOf(perSecond float64) int { return max(int(math.Ceil(perSecond)), 1) }

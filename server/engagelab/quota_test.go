@@ -139,3 +139,36 @@ func TestCallsThatYieldHonourDeadlines(t *testing.T) {
 	require.Equal(t, 2, gaveUp)
 	require.Len(t, got, 3)
 }
+
+// A quota that becomes another counts by the new one at once: what is in the bucket beyond that is gone, and calls that wait for
+// units to be there look again.
+func TestQuotaChangesWhileItIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := newQuota(clockwork.NewRealClock(), 100)
+		q.setRate(10)
+		began := time.Now()
+		require.NoError(t, q.take(t.Context(), 10))
+		require.Zero(t, time.Since(began), "the bucket holds what the new rate lets it")
+		require.NoError(t, q.take(t.Context(), 10))
+		require.Equal(t, time.Second, time.Since(began), "and fills by it")
+
+		var waiting sync.WaitGroup
+		took := make(chan time.Duration, 1)
+		waiting.Go(func() {
+			if q.take(Yielding(t.Context()), 30) == nil {
+				took <- time.Since(began)
+			}
+		})
+		synctest.Wait()
+		q.setRate(1000)
+		waiting.Wait()
+		require.Less(t, <-took, 2500*time.Millisecond, "a call that waits gains by a higher rate: at 10 a second it would take 3 s more")
+
+		q.setRate(1000)
+		require.NoError(t, q.take(t.Context(), 1000))
+		before := time.Now()
+		q.setRate(500)
+		require.NoError(t, q.take(t.Context(), 1000), "more than the bucket holds")
+		require.GreaterOrEqual(t, time.Since(before), time.Second)
+	})
+}

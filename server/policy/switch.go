@@ -46,7 +46,7 @@ func (s *Snapshot) Switch(app string) (Switch, bool) {
 }
 
 // SetSwitch replaces an app's switch, and stamps it. It returns ErrUnavailable; like the other writes it returns when this
-// node's snapshot has the change, or can't get it within 3 s.
+// node's snapshot has the change, or can't get it within 5 s.
 func (s *Store) SetSwitch(ctx context.Context, w Switch) (Switch, error) {
 	w.UpdateTime = s.now()
 	value, err := encode(w)

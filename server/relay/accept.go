@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"time"
 
 	"susul.dev/susul/storage"
@@ -15,11 +16,14 @@ const (
 
 	// promiseFor is how long a callback URL counts for which a push was accepted, and that got no event yet, in the clock's time.
 	promiseFor = 24 * time.Hour
+
+	// spareURLEndpoints is how many endpoints of an app that is full are deleted at once, if they are idle.
+	spareURLEndpoints = maxURLEndpoints / 20
 )
 
 // Accepts returns ErrTooManyEndpoints if a push with these callback URLs would make more endpoints than an app may have. It deletes
 // idle ones to make room. Before Run knows the endpoints, it accepts everything.
-func (r *Relay) Accepts(app string, urls []string) error {
+func (r *Relay) Accepts(_ context.Context, app string, urls []string) error {
 	select {
 	case <-r.loaded:
 	default:

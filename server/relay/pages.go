@@ -220,5 +220,5 @@ func urlEndpointID(url string) (id, address string) {
 		address = url[:i]
 	}
 	sum := sha256.Sum256([]byte(address))
-	return "url-" + hex.EncodeToString(sum[:8]), address
+	return urlPrefix + hex.EncodeToString(sum[:8]), address
 }

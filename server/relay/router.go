@@ -15,6 +15,9 @@ import (
 // subPrefix is before a subscription's id in its endpoint's.
 const subPrefix = "sub-"
 
+// urlPrefix is before what the endpoint of a callback URL is called.
+const urlPrefix = "url-"
+
 // routes are an app's endpoints, by id.
 type routes struct {
 	subs map[string]*endpoint
@@ -262,7 +265,19 @@ func (r *Relay) sweep() {
 			}
 		})
 	}
+	r.thinOut()
 	r.saver.ask() // for the head
+}
+
+// thinOut makes room for what other nodes accept: there, nobody can.
+func (r *Relay) thinOut() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, a := range r.routes {
+		if excess := a.size() + spareURLEndpoints - maxURLEndpoints; len(a.urls) >= maxURLEndpoints {
+			r.makeRoom(a, excess, r.Clock.Now())
+		}
+	}
 }
 
 // all returns all endpoints, in no order.

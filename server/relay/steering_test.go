@@ -297,12 +297,12 @@ func TestURLsOfAnAppAreBounded(t *testing.T) {
 	r.run()
 	url := func(i int) string { return fmt.Sprintf("https://%d.example/?key=1", i) }
 	for i := range maxURLEndpoints {
-		r.NoError(r.relay.Accepts(testApp, []string{url(i)}))
-		r.NoError(r.relay.Accepts(testApp, []string{url(i), strings.TrimSuffix(url(i), "1") + "2"}), "it is the same endpoint")
+		r.NoError(r.relay.Accepts(t.Context(), testApp, []string{url(i)}))
+		r.NoError(r.relay.Accepts(t.Context(), testApp, []string{url(i), strings.TrimSuffix(url(i), "1") + "2"}), "it is the same endpoint")
 	}
-	r.ErrorIs(r.relay.Accepts(testApp, []string{url(1), url(-1)}), ErrTooManyEndpoints)
-	r.NoError(r.relay.Accepts("unknown", []string{url(-1)}))
-	r.NoError(r.relay.Accepts(testApp, nil))
+	r.ErrorIs(r.relay.Accepts(t.Context(), testApp, []string{url(1), url(-1)}), ErrTooManyEndpoints)
+	r.NoError(r.relay.Accepts(t.Context(), "unknown", []string{url(-1)}))
+	r.NoError(r.relay.Accepts(t.Context(), testApp, nil))
 
 	// Those that get events count; what was promised counts for a day.
 	for i := range 3 {
@@ -310,13 +310,13 @@ func TestURLsOfAnAppAreBounded(t *testing.T) {
 		r.store.commit(testApp, int64(i+1), 0, 1)
 	}
 	r.eventually(func() bool { return r.receivers.has(url(0))+r.receivers.has(url(1))+r.receivers.has(url(2)) == 3 }, "nothing comes")
-	r.ErrorIs(r.relay.Accepts(testApp, []string{url(-1)}), ErrTooManyEndpoints)
+	r.ErrorIs(r.relay.Accepts(t.Context(), testApp, []string{url(-1)}), ErrTooManyEndpoints)
 	r.relay.mu.Lock()
 	for id := range r.relay.routes[testApp].promised {
 		r.relay.routes[testApp].promised[id] = r.clock.Now().Add(-promiseFor - 1)
 	}
 	r.relay.mu.Unlock()
-	r.NoError(r.relay.Accepts(testApp, []string{url(-1)}))
+	r.NoError(r.relay.Accepts(t.Context(), testApp, []string{url(-1)}))
 	r.Len(r.relay.sorted(testApp), 3)
 	r.Len(r.relay.routes[testApp].promised, 1)
 }
@@ -340,8 +340,8 @@ func TestIdleEndpointsMakeRoom(t *testing.T) {
 		r.store.endpoints[key] = row
 	}
 	r.run()
-	r.NoError(r.relay.Accepts(testApp, []string{"https://new.example/"}))
-	r.ErrorIs(r.relay.Accepts(testApp, []string{"https://newer.example/"}), ErrTooManyEndpoints)
+	r.NoError(r.relay.Accepts(t.Context(), testApp, []string{"https://new.example/"}))
+	r.ErrorIs(r.relay.Accepts(t.Context(), testApp, []string{"https://newer.example/"}), ErrTooManyEndpoints)
 	r.stop()
 	r.Len(r.store.endpoints, maxURLEndpoints-1)
 	r.NotContains(r.store.endpoints, storage.RelayEndpointKey{App: testApp, ID: "url-2"})

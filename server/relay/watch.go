@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jonboulle/clockwork"
+
 	"susul.dev/susul/server/subscription"
 	"susul.dev/susul/storage"
 )
@@ -26,20 +28,25 @@ const (
 	watchPage = 500
 )
 
-// ErrEnded says that this Relay has ended.
+// ErrEnded says that this Relay, or Watcher, has ended.
 var ErrEnded = errors.New("events are not relayed any more")
+
+// Tell is told an event that a query selects, with its push, and through, the sequence up to which all was told; now and then, when there
+// was nothing to tell for a while, event and push are nil. An event and its push must not be changed.
+type Tell = func(event *storage.Event, push *subscription.Push, through int64) error
 
 // Watch calls tell with every event that the query selects, in order, those to come included, until the context ends or tell fails;
 // it returns the context's error or tell's. It waits for Run to begin, and returns ErrEnded when Run has ended; storage.ErrUnavailable
-// when the store can't be read. An event and its push must not be changed. through is the sequence up to which all was told; now and then,
-// when there was nothing to tell for a while, event and push are nil.
-func (r *Relay) Watch(
-	ctx context.Context, q WatchQuery, tell func(event *storage.Event, push *subscription.Push, through int64) error,
-) error {
-	w := watcher{WatchQuery: q, relay: r, tell: tell, position: q.After, told: q.After, toldAt: r.Clock.Now()}
+// when the store can't be read.
+func (r *Relay) Watch(ctx context.Context, q WatchQuery, tell Tell) error {
+	return watch(ctx, r.feed, r.Clock, r.ended, q, tell)
+}
+
+func watch(ctx context.Context, f *feed, clock clockwork.Clock, ended <-chan struct{}, q WatchQuery, tell Tell) error {
+	w := view{WatchQuery: q, feed: f, clock: clock, tell: tell, position: q.After, told: q.After, toldAt: clock.Now()}
 	select {
-	case <-r.feed.started:
-	case <-r.ended:
+	case <-f.started:
+	case <-ended:
 		return ErrEnded
 	case <-ctx.Done():
 		return ctx.Err()
@@ -52,19 +59,20 @@ func (r *Relay) Watch(
 	return w.follow(ctx)
 }
 
-// watcher is a call of Watch.
-type watcher struct {
+// view is a call of Watch.
+type view struct {
 	WatchQuery
-	relay    *Relay
-	tell     func(*storage.Event, *subscription.Push, int64) error
+	feed     *feed
+	clock    clockwork.Clock
+	tell     Tell
 	position int64 // all up to it was looked at
 	told     int64 // all up to it was told
 	toldAt   time.Time
 }
 
 // catchUp reads the events that one push has so far: most pages may have none.
-func (w *watcher) catchUp(ctx context.Context) error {
-	feed := w.relay.feed
+func (w *view) catchUp(ctx context.Context) error {
+	feed := w.feed
 	head := feed.head()
 	for w.position < head {
 		events, err := feed.store.ListEvents(ctx, storage.EventQuery{
@@ -93,8 +101,8 @@ func (w *watcher) catchUp(ctx context.Context) error {
 }
 
 // follow goes through the app's pages.
-func (w *watcher) follow(ctx context.Context) error {
-	feed := w.relay.feed
+func (w *view) follow(ctx context.Context) error {
+	feed := w.feed
 	for ctx.Err() == nil {
 		changed, head := feed.changed(w.App), feed.head()
 		p, err := feed.page(ctx, w.App, w.position)
@@ -115,7 +123,7 @@ func (w *watcher) follow(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (w *watcher) lookThrough(ctx context.Context, p *page) error {
+func (w *view) lookThrough(ctx context.Context, p *page) error {
 	for i := p.after(w.position); i < len(p.entries); i++ {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -129,7 +137,7 @@ func (w *watcher) lookThrough(ctx context.Context, p *page) error {
 }
 
 // look tells an event if it is selected.
-func (w *watcher) look(e *entry) error {
+func (w *view) look(e *entry) error {
 	w.position = e.Sequence
 	if w.PushID != 0 && e.PushID != w.PushID {
 		return nil
@@ -140,31 +148,31 @@ func (w *watcher) look(e *entry) error {
 	return w.say(&e.Event, e.push)
 }
 
-func (w *watcher) say(e *storage.Event, push *subscription.Push) error {
-	w.told, w.toldAt = w.position, w.relay.Clock.Now()
+func (w *view) say(e *storage.Event, push *subscription.Push) error {
+	w.told, w.toldAt = w.position, w.clock.Now()
 	return w.tell(e, push, w.position)
 }
 
 // progress tells how far the watcher came, if it is time to.
-func (w *watcher) progress() error {
-	if w.position > w.told && w.relay.Clock.Since(w.toldAt) >= watchProgress {
+func (w *view) progress() error {
+	if w.position > w.told && w.clock.Since(w.toldAt) >= watchProgress {
 		return w.say(nil, nil)
 	}
 	return nil
 }
 
 // wait waits for new events, or until it is time to tell how far the watcher came.
-func (w *watcher) wait(ctx context.Context, changed <-chan struct{}) error {
+func (w *view) wait(ctx context.Context, changed <-chan struct{}) error {
 	var due <-chan time.Time
 	if w.position > w.told {
-		timer := w.relay.Clock.NewTimer(watchProgress - w.relay.Clock.Since(w.toldAt))
+		timer := w.clock.NewTimer(watchProgress - w.clock.Since(w.toldAt))
 		defer timer.Stop()
 		due = timer.Chan()
 	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-w.relay.feed.ended:
+	case <-w.feed.ended:
 		return ErrEnded
 	case <-changed:
 		return nil

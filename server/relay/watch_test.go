@@ -177,9 +177,29 @@ func TestWatchEnds(t *testing.T) {
 
 // Whoever watches, from wherever, is told all that is selected, once and in order, while events come.
 func TestWatchUnderIngest(t *testing.T) {
+	t.Run("where events are relayed", func(t *testing.T) {
+		watchUnderIngest(t, func(s Store) eventSource {
+			return New(Options{Store: s, Apps: map[string]App{"app": {}}, Clock: clockwork.NewRealClock(), Logger: slog.New(slog.DiscardHandler)})
+		})
+	})
+	t.Run("elsewhere", func(t *testing.T) {
+		watchUnderIngest(t, func(s Store) eventSource {
+			return NewWatcher(WatcherOptions{Store: s, Clock: clockwork.NewRealClock(), Logger: slog.New(slog.DiscardHandler)})
+		})
+	})
+}
+
+// eventSource is a Relay or a Watcher.
+type eventSource interface {
+	Run(ctx context.Context) error
+	Watch(ctx context.Context, q WatchQuery, tell Tell) error
+}
+
+func watchUnderIngest(t *testing.T, source func(Store) eventSource) {
+	t.Helper()
 	const devices = 500
 	s := openStore(t)
-	r := New(Options{Store: s, Apps: map[string]App{"app": {}}, Clock: clockwork.NewRealClock(), Logger: slog.New(slog.DiscardHandler)})
+	r := source(s)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	running := make(chan error, 1)
 	go func() { running <- r.Run(ctx) }()

@@ -50,6 +50,7 @@ type Replica[E, S any] struct {
 	Options[E, S]
 	state  atomic.Pointer[state[E, S]]
 	loaded chan struct{} // closed after the first load
+	tries  atomic.Int64  // of the watch
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced with every new state
@@ -71,7 +72,7 @@ func New[E, S any](o Options[E, S]) *Replica[E, S] {
 		Options: o,
 		loaded:  make(chan struct{}),
 		changed: make(chan struct{}),
-		status:  Status{Since: o.Clock.Now()},
+		status:  Status{Since: o.Clock.Now(), Changed: realNow()},
 	}
 	r.state.Store(&state[E, S]{snapshot: o.Build(0, nil)})
 	return r
@@ -91,11 +92,21 @@ type Status struct {
 	Connected bool
 	// Since is when Connected last changed.
 	Since time.Time
+	// Changed is the same in real time, and Confirmed is when etcd last said that the snapshot is complete; zero if it never did.
+	Changed, Confirmed time.Time
 	// LastError is why the watch last ended; nil while connected.
 	LastError error
 	// Broken are the names of keys whose latest version in etcd can't be read, sorted. Their last good version, if this node saw
 	// one, goes on serving.
 	Broken []string
+}
+
+// Age is how old the snapshot may be.
+func (s Status) Age(now time.Time) time.Duration {
+	if s.Confirmed.IsZero() {
+		return 0 // there is none
+	}
+	return now.Sub(s.Confirmed)
 }
 
 // Status returns how well the snapshot follows etcd now.
@@ -125,6 +136,8 @@ func (r *Replica[E, S]) Wait(ctx context.Context, after int64) (*S, error) {
 	}
 }
 
+func realNow() time.Time { return time.Now() } //nolint:forbidigo // operators' time
+
 // publish swaps the state and wakes all who wait. Whoever sees a snapshot sees its metrics too.
 func (r *Replica[E, S]) publish(revision int64, entries map[string]E) *S {
 	next := &state[E, S]{revision, entries, r.Build(revision, entries)}
@@ -147,11 +160,14 @@ func (r *Replica[E, S]) publish(revision int64, entries map[string]E) *S {
 func (r *Replica[E, S]) connected(revision int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	now := realNow()
 	if !r.status.Connected {
-		r.status = Status{Connected: true, Since: r.Clock.Now()}
+		r.status = Status{Connected: true, Since: r.Clock.Now(), Changed: now}
 		r.Metrics.connected.Set(1)
 		r.Logger.Info("etcd is followed", "prefix", r.Prefix, "revision", revision)
 	}
+	r.status.Confirmed = now
+	r.Metrics.confirmed.Set(float64(now.UnixMilli()) / 1000)
 	r.applied = max(r.applied, revision)
 	r.Metrics.applied.Set(float64(r.applied))
 }
@@ -163,7 +179,7 @@ func (r *Replica[E, S]) disconnected(err error) {
 		r.Logger.Warn("etcd is not followed; the last snapshot goes on serving", "prefix", r.Prefix, "error", err)
 	}
 	if r.status.Connected {
-		r.status.Since = r.Clock.Now()
+		r.status.Since, r.status.Changed = r.Clock.Now(), realNow()
 	}
 	r.status.Connected, r.status.LastError = false, err
 	r.Metrics.connected.Set(0)

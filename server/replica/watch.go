@@ -11,6 +11,7 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/grpc/metadata"
 )
 
 // All of these are real time: they bound a network.
@@ -19,16 +20,22 @@ const (
 	probeInterval = time.Second
 	// maxSilence is how long the watch may be silent before it is taken for dead.
 	maxSilence = 3 * time.Second
+	// minOpening is how long it may take to open, at first: the member that is to open it may be frozen, and another ready. It is
+	// doubled with every try, up to maxSilence.
+	minOpening = 750 * time.Millisecond
 
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 3 * time.Second
+
+	// streams bounds the client's streams, of which a probe may leave one behind.
+	streams = 4
 
 	// loadPage is how many keys are read at once.
 	loadPage = 200
 )
 
 var (
-	errSilent     = fmt.Errorf("etcd was silent for %s", maxSilence)
+	errSilent     = errors.New("etcd is silent")
 	errWatchEnded = errors.New("watch ended")
 	// errWentBack says that etcd is at an earlier revision than our state, as after a restore from a backup.
 	errWentBack = errors.New("etcd went back to an earlier revision")
@@ -39,14 +46,19 @@ var (
 func (r *Replica[E, S]) Run(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = minBackoff, maxBackoff
-	reload := true
+	reload, opening := true, minOpening
 	for {
 		var err error
 		if reload {
 			err = r.load(ctx)
 		}
 		if err == nil {
-			err = r.follow(ctx, pause.Reset)
+			opened := false
+			err = r.follow(ctx, opening, func() { opened = true })
+			if opening = min(2*opening, maxSilence); opened {
+				opening = minOpening
+				pause.Reset()
+			}
 			// A compacted revision can't be watched any more. A lost connection can be resumed.
 			reload = errors.Is(err, rpctypes.ErrCompacted) || errors.Is(err, errWentBack)
 		}
@@ -64,12 +76,16 @@ func (r *Replica[E, S]) Run(ctx context.Context) error {
 	}
 }
 
-// follow watches from the state's revision on until something goes wrong. It calls alive at every sign of life.
-func (r *Replica[E, S]) follow(ctx context.Context, alive func()) error {
+// follow watches from the state's revision on until something goes wrong. The first sign of life must come while it opens; it calls
+// alive at each.
+func (r *Replica[E, S]) follow(ctx context.Context, opening time.Duration, alive func()) error {
+	// A member without a leader ends the watch. Watches of the same metadata share a stream, and with it a member: this one has its
+	// own, and the next try another, with the next member.
 	ctx, cancel := context.WithCancelCause(clientv3.WithRequireLeader(ctx))
 	defer cancel(nil)
+	ctx = metadata.AppendToOutgoingContext(ctx, "susul-watch", fmt.Sprintf("%s %d", r.Prefix, r.tries.Add(1)%streams))
 	// The client itself waits without an end for an etcd that is down, even while it opens the watch.
-	watchdog := time.AfterFunc(maxSilence, func() { cancel(errSilent) }) //nolint:forbidigo // times a network
+	watchdog := time.AfterFunc(opening, func() { cancel(errSilent) }) //nolint:forbidigo // times a network
 	defer watchdog.Stop()
 	probe := time.NewTicker(probeInterval) //nolint:forbidigo // times a network
 	defer probe.Stop()
@@ -115,6 +131,7 @@ func (r *Replica[E, S]) receive(response clientv3.WatchResponse) error {
 	}
 	if revision > 0 {
 		r.publish(revision, entries)
+		r.Logger.Info("a change in etcd is applied", "prefix", r.Prefix, "revision", revision)
 	}
 	// The header may be ahead of the events, so that more of them are to come; the last event is not.
 	r.connected(response.Events[len(response.Events)-1].Kv.ModRevision)

@@ -1,22 +1,28 @@
 package replica
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
+	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
 
 const (
-	// opTimeout bounds each call to etcd, in real time.
-	opTimeout = 3 * time.Second
+	// opTimeout bounds each call to etcd, in real time: longer than a cluster takes to elect another leader.
+	opTimeout = 5 * time.Second
+	// repeatPause is the pause before a call is made again, in real time.
+	repeatPause = 50 * time.Millisecond
 	// maxAttempts bounds the compare-and-set loop of an update that accepts any revision.
 	maxAttempts = 32
 )
 
-// Writes return when this node's snapshot has the change, or can't get it within 3 s. The keys must be ours.
+// Writes return when this node's snapshot has the change, or can't get it within 5 s. The keys must be ours.
 
 // Create writes a key that is absent, and returns the revision. It returns Errors.Exists or Errors.Unavailable.
 func (r *Replica[E, S]) Create(ctx context.Context, key string, value []byte) (int64, error) {
@@ -54,7 +60,7 @@ func (r *Replica[E, S]) Update(ctx context.Context, key string, revision int64, 
 // Set writes a key whatever it holds. It returns Errors.Unavailable.
 func (r *Replica[E, S]) Set(ctx context.Context, key string, value []byte) error {
 	written, err := call(ctx, r.Errors.Unavailable, func(ctx context.Context) (*clientv3.PutResponse, error) {
-		return r.Client.Put(ctx, key, string(value))
+		return repeated(ctx, func(bool) (*clientv3.PutResponse, error) { return r.Client.Put(ctx, key, string(value)) })
 	})
 	if err != nil {
 		return err
@@ -95,15 +101,71 @@ func (r *Replica[E, S]) Count(ctx context.Context, prefix string) (int64, error)
 
 // write does op if the key is at the revision, 0 meaning absent, and waits until the snapshot has it. It returns the new revision.
 func (r *Replica[E, S]) write(ctx context.Context, key string, revision int64, op clientv3.Op) (written int64, ok bool, err error) {
-	result, err := call(ctx, r.Errors.Unavailable, func(ctx context.Context) (*clientv3.TxnResponse, error) {
-		return r.Client.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(key), "=", revision)).Then(op).Commit()
+	written, err = call(ctx, r.Errors.Unavailable, func(ctx context.Context) (int64, error) {
+		return repeated(ctx, func(again bool) (int64, error) {
+			result, err := r.Client.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(key), "=", revision)).
+				Then(op).Else(clientv3.OpGet(key)).Commit()
+			switch {
+			case err != nil:
+				return 0, err
+			case result.Succeeded:
+				return result.Header.GetRevision(), nil
+			case again:
+				return done(op, result), nil
+			default:
+				return 0, nil
+			}
+		})
 	})
-	if err != nil || !result.Succeeded {
+	if err != nil || written == 0 {
 		return 0, false, err
 	}
-	written = result.Header.GetRevision()
 	r.await(ctx, key, written)
 	return written, true, nil
+}
+
+// done returns the revision of an op that was done without our knowing, by what its key holds now, or 0.
+func done(op clientv3.Op, result *clientv3.TxnResponse) int64 {
+	found := result.Responses[0].GetResponseRange().GetKvs()
+	switch {
+	case op.IsDelete() && len(found) == 0:
+		return result.Header.GetRevision()
+	case op.IsPut() && len(found) == 1 && bytes.Equal(found[0].GetValue(), op.ValueBytes()):
+		return found[0].GetModRevision()
+	default:
+		return 0
+	}
+}
+
+// repeated makes a call again while its answer gets lost: with the member that it was made to, or with the leader of all. again says
+// that an earlier call may have had its effect.
+func repeated[T any](ctx context.Context, do func(again bool) (T, error)) (T, error) {
+	for again := false; ; again = true {
+		result, err := do(again)
+		if err == nil || !passing(err) {
+			return result, err
+		}
+		timer := time.NewTimer(repeatPause) //nolint:forbidigo // paces a network
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return result, err
+		}
+	}
+}
+
+// passing reports whether a call may fare better with another member of etcd, or in a moment: etcd says so, or did not say anything.
+func passing(err error) bool {
+	var said rpctypes.EtcdError
+	if !errors.As(rpctypes.Error(err), &said) {
+		return true
+	}
+	return slices.ContainsFunc([]error{
+		rpctypes.ErrNoLeader, rpctypes.ErrNotLeader, rpctypes.ErrLeaderChanged, rpctypes.ErrStopped, rpctypes.ErrTimeout,
+		rpctypes.ErrTimeoutDueToLeaderFail, rpctypes.ErrTimeoutDueToConnectionLost, rpctypes.ErrTimeoutWaitAppliedIndex,
+		rpctypes.ErrUnhealthy, rpctypes.ErrTooManyRequests,
+	}, func(known error) bool { return errors.Is(said, known) })
 }
 
 // await returns when the snapshot has what was written, or can't get it in time.

@@ -19,10 +19,10 @@ import (
 const (
 	defaultPrefix = "/susul/election"
 	defaultTTL    = 5 * time.Second
-	minTTL        = 2 * time.Second // etcd tells in whole seconds how long a lease still lasts
+	minTTL        = 2 * time.Second // etcd counts in whole seconds
 
-	// releaseTimeout bounds the resignation. If it fails, the lease lapses by itself.
-	releaseTimeout = 2 * time.Second
+	// releaseTimeout bounds the resignation, longer than etcd takes to elect a leader of its own. If it fails, the lease lapses by itself.
+	releaseTimeout = 5 * time.Second
 
 	minBackoff = 100 * time.Millisecond
 	maxBackoff = 5 * time.Second
@@ -41,8 +41,10 @@ type ElectionOptions struct {
 	Client *clientv3.Client
 	// Prefix is where the candidates' keys are; empty means /susul/election. Those with the same prefix compete.
 	Prefix string
-	// Candidate is the address that the others learn when this node is elected.
+	// Candidate is what the others learn of this node when it is elected.
 	Candidate string
+	// Observed is called with the candidate that leads, as often as another does; may be nil. It must not block.
+	Observed func(candidate string)
 	// TTL is how long a leader that vanished is waited for, in whole seconds, at least 2; 0 means 5 s.
 	TTL    time.Duration
 	Logger *slog.Logger
@@ -53,17 +55,28 @@ type Election struct {
 	client    *clientv3.Client
 	prefix    string
 	candidate string
+	observed  func(candidate string)
 	ttl       time.Duration
 	logger    *slog.Logger
 	// clock is the real one: leases run in real time, however fast the rest of the server's time may pass.
-	clock  clockwork.Clock
-	leader atomic.Pointer[string]
+	clock clockwork.Clock
+
+	leader   atomic.Pointer[leader]
+	term     atomic.Int64 // the latest that is known
+	changes  atomic.Int64
+	standing standing
+}
+
+// leader is the candidate that leads.
+type leader struct {
+	candidate string
+	term      int64
 }
 
 // New returns an election. It does nothing until Run.
 func New(o ElectionOptions) *Election {
 	e := &Election{
-		client: o.Client, prefix: o.Prefix, candidate: o.Candidate, ttl: o.TTL, logger: o.Logger,
+		client: o.Client, prefix: o.Prefix, candidate: o.Candidate, observed: o.Observed, ttl: o.TTL, logger: o.Logger,
 		clock: clockwork.NewRealClock(),
 	}
 	if e.prefix == "" {
@@ -73,17 +86,18 @@ func New(o ElectionOptions) *Election {
 		e.ttl = defaultTTL
 	}
 	e.ttl = max(e.ttl.Round(time.Second), minTTL)
+	e.standing.since = e.clock.Now()
 	return e
 }
 
-// Leader returns the address of the node that leads, as far as is known. Between the end of a leader and the next
-// election it is that of the former.
-func (e *Election) Leader() (address string, known bool) {
+// Leader returns the candidate that leads, as far as is known. Between the end of a leader and the next election it is the
+// former.
+func (e *Election) Leader() (candidate string, known bool) {
 	leader := e.leader.Load()
 	if leader == nil {
 		return "", false
 	}
-	return *leader, true
+	return leader.candidate, true
 }
 
 // Run stands for election until the context ends, and returns nil then. When elected it calls lead with a context that
@@ -116,17 +130,20 @@ func (e *Election) Run(ctx context.Context, lead func(ctx context.Context, term 
 
 // stand is one round: from the lease to the resignation.
 func (e *Election) stand(ctx context.Context, lead func(ctx context.Context, term int64) error) (err error) {
-	lease, err := e.grant(ctx)
+	lease, err := grant(ctx, e.client, e.ttl, e.clock)
 	if err != nil {
 		return err
 	}
-	defer e.release(ctx, lease)
+	defer e.release(ctx, lease.id)
+	e.standing.begin(lease)
+	defer func() { e.standing.end(e.clock.Now()) }()
 	// The lease is kept until lead has returned, also after the context has ended: no successor before that.
 	keep, letGo := context.WithCancel(context.WithoutCancel(ctx))
 	defer letGo()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	session, err := concurrency.NewSession(e.scoped(ctx), concurrency.WithLease(lease), concurrency.WithContext(keep))
+	watches := &watcher{Watcher: e.client.Watcher, name: "election", clock: e.clock}
+	session, err := concurrency.NewSession(e.scoped(ctx, lease, watches), concurrency.WithLease(lease.id), concurrency.WithContext(keep))
 	if err != nil {
 		return fmt.Errorf("keep lease alive: %w", err)
 	}
@@ -135,6 +152,7 @@ func (e *Election) stand(ctx context.Context, lead func(ctx context.Context, ter
 	// A candidate whose lease is gone has lost its place without noticing, so that it must not wait on.
 	stop := context.AfterFunc(session.Ctx(), func() { cancel(ErrLost) }) //nolint:contextcheck // the lease's life
 	defer stop()
+	defer watches.open.Wait()
 	var observer sync.WaitGroup
 	observer.Go(func() { e.observe(ctx, concurrency.NewElection(session, e.prefix)) })
 	defer observer.Wait()
@@ -147,18 +165,29 @@ func (e *Election) stand(ctx context.Context, lead func(ctx context.Context, ter
 	return e.serve(ctx, lease, election.Rev(), lead)
 }
 
-// serve calls lead for as long as the lease can be trusted.
-func (e *Election) serve(ctx context.Context, lease clientv3.LeaseID, term int64, lead func(context.Context, int64) error) error {
-	// The campaign can't tell a leader from a candidate whose lease lapsed in the moment of its election.
-	trusted, err := e.confirm(ctx, lease, e.clock.Now().Add(e.ttl))
+// Leads reports whether etcd has this term's candidate as its leader now. A process that slept may have been overtaken, and not
+// know it yet.
+func (e *Election) Leads(ctx context.Context, term int64) (bool, error) {
+	found, err := e.client.Get(ctx, e.prefix+"/", clientv3.WithFirstCreate()...)
 	if err != nil {
+		return false, fmt.Errorf("ask who leads: %w", err)
+	}
+	return len(found.Kvs) > 0 && found.Kvs[0].CreateRevision == term, nil
+}
+
+// serve calls lead for as long as the lease can be trusted.
+func (e *Election) serve(ctx context.Context, lease *lease, term int64, lead func(context.Context, int64) error) error {
+	// The campaign can't tell a leader from a candidate whose lease lapsed in the moment of its election.
+	if err := lease.confirm(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	var guard sync.WaitGroup
-	guard.Go(func() { e.guard(ctx, cancel, lease, trusted) })
-	e.logger.InfoContext(ctx, "elected", "term", term, "candidate", e.candidate)
-	err = lead(ctx, term)
+	guard.Go(func() { lease.guard(ctx, cancel) })
+	e.logger.InfoContext(ctx, "elected", "term", term)
+	e.learn(term)
+	e.standing.lead(e.clock.Now())
+	err := lead(ctx, term)
 	cause := context.Cause(ctx)
 	cancel(nil)
 	guard.Wait()
@@ -169,54 +198,18 @@ func (e *Election) serve(ctx context.Context, lease clientv3.LeaseID, term int64
 	return nil
 }
 
-// guard asks etcd for the lease again and again, and cancels when it is lost or could not be confirmed in time.
-func (e *Election) guard(ctx context.Context, cancel context.CancelCauseFunc, lease clientv3.LeaseID, trusted time.Time) {
-	for {
-		select {
-		case <-e.clock.After(min(e.ttl/8, max(0, e.clock.Until(trusted)))):
-		case <-ctx.Done():
-			return
-		}
-		until, err := e.confirm(ctx, lease, trusted)
-		switch {
-		case err == nil:
-			if until.After(trusted) { // etcd's rounding may have hidden a part of what it said before
-				trusted = until
-			}
-		case errors.Is(err, ErrLost):
-			cancel(ErrLost)
-			return
-		case !e.clock.Now().Before(trusted):
-			cancel(ErrDoubt)
-			return
-		}
-	}
-}
-
-// confirm asks etcd how long the lease still lasts, and returns until when it can be trusted: counted from before the
-// question, since etcd may have counted from then. The session renews the lease meanwhile, in its own time.
-func (e *Election) confirm(ctx context.Context, lease clientv3.LeaseID, deadline time.Time) (trusted time.Time, err error) {
-	asked := e.clock.Now()
-	ctx, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	remaining, err := e.client.TimeToLive(ctx, lease)
-	switch {
-	case err != nil:
-		return time.Time{}, fmt.Errorf("confirm lease: %w", err)
-	case remaining.TTL < 0:
-		return time.Time{}, fmt.Errorf("confirm lease: %w", ErrLost)
-	}
-	return asked.Add(time.Duration(remaining.TTL) * time.Second), nil // etcd rounds down
-}
-
 // observe follows who leads until the context ends. Observation ends with any fault of etcd's, and begins anew.
 func (e *Election) observe(ctx context.Context, election *concurrency.Election) {
 	defer e.leader.Store(nil)
 	for ctx.Err() == nil {
 		for response := range election.Observe(ctx) {
 			if len(response.Kvs) > 0 {
-				address := string(response.Kvs[0].Value)
-				e.leader.Store(&address)
+				found := &leader{candidate: string(response.Kvs[0].Value), term: response.Kvs[0].CreateRevision}
+				e.learn(found.term)
+				e.leader.Store(found)
+				if e.observed != nil {
+					e.observed(found.candidate)
+				}
 			}
 		}
 		select {
@@ -226,20 +219,17 @@ func (e *Election) observe(ctx context.Context, election *concurrency.Election) 
 	}
 }
 
-func (e *Election) grant(ctx context.Context) (clientv3.LeaseID, error) {
-	ctx, cancel := context.WithTimeout(ctx, e.ttl)
-	defer cancel()
-	granted, err := e.client.Grant(ctx, int64(e.ttl/time.Second))
-	if err != nil {
-		return clientv3.NoLease, fmt.Errorf("grant lease: %w", err)
+// learn notes the term of who leads.
+func (e *Election) learn(term int64) {
+	if e.term.Swap(term) != term {
+		e.changes.Add(1)
 	}
-	return granted.ID, nil
 }
 
 // release revokes the lease and with it the candidate's key: this is the resignation. It happens also when the context
 // has ended.
 func (e *Election) release(ctx context.Context, lease clientv3.LeaseID) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(releaseTimeout, e.ttl))
 	defer cancel()
 	if _, err := e.client.Revoke(ctx, lease); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
 		e.logger.WarnContext(ctx, "resignation failed; the lease lapses by itself", "error", err)
@@ -248,8 +238,8 @@ func (e *Election) release(ctx context.Context, lease clientv3.LeaseID) {
 
 // scoped returns the client with a context of ours, because an aborted campaign cleans up for as long as its client's
 // context lasts, even if etcd is down.
-func (e *Election) scoped(ctx context.Context) *clientv3.Client {
+func (e *Election) scoped(ctx context.Context, lease *lease, watches *watcher) *clientv3.Client {
 	client := clientv3.NewCtxClient(ctx)
-	client.KV, client.Lease, client.Watcher = e.client.KV, e.client.Lease, e.client.Watcher
+	client.KV, client.Lease, client.Watcher = e.client.KV, lease, watches
 	return client
 }

@@ -1,5 +1,5 @@
-// Package servertest runs a whole server in-process for tests: Susul with its embedded etcd and SQLite, in front of a
-// sandbox, over real sockets.
+// Package servertest runs a whole server in-process for tests: Susul with its embedded etcd and SQLite, or PostgreSQL where
+// package backend says so, in front of a sandbox, over real sockets.
 package servertest
 
 import (
@@ -25,6 +25,7 @@ import (
 	"susul.dev/susul/server"
 	"susul.dev/susul/server/config"
 	"susul.dev/susul/server/engagelab/sandbox"
+	"susul.dev/susul/server/servertest/backend"
 )
 
 // The credentials that every server has. Callbacks of App are signed, those of OtherApp are not.
@@ -53,6 +54,8 @@ type Options struct {
 	// Behaviour is that of the sandbox's devices; zero for one in which every device is reached at once, and nobody
 	// displays or clicks.
 	Behaviour sandbox.Behaviour
+	// SQLite has the server work with SQLite whatever package backend says.
+	SQLite bool
 	// Log takes the server's log; nil discards it.
 	Log *slog.Logger
 }
@@ -88,6 +91,9 @@ func Start(t testing.TB, o Options) *Server {
 	s := &Server{SandboxURL: "http://" + listener.Addr().String(), Clock: o.Clock}
 
 	cfg := Config(t.TempDir(), s.SandboxURL)
+	if backend.Postgres() && !o.SQLite {
+		cfg.Storage = config.Storage{Driver: config.DriverPostgres, DSN: config.NewSecret(backend.Database(t)), Connections: 8}
+	}
 	if o.Configure != nil {
 		o.Configure(&cfg)
 	}
@@ -128,7 +134,7 @@ func (s *Server) run(t testing.TB, listener net.Listener) {
 		require.NoError(t, group.Wait())
 	})
 	select {
-	case <-s.Leading():
+	case <-s.Working():
 	case <-time.After(startTimeout): //nolint:forbidigo // bounds the test in real time
 		require.Fail(t, "the server was not elected in time")
 	}
@@ -153,7 +159,7 @@ func Config(dir, engageLab string) config.Config {
 		GRPC:      config.Listener{Listen: "127.0.0.1:0"},
 		HTTP:      config.HTTP{Listen: "127.0.0.1:0"},
 		Ops:       config.Listener{Listen: "127.0.0.1:0"},
-		Storage:   config.Storage{Driver: config.DriverSQLite, DSN: filepath.Join(dir, "susul.db")},
+		Storage:   config.Storage{Driver: config.DriverSQLite, DSN: config.NewSecret(filepath.Join(dir, "susul.db"))},
 		Admin:     config.Admin{Tokens: []config.Secret{config.NewSecret(AdminToken)}},
 		Apps:      []config.App{signed, app(OtherApp, OtherSecret)},
 		Callbacks: config.Callbacks{MaxAge: 2 * time.Hour, MaxAhead: 5 * time.Minute, Nonces: 1000, ExternalPushes: 10_000},

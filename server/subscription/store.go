@@ -93,7 +93,7 @@ func (s *Store) Wait(ctx context.Context, after int64) (*Snapshot, error) {
 }
 
 // Create stores a new subscription with a new UID. It returns an *InvalidError, ErrExists, ErrTooMany or ErrUnavailable. Like the other
-// writes it returns when this node's snapshot has the change, or can't get it within 3 s.
+// writes it returns when this node's snapshot has the change, or can't get it within 5 s.
 func (s *Store) Create(ctx context.Context, sub Subscription) (Subscription, error) {
 	sub.UID = uuid.NewString()
 	sub.CreateTime = s.now()

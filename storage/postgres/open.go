@@ -13,10 +13,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"susul.dev/susul/storage"
 )
+
+// ErrDSN says that a DSN can't be read. It does not quote it.
+var ErrDSN = errors.New("this is no PostgreSQL connection string or URL")
 
 // Options say which database to use, and how. Zero fields get the defaults.
 type Options struct {
@@ -29,6 +33,22 @@ type Options struct {
 	MaxHeld int
 	// RecipientsInMemory is of how many recipients it is remembered who they are, 24 bytes each, about. Default 8,000,000.
 	RecipientsInMemory int
+}
+
+// complete fills in the defaults.
+func (o *Options) complete() {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Connections <= 0 {
+		o.Connections = 16
+	}
+	if o.MaxHeld <= 0 {
+		o.MaxHeld = 1_000_000
+	}
+	if o.RecipientsInMemory <= 0 {
+		o.RecipientsInMemory = 8_000_000
+	}
 }
 
 // Store is a handle onto a database.
@@ -87,46 +107,62 @@ var settings = map[string]string{
 const connectWithin = 10 * time.Second
 
 // Open connects to a database, brings its schema up to date and returns a handle. A schema that is newer than this program gets
-// ErrSchemaTooNew.
+// ErrSchemaTooNew, one that a migration fills ErrMigrating, and one that a migration left incomplete ErrIncomplete.
 func Open(ctx context.Context, opts Options) (*Store, error) {
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
+	opts.complete()
+	pool, err := connect(ctx, opts, enter)
+	switch {
+	case errors.Is(err, ErrMigrating):
+		return nil, ErrMigrating // who starts need not wait for it
+	case err != nil:
+		return nil, err
 	}
-	if opts.Connections <= 0 {
-		opts.Connections = 16
+	err = prepare(ctx, pool, opts.Logger)
+	if err == nil {
+		err = requireComplete(ctx, pool)
 	}
-	if opts.RecipientsInMemory <= 0 {
-		opts.RecipientsInMemory = 8_000_000
+	if err != nil {
+		pool.Close()
+		return nil, unavailable(err)
 	}
-	if opts.MaxHeld <= 0 {
-		opts.MaxHeld = 1_000_000
-	}
+	return newDatabase(opts, pool).handle(), nil
+}
+
+// newDatabase starts what works with a pool's database.
+func newDatabase(opts Options, pool *pgxpool.Pool) *database {
+	d := &database{options: opts, pool: pool, kinds: newKinds(), targets: newCache[upstream, *target](knownUpstreams),
+		pushes: newCache[int64, knownPush](knownPushes), lives: newCache[int64, int64](knownPushes),
+		dispatches: newCache[int64, *loggedDispatch](knownDispatches), handles: map[int64]bool{}}
+	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
+	d.signals = startSignals(d)
+	d.rosters = newRosters(d, opts.RecipientsInMemory)
+	d.recorder = startRecorder(d)
+	return d
+}
+
+// connect returns a pool of connections, each of which runs a function first, and sees that one can be made.
+func connect(ctx context.Context, opts Options, begin func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
 	config, err := configure(opts)
 	if err != nil {
 		return nil, err
 	}
+	config.AfterConnect = begin
 	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err == nil {
+		if err = pool.Ping(ctx); err != nil {
+			pool.Close()
+		}
+	}
 	if err != nil {
 		return nil, unavailable(fmt.Errorf("connect: %w", err))
 	}
-	if err := prepare(ctx, pool, opts.Logger); err != nil {
-		pool.Close()
-		return nil, unavailable(err)
-	}
-	d := &database{options: opts, pool: pool, handles: map[int64]bool{}, kinds: newKinds(), targets: newCache[upstream, *target](knownUpstreams),
-		pushes: newCache[int64, knownPush](knownPushes), lives: newCache[int64, int64](knownPushes),
-		dispatches: newCache[int64, *loggedDispatch](knownDispatches)}
-	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
-	d.signals = startSignals(d)
-	d.rosters = newRosters(d, opts.RecipientsInMemory)
-	d.recorder = startRecorder(d) //nolint:contextcheck // it outlives the call
-	return d.handle(), nil
+	return pool, nil
 }
 
 func configure(opts Options) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(opts.DSN)
 	if err != nil {
-		return nil, errors.New("storage.dsn: it is no PostgreSQL connection string") // err may quote the password
+		return nil, ErrDSN // err may quote the password
 	}
 	config.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // bounded
 	config.MinConns = min(config.MinConns, config.MaxConns)
@@ -195,6 +231,14 @@ func (s *Store) Close() error {
 		s.recorder.stop()
 		s.signals.stop()
 		s.pool.Close()
+	}
+	return nil
+}
+
+// CheckDSN returns ErrDSN for what is no connection string or URL.
+func CheckDSN(dsn string) error {
+	if _, err := pgxpool.ParseConfig(dsn); err != nil {
+		return ErrDSN // err may quote the password
 	}
 	return nil
 }

@@ -57,8 +57,7 @@ func writeOnce[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (
 	t := &tx{ctx: ctx, store: s, news: news{by: s.home}}
 	err = s.transact(ctx, forWrites, func(inner pgx.Tx) (err error) {
 		t.Tx = inner
-		result, err = run(t)
-		if err == nil {
+		if result, err = run(t); err == nil {
 			err = t.finishRecording()
 		}
 		return err

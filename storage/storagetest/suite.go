@@ -16,8 +16,8 @@ type Factory func(tb testing.TB) Database
 
 // Traits are what backends may differ in.
 type Traits struct {
-	// SignalsFromOtherHandles says that SubscribeEvents also tells of events that another handle stored, and that SubscribeWork and
-	// SubscribeAnswers tell at all.
+	// SignalsFromOtherHandles says that handles work beside each other: SubscribeEvents also tells of events that another handle stored,
+	// SubscribeWork and SubscribeAnswers tell at all, and StartDispatch sees what others have started.
 	SignalsFromOtherHandles bool
 }
 
@@ -32,7 +32,7 @@ func Run(t *testing.T, fresh Factory, traits Traits) {
 		{"Large", largeCases},
 		{"Idempotency", idempotencyCases},
 		{"Dispatches", dispatchCases},
-		{"Start", startCases},
+		{"Start", append(startCases, limitCases(traits)...)},
 		{"Finish", finishCases},
 		{"Singles", singleCases},
 		{"History", historyCases},

@@ -1,4 +1,5 @@
-// Package etcdtest runs a real etcd inside a test, on a loopback port of its own, that can be stopped and started again.
+// Package etcdtest runs real etcds for tests, on loopback ports of their own: one inside the test, that can be stopped and started
+// again, or a cluster of processes. Gates are networks between them and a node.
 package etcdtest
 
 import (
@@ -74,10 +75,10 @@ func (s *Server) Client() *clientv3.Client {
 }
 
 // Dial returns a client that lives as long as the test and comes back quickly after its server was away.
-func Dial(t testing.TB, address string) *clientv3.Client {
+func Dial(t testing.TB, addresses ...string) *clientv3.Client {
 	t.Helper()
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: []string{address},
+		Endpoints: addresses,
 		Logger:    zap.NewNop(),
 		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 20 * time.Millisecond, Multiplier: 1.5, MaxDelay: 200 * time.Millisecond},

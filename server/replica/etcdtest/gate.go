@@ -17,12 +17,16 @@ type Gate struct {
 	ln      net.Listener
 	cancel  context.CancelFunc
 	done    chan struct{}
+
+	mu      sync.Mutex
+	flowing chan struct{} // closed while bytes pass
 }
 
 // NewGate returns an open gate to an address. It is closed when the test ends.
 func NewGate(t testing.TB, target string) *Gate {
 	t.Helper()
-	g := &Gate{t: t, address: "127.0.0.1:0"}
+	g := &Gate{t: t, address: "127.0.0.1:0", flowing: make(chan struct{})}
+	g.Flow()
 	g.Open(target)
 	t.Cleanup(g.Close)
 	return g
@@ -41,7 +45,7 @@ func (g *Gate) Open(target string) {
 	g.cancel = cancel
 	go func() {
 		defer close(g.done)
-		serve(ctx, ln, target)
+		g.serve(ctx, ln, target)
 	}()
 }
 
@@ -52,7 +56,44 @@ func (g *Gate) Close() {
 	<-g.done
 }
 
-func serve(ctx context.Context, ln net.Listener, target string) {
+// Stall lets nothing pass any more, in a gate that stays open: a network that loses every packet.
+func (g *Gate) Stall() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.flowing = make(chan struct{})
+}
+
+// Flow ends what Stall began: what came meanwhile passes now.
+func (g *Gate) Flow() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-g.flowing:
+	default:
+		close(g.flowing)
+	}
+}
+
+// flow is one direction of a connection, which may pass when the gate lets it.
+type flow struct {
+	net.Conn
+	gate *Gate
+	ctx  context.Context
+}
+
+func (f flow) Write(p []byte) (int, error) {
+	f.gate.mu.Lock()
+	flowing := f.gate.flowing
+	f.gate.mu.Unlock()
+	select {
+	case <-flowing:
+		return f.Conn.Write(p)
+	case <-f.ctx.Done():
+		return 0, f.ctx.Err()
+	}
+}
+
+func (g *Gate) serve(ctx context.Context, ln net.Listener, target string) {
 	var pipes sync.WaitGroup
 	defer pipes.Wait()
 	for {
@@ -67,7 +108,7 @@ func serve(ctx context.Context, ln net.Listener, target string) {
 		}
 		stop := context.AfterFunc(ctx, func() { _, _ = in.Close(), out.Close() })
 		pipe := func(to, from net.Conn) {
-			_, _ = io.Copy(to, from) // ends with either connection
+			_, _ = io.Copy(flow{to, g, ctx}, from) // ends with either connection
 			_, _ = to.Close(), from.Close()
 			stop()
 		}

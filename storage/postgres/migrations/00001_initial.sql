@@ -4,12 +4,30 @@
 
 -- +goose Up
 
--- term is the latest leader's. Who writes as a leader shares an advisory lock, so that a successor waits for that write.
+-- term is the latest leader's. Who writes as a leader shares an advisory lock, so that a successor waits for that write. election names
+-- the elections that leaders come from, empty before the first; their own terms begin at election_base.
 CREATE TABLE leadership (
-    one  smallint PRIMARY KEY CHECK (one = 1),
-    term bigint   NOT NULL
+    one           smallint PRIMARY KEY CHECK (one = 1),
+    term          bigint   NOT NULL,
+    election      text     NOT NULL DEFAULT '',
+    election_base bigint   NOT NULL DEFAULT 0
 );
 INSERT INTO leadership (one, term) VALUES (1, 0);
+
+-- The migration that fills this database, or did, from what source tells from others. Nodes work with it only once it is complete; a
+-- database that was not migrated has no row.
+CREATE TABLE migration (
+    one           smallint PRIMARY KEY CHECK (one = 1),
+    source        text     NOT NULL,
+    start_time    bigint   NOT NULL,
+    complete_time bigint
+);
+-- How far each table came. place is where the source goes on, in its own words: empty at the beginning, NULL at the end.
+CREATE TABLE migration_table (
+    name  text   PRIMARY KEY,
+    place text,
+    rows  bigint NOT NULL
+);
 
 CREATE TABLE policy_revision (
     uid      text COLLATE "C" NOT NULL,

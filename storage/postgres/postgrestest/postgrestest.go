@@ -41,19 +41,21 @@ var errMissing = errors.New("PostgreSQL is not installed: there is no initdb in 
 type Options struct {
 	// Durable has it wait for the disk, as it does where data counts. Without it, only the machine's crash loses something.
 	Durable bool
+	// Dir is where its folder is made; empty for the temporary folder.
+	Dir string
 	// Settings are further settings, such as "shared_buffers=1GB".
 	Settings []string
 }
 
 // Server is a PostgreSQL that runs, unless it was brought down.
 type Server struct {
-	dir      string
-	data     string
-	postgres string // the program
-	owner    *syscall.SysProcAttr
-	options  Options
-	port     int
-	created  atomic.Int64
+	dir     string
+	data    string
+	bin     string // where PostgreSQL's programs are
+	owner   *syscall.SysProcAttr
+	options Options
+	port    int
+	created atomic.Int64
 
 	cmd    *exec.Cmd
 	alive  io.Closer // PostgreSQL stops when it is closed, by us or by our death
@@ -107,11 +109,11 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "postgres")
+	dir, err := os.MkdirTemp(o.Dir, "postgres")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, data: filepath.Join(dir, "data"), postgres: filepath.Join(filepath.Dir(initdb), "postgres"), options: o}
+	s := &Server{dir: dir, data: filepath.Join(dir, "data"), bin: filepath.Dir(initdb), options: o}
 	if err := s.start(initdb); err != nil {
 		s.Stop()
 		return nil, err
@@ -138,7 +140,7 @@ func (s *Server) start(initdb string) (err error) {
 // Up runs the server, after Down, below a shell that stops it when this process is gone, and waits until it answers.
 func (s *Server) Up() error {
 	arguments := []string{"-c", `"$@" >>postgres.log 2>&1 & trap 'kill -INT $!' TERM INT; cat >/dev/null; kill -INT $!; wait $!`, "sh",
-		s.postgres, "-D", s.data, "-p", strconv.Itoa(s.port), "-k", s.dir}
+		filepath.Join(s.bin, "postgres"), "-D", s.data, "-p", strconv.Itoa(s.port), "-k", s.dir}
 	settings := []string{"listen_addresses=127.0.0.1", "max_connections=300"}
 	if !s.options.Durable {
 		settings = append(settings, "fsync=off", "full_page_writes=off")
@@ -224,6 +226,12 @@ func (s *Server) Stop() {
 	s.halt()
 	_ = os.RemoveAll(s.dir)
 }
+
+// Program returns the path of another of PostgreSQL's programs, such as pgbench.
+func (s *Server) Program(name string) string { return filepath.Join(s.bin, name) }
+
+// PID is of the process that all of the server's descend from.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
 
 // DSN returns how to connect to one of its databases.
 func (s *Server) DSN(database string) string {

@@ -1,8 +1,7 @@
-package main
+package load
 
 import (
 	"math/rand/v2"
-	"slices"
 	"sort"
 	"strconv"
 
@@ -12,8 +11,8 @@ import (
 // statuses are what is told of every recipient, in the order in which they come true.
 var statuses = [...]string{"sent", "delivered", "impression", "click"}
 
-// rowsPerChunk is how many rows a chunk is good for.
-const rowsPerChunk = rig.ChunkSize * len(statuses)
+// RowsPerChunk is how many rows a chunk is good for.
+const RowsPerChunk = rig.ChunkSize * len(statuses)
 
 // feed puts the rows of many chunks into one order. Within a window of active chunks everybody's sent comes first, then
 // everybody's delivered, and so on; neighbouring rows are about different chunks, recipients of a chunk come shuffled.
@@ -37,7 +36,7 @@ func newFeed(chunks []rig.Chunk, width int) *feed {
 			n++
 		}
 		f.windows = append(f.windows, window{first: f.rows, chunks: chunks[:n]})
-		f.rows += n * rowsPerChunk
+		f.rows += n * RowsPerChunk
 		chunks = chunks[n:]
 	}
 	return f
@@ -95,7 +94,7 @@ func (f *feed) appendBody(buf []byte, from, n int, second int64) []byte {
 func (f *feed) tally(rows int) map[uint64][len(statuses)]int {
 	counts := map[uint64][len(statuses)]int{}
 	for _, w := range f.windows {
-		for row := w.first; row < min(rows, w.first+len(w.chunks)*rowsPerChunk); row++ {
+		for row := w.first; row < min(rows, w.first+len(w.chunks)*RowsPerChunk); row++ {
 			which, status, _ := f.place(w, row)
 			first := w.chunks[which].First
 			count := counts[first]
@@ -106,11 +105,11 @@ func (f *feed) tally(rows int) map[uint64][len(statuses)]int {
 	return counts
 }
 
-// imaginary returns chunks for a server that does not look at rows.
-func imaginary(n int) []rig.Chunk {
+// Imaginary returns chunks for a server that does not look at rows.
+func Imaginary(n int) []rig.Chunk {
 	chunks := make([]rig.Chunk, n)
 	for i := range chunks {
 		chunks[i] = rig.Chunk{MessageID: strconv.Itoa(rig.FirstMessageID + i), First: uint64(i * rig.ChunkSize)}
 	}
-	return slices.Clip(chunks)
+	return chunks
 }

@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"encoding/json"
@@ -19,7 +19,7 @@ func TestFeedHasEveryRowOnce(t *testing.T) {
 	}
 	f := newFeed(chunks, 3)
 	require.Len(t, f.windows, 3, "3 and 2 of the first group, 2 of the second")
-	require.Equal(t, 7*rowsPerChunk, f.rows)
+	require.Equal(t, 7*RowsPerChunk, f.rows)
 
 	type row struct{ messageID, to, status string }
 	seen := map[row]bool{}

@@ -1,4 +1,4 @@
-package main
+package load
 
 import (
 	"context"
@@ -6,29 +6,35 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"susul.dev/susul/bench/rig"
-	"susul.dev/susul/server/engagelab"
 )
 
-// plan is what a load process is to do. It reads it from its standard input.
-type plan struct {
-	Address     string        `json:"address"`
-	Path        string        `json:"path"`
-	Chunks      []rig.Chunk   `json:"chunks"`
-	Active      int           `json:"active"` // chunks at a time
-	From        int           `json:"from"`   // the first row that was not sent yet
-	MinBatch    int           `json:"min_batch"`
-	MaxBatch    int           `json:"max_batch"`
+// Plan is what a load process is to do. It reads it from its standard input.
+type Plan struct {
+	Addresses []string `json:"addresses"` // connections are spread over them
+
+	// Chunks are what callbacks are told of.
+	Chunks   []rig.Chunk `json:"chunks"`
+	Active   int         `json:"active"` // chunks at a time
+	From     int         `json:"from"`   // the first row that was not sent yet
+	MinBatch int         `json:"min_batch"`
+	MaxBatch int         `json:"max_batch"`
+
+	// Devices, if it is not 0, is how many each push goes to that is sent instead of callbacks. A push counts as a row, which is a batch
+	// of its own. The numbers of the devices and Name, which makes request ids unlike those of other plans, begin the pushes.
+	Devices     int    `json:"devices"`
+	FirstDevice uint64 `json:"first_device"`
+	Name        string `json:"name"`
+
 	Connections int           `json:"connections"`
 	WarmUp      time.Duration `json:"warm_up"`
 	Measure     time.Duration `json:"measure"`
@@ -36,9 +42,9 @@ type plan struct {
 	Rate float64 `json:"rate"`
 }
 
-// outcome is what a load process writes last to its standard output. Figures are of the measured time alone, whereas
+// Outcome is what a load process writes last to its standard output. Figures are of the measured time alone, whereas
 // every row before Next was acknowledged in the end, some after it.
-type outcome struct {
+type Outcome struct {
 	Rows      int         `json:"rows"` // acknowledged
 	Requests  int         `json:"requests"`
 	Offered   int         `json:"offered"` // rows, refused ones included
@@ -55,7 +61,7 @@ type outcome struct {
 // mark is a line that a load process writes when the measured time begins and when it ends.
 type mark struct {
 	Mark    string   `json:"mark"`
-	Outcome *outcome `json:"outcome,omitempty"`
+	Outcome *Outcome `json:"outcome,omitempty"`
 }
 
 const (
@@ -70,14 +76,13 @@ const (
 
 	// maxFailures is how many broken connections end a load.
 	maxFailures = 1000
-
-	headRoom = 512
 )
 
 // generator is a load under way.
 type generator struct {
-	plan
-	feed         *feed
+	Plan
+	feed         *feed // nil if pushes are sent
+	rows         int
 	begin, until time.Time // of the measured time
 	next         atomic.Int64
 	turns        atomic.Int64 // requests begun, when a rate is given
@@ -94,13 +99,16 @@ type batch struct {
 	when    time.Time // when it was refused
 }
 
-// generate does what the plan on in says, and tells on out.
-func generate(ctx context.Context, in io.Reader, out io.Writer) error {
+// Generate does what the plan on in says, and tells on out.
+func Generate(ctx context.Context, in io.Reader, out io.Writer) error {
 	g := &generator{}
-	if err := json.NewDecoder(in).Decode(&g.plan); err != nil {
+	if err := json.NewDecoder(in).Decode(&g.Plan); err != nil {
 		return fmt.Errorf("plan: %w", err)
 	}
-	g.feed = newFeed(g.Chunks, g.Active)
+	if g.rows = math.MaxInt; g.Devices == 0 {
+		g.feed = newFeed(g.Chunks, g.Active)
+		g.rows = g.feed.rows
+	}
 	g.next.Store(int64(g.From))
 	g.begin = time.Now().Add(g.WarmUp)
 	g.until = g.begin.Add(g.Measure)
@@ -113,7 +121,7 @@ func generate(ctx context.Context, in io.Reader, out io.Writer) error {
 	senders := make([]*sender, g.Connections)
 	group, groupCtx := errgroup.WithContext(ctx)
 	for i := range senders {
-		senders[i] = &sender{generator: g, conn: conn{address: g.Address}, random: rand.New(rand.NewPCG(rand.Uint64(), uint64(i)))}
+		senders[i] = &sender{generator: g, conn: conn{address: g.Addresses[i%len(g.Addresses)]}, random: rand.New(rand.NewPCG(rand.Uint64(), uint64(i)))}
 		group.Go(func() error { return senders[i].run(groupCtx) })
 	}
 	err := group.Wait()
@@ -161,7 +169,7 @@ func (g *generator) take(size int) (b batch, ok bool) {
 		}
 	}
 	from := int(g.next.Add(int64(size))) - size
-	if n := min(size, g.feed.rows-from); n > 0 {
+	if n := min(size, g.rows-from); n > 0 {
 		return batch{from: from, n: n}, true
 	}
 	return g.takeRefused(time.Now())
@@ -197,9 +205,9 @@ func (g *generator) fail(err error) error {
 }
 
 // collect sums up.
-func (g *generator) collect(senders []*sender) outcome {
-	o := outcome{Next: min(int(g.next.Load()), g.feed.rows), Failures: int(g.failures.Load())}
-	o.Exhausted = int(g.next.Load()) > g.feed.rows
+func (g *generator) collect(senders []*sender) Outcome {
+	o := Outcome{Next: min(int(g.next.Load()), g.rows), Failures: int(g.failures.Load())}
+	o.Exhausted = int(g.next.Load()) > g.rows
 	if g.failure != nil {
 		o.Failure = g.failure.Error()
 	}
@@ -214,10 +222,7 @@ func (g *generator) collect(senders []*sender) outcome {
 	}
 	o.Requests = len(accepted)
 	o.Accepted, o.Refused = rig.LatencyOf(accepted), rig.LatencyOf(refused)
-	var usage syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err == nil {
-		o.CPU = time.Duration(usage.Utime.Nano() + usage.Stime.Nano()).Seconds()
-	}
+	o.CPU = rig.OwnCPU().Seconds()
 	return o
 }
 
@@ -309,26 +314,4 @@ func (s *sender) deliver(ctx context.Context, b batch) error {
 		}
 	}
 	return ctx.Err()
-}
-
-// request returns a whole request, in memory that the next one reuses: the body first, its head before it.
-func (s *sender) request(b batch, now time.Time) []byte {
-	if s.buf == nil {
-		s.buf = make([]byte, headRoom, headRoom+360*s.MaxBatch)
-	}
-	s.buf = s.feed.appendBody(s.buf[:headRoom], b.from, b.n, now.Unix())
-	var room [headRoom]byte
-	head := append(room[:0], "POST "...)
-	head = append(append(head, s.Path...), " HTTP/1.1\r\nHost: "...)
-	head = append(append(head, s.Address...), "\r\nContent-Type: application/json\r\n"...)
-	signed := engagelab.Signature{
-		Timestamp: strconv.FormatInt(now.Unix(), 10), Nonce: strconv.FormatUint(s.random.Uint64(), 10), Username: rig.CallbackUser,
-	}
-	signed.Signature = engagelab.Sign(rig.CallbackSecret, signed.Timestamp, signed.Nonce, signed.Username)
-	head = append(append(append(head, engagelab.SignatureHeader+": "...), signed.Header()...), "\r\n"...)
-	head = strconv.AppendInt(append(head, "Content-Length: "...), int64(len(s.buf)-headRoom), 10)
-	head = append(head, "\r\n\r\n"...)
-	start := headRoom - len(head)
-	copy(s.buf[start:], head)
-	return s.buf[start:]
 }

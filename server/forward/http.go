@@ -1,0 +1,130 @@
+package forward
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+
+	"google.golang.org/grpc/metadata"
+)
+
+// headers that end at each connection.
+var connectionHeaders = []string{
+	"Connection", "Proxy-Connection", "Keep-Alive", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Forwarded", "X-Forwarded-For",
+}
+
+// HTTP forwards a request whose body was read, and writes the leader's answer. The source is the address that the request is taken
+// to come from; the leader believes it.
+func (l *Link) HTTP(w http.ResponseWriter, r *http.Request, body []byte, source string) error {
+	message, err := encodeRequest(r, body)
+	if err != nil {
+		return err
+	}
+	ctx := context.WithValue(r.Context(), ownKey{}, metadata.Pairs(sourceKey, source))
+	frame := &Frame{}
+	if _, _, err := l.invoke(ctx, MethodHTTP, message, frame); err != nil {
+		return err
+	}
+	defer frame.Free()
+	answer, err := http.ReadResponse(bufio.NewReader(frame.data.Reader()), r)
+	if err != nil {
+		return fmt.Errorf("read the leader's answer: %w", err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	for name, values := range answer.Header {
+		w.Header()[name] = values
+	}
+	w.WriteHeader(answer.StatusCode)
+	_, err = io.Copy(w, answer.Body)
+	return err
+}
+
+// ownKey is of metadata that a node adds.
+type ownKey struct{}
+
+// encodeRequest writes a request as HTTP has it.
+func encodeRequest(r *http.Request, body []byte) (*Frame, error) {
+	out := &http.Request{
+		Method: r.Method, URL: r.URL, Host: r.Host, Header: r.Header.Clone(), ContentLength: int64(len(body)),
+		ProtoMajor: 1, ProtoMinor: 1, Body: io.NopCloser(bytes.NewReader(body)),
+	}
+	if out.Host == "" {
+		out.Host = "susul" // callers of HTTP/1.0 need not say
+	}
+	for _, name := range connectionHeaders {
+		out.Header.Del(name)
+	}
+	if len(body) == 0 {
+		out.Body = http.NoBody
+	}
+	if _, given := out.Header["User-Agent"]; !given {
+		out.Header["User-Agent"] = []string{""} // else one would be added
+	}
+	var text bytes.Buffer
+	text.Grow(len(body) + 1<<10)
+	if err := out.Write(&text); err != nil {
+		return nil, fmt.Errorf("write request: %w", err)
+	}
+	return NewFrame(text.Bytes()), nil
+}
+
+// ServeHTTP answers a request that a node forwarded, by a handler.
+func ServeHTTP(ctx context.Context, message *Frame, handler http.Handler) (*Frame, error) {
+	r, err := http.ReadRequest(bufio.NewReader(message.data.Reader()))
+	if err != nil {
+		return nil, fmt.Errorf("read forwarded request: %w", err)
+	}
+	r.RemoteAddr = strings.Join(metadata.ValueFromIncomingContext(ctx, sourceKey), "")
+	var w answer
+	handler.ServeHTTP(&w, r.WithContext(ctx))
+	return w.encode(r)
+}
+
+// answer keeps what a handler answers.
+type answer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *answer) Header() http.Header {
+	if a.header == nil {
+		a.header = http.Header{}
+	}
+	return a.header
+}
+
+func (a *answer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	if a.body.Len()+len(p) > maxAnswer {
+		return 0, fmt.Errorf("an answer to a forwarded request has more than %d bytes", maxAnswer)
+	}
+	return a.body.Write(p)
+}
+
+// maxAnswer bounds what is kept of an answer.
+const maxAnswer = 32 << 20
+
+func (a *answer) encode(r *http.Request) (*Frame, error) {
+	a.WriteHeader(http.StatusOK)
+	response := http.Response{
+		StatusCode: a.status, ProtoMajor: 1, ProtoMinor: 1, Request: r, Header: a.Header(),
+		ContentLength: int64(a.body.Len()), Body: io.NopCloser(&a.body),
+	}
+	text, err := httputil.DumpResponse(&response, true)
+	if err != nil {
+		return nil, fmt.Errorf("write answer: %w", err)
+	}
+	return NewFrame(text), nil
+}
