@@ -23,6 +23,7 @@ type migrateView struct {
 	began    time.Time
 	told     time.Time
 	latest   server.MigrationProgress
+	written  server.MigrationProgress // by the last line
 }
 
 func newMigrateView(file *os.File) *migrateView {
@@ -58,13 +59,14 @@ func (v *migrateView) end() {
 		_ = v.bar.Exit()
 		fmt.Fprintln(v.out)
 		v.bar = nil
-	default:
+	case v.latest != v.written:
 		v.line()
 	}
 }
 
 func (v *migrateView) line() {
 	v.told = time.Now()
+	v.written = v.latest
 	p := v.latest
 	seconds := max(time.Since(v.began).Seconds(), 0.001)
 	fmt.Fprintf(v.out, "%s %s: %d%%, %d rows, %.0f rows/s\n", p.Phase, p.Table, 100*p.Done/max(p.Total, 1), p.Rows,

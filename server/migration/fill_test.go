@@ -310,8 +310,12 @@ func (f *filler) strange() {
 	}
 	if len(f.pushes) > 0 {
 		if p := pick(f, f.pushes); len(p.upstreams) > 0 && p.app == fillApps[0] {
-			rows = append(rows, storage.Callback{UpstreamID: pick(f, p.upstreams), RegistrationID: pick(f, p.ids), Milestone: storage.Displayed,
-				Status: "shown", Time: time.Unix(-5, 0)})
+			up := pick(f, p.upstreams)
+			rows = append(rows,
+				storage.Callback{UpstreamID: up, RegistrationID: pick(f, p.ids), Milestone: storage.Displayed, Status: "shown", Time: time.Unix(-5, 0)},
+				storage.Callback{UpstreamID: up, RegistrationID: pick(f, p.ids), Status: "no\x00text", Time: f.now, Raw: []byte("{\x00\xff}")},
+				storage.Callback{UpstreamID: up, RegistrationID: pick(f, p.ids), Milestone: storage.Failed, Status: "failed", Time: f.now,
+					ErrorCode: 1 << 40, ErrorMessage: "broken \xff\xfe text"})
 		}
 	}
 	_, err := f.store.RecordCallbacks(f.ctx, fillApps[0], f.now, rows)

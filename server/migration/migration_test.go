@@ -2,6 +2,7 @@ package migration
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -41,6 +42,21 @@ func filledFile(tb testing.TB, seed uint64, moves int) string {
 	return path
 }
 
+// killedFile is filledFile as a server leaves it that is killed: the end of the log is not folded.
+func killedFile(tb testing.TB, seed uint64, moves int) string {
+	tb.Helper()
+	path, left := filepath.Join(tb.TempDir(), "susul.db"), filepath.Join(tb.TempDir(), "susul.db")
+	store := openSQLite(tb, path)
+	newFiller(tb, store, seed).fill(moves)
+	for _, suffix := range []string{"", "-wal"} {
+		content, err := os.ReadFile(path + suffix)
+		require.NoError(tb, err)
+		require.NoError(tb, os.WriteFile(left+suffix, content, 0o600))
+	}
+	require.NoError(tb, store.Close())
+	return left
+}
+
 func openSource(tb testing.TB, path string) *sqlite.Export {
 	tb.Helper()
 	source, err := sqlite.OpenExport(context.Background(), sqlite.Options{Path: path})
@@ -66,15 +82,13 @@ func migrate(tb testing.TB, source Source, dsn string) (Summary, error) {
 
 // Whatever a store holds, the other answers every question as the first did.
 func TestEverythingIsCopied(t *testing.T) {
-	server := postgrestest.Shared(t)
-	for seed := range uint64(4) {
-		path := filledFile(t, seed, 150)
-		source := openSource(t, path)
-		dsn := server.Database(t)
+	for seed, file := range []func(testing.TB, uint64, int) string{filledFile, killedFile} {
+		source := openSource(t, file(t, uint64(seed), 150))
+		dsn := postgrestest.Shared(t).Database(t)
 		summary, err := migrate(t, source, dsn)
 		require.NoError(t, err)
 		require.False(t, summary.Resumed)
-		t.Log(summary)
+		require.Equal(t, summary.Rows, summary.Copied)
 		store, err := postgres.Open(t.Context(), postgres.Options{DSN: dsn})
 		require.NoError(t, err)
 		requireSame(t, source, store)

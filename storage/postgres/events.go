@@ -45,8 +45,16 @@ type window struct {
 	first, last int64
 }
 
+// readInOrder makes PostgreSQL go along the indexes for the rest of a transaction. It knows little of a day that has just begun, and would
+// rather read all that comes after a sequence, and sort it.
+const readInOrder = `SELECT set_config('enable_sort', 'off', true) || set_config('enable_bitmapscan', 'off', true)
+	|| set_config('enable_seqscan', 'off', true)`
+
 // logWindows returns the parts of the log that have something after a sequence, up to another, in order.
 func logWindows(ctx context.Context, q querier, after, last int64) ([]window, error) {
+	if _, err := first(ctx, q, value[string], readInOrder); err != nil {
+		return nil, err
+	}
 	days, err := collect(ctx, q, func(row pgx.CollectableRow) (w window, err error) {
 		w.days = make([]int32, 1)
 		err = row.Scan(&w.days[0], &w.first, &w.last)

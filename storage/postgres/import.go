@@ -226,5 +226,5 @@ func (i *Import) Reader(ctx context.Context) (storage.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDatabase(i.options, pool).handle(), nil
+	return newDatabase(ctx, i.options, pool).handle(), nil
 }

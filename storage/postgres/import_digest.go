@@ -89,7 +89,6 @@ func (i *Import) Faults(ctx context.Context) ([]string, error) {
 		{"log_day: spans that are not those of the segments", `SELECT EXISTS (SELECT FROM log_day l FULL JOIN
 			(SELECT day, min(sequence) AS first, max(sequence + events - 1) AS last FROM segment GROUP BY day) s USING (day)
 			WHERE (l.first, l.last) IS DISTINCT FROM (s.first, s.last))`},
-		{"dispatch: more than its identity", `SELECT EXISTS (SELECT FROM dispatch WHERE home <> 0)`},
 	}
 	var faults []string
 	for _, c := range checks {

@@ -218,7 +218,7 @@ func (s *Store) LastMessages(ctx context.Context, id int64, step int, from uint3
 	var messages []storage.LastMessage
 	for i, upstreamID := range l.ids {
 		if upstreamID != "" {
-			messages = append(messages, storage.LastMessage{Ordinal: from + uint32(i), UpstreamID: upstreamID}) //nolint:gosec // a page
+			messages = append(messages, storage.LastMessage{Ordinal: from + uint32(i), UpstreamID: upstreamID})
 		}
 	}
 	return messages, nil
