@@ -103,10 +103,14 @@ func (m *Members) register(ctx context.Context) error {
 		return fmt.Errorf("keep lease alive: %w", err)
 	}
 	watching := make(chan error, 1)
-	go func() { watching <- m.count(ctx) }()
+	go func() {
+		defer close(watching)
+		watching <- m.count(ctx)
+	}()
 	defer func() {
 		cancel()
-		_ = <-watching // its end is ours
+		for range watching { // until it is closed
+		}
 		<-kept
 	}()
 	for {
@@ -116,7 +120,6 @@ func (m *Members) register(ctx context.Context) error {
 				return errUnregistered
 			}
 		case err := <-watching:
-			watching <- err
 			return err
 		}
 	}
