@@ -119,7 +119,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		pool.Close()
 		return nil, unavailable(err)
 	}
-	return newDatabase(opts, pool).handle(), nil
+	return newDatabase(opts, pool).handle(), nil //nolint:contextcheck // it outlives the call
 }
 
 // newDatabase starts what works with a pool's database.
