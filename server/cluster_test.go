@@ -29,6 +29,7 @@ import (
 	"susul.dev/susul/server/config"
 	"susul.dev/susul/server/replica/etcdtest"
 	"susul.dev/susul/server/servertest"
+	"susul.dev/susul/server/servertest/backend"
 )
 
 const clusterPatience = 30 * time.Second
@@ -83,7 +84,7 @@ func (c *cluster) start(t *testing.T) *member {
 	return m
 }
 
-func (m *member) awaitLeading(t *testing.T) time.Duration {
+func (m *member) awaitWorking(t *testing.T) time.Duration {
 	t.Helper()
 	began := time.Now()
 	select {
@@ -161,7 +162,7 @@ func TestEveryKindOfCallThroughAStandby(t *testing.T) {
 	c.cfg.Apps[1].Callback.Networks = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}
 	c.cfg.HTTP.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	leader := c.start(t)
-	leader.awaitLeading(t)
+	leader.awaitWorking(t)
 	standby := c.start(t)
 	standby.awaitStandby(t, leader)
 	pushes, devices := susulv1.NewPushServiceClient(standby.conn), susulv1.NewDeviceServiceClient(standby.conn)
@@ -262,10 +263,10 @@ func TestEveryKindOfCallThroughAStandby(t *testing.T) {
 	})
 	t.Run("metrics", func(t *testing.T) {
 		_, text := standby.get(t, "http://"+standby.OpsAddress()+"/metrics")
-		require.Contains(t, text, "susul_leader 0")
+		require.Contains(t, text, "susul_leading 0")
 		require.Contains(t, text, `susul_forwarded_calls_total{outcome="answered",protocol="http"}`)
 		_, text = leader.get(t, "http://"+leader.OpsAddress()+"/metrics")
-		require.Contains(t, text, "susul_leader 1")
+		require.Contains(t, text, "susul_leading 1")
 		require.NotContains(t, text, `susul_forwarded_calls_total{`)
 	})
 }
@@ -274,7 +275,7 @@ func TestEveryKindOfCallThroughAStandby(t *testing.T) {
 func TestNoCallFailsWhileALeaderStops(t *testing.T) {
 	c := newCluster(t)
 	first := c.start(t)
-	first.awaitLeading(t)
+	first.awaitWorking(t)
 	second := c.start(t)
 	second.awaitStandby(t, first)
 	third := c.start(t)
@@ -350,4 +351,27 @@ func (m *member) leadsOr(t *testing.T, other *member) time.Duration {
 		require.Fail(t, "nobody was elected in time")
 	}
 	return time.Since(began)
+}
+
+// With a shared database every node does the work, except for the relay's.
+func TestSharedDatabaseForwardsTheRelaysCallsOnly(t *testing.T) {
+	c := newCluster(t)
+	c.cfg.Storage = config.Storage{Driver: config.DriverPostgres, DSN: config.NewSecret(backend.Database(t)), Connections: 8}
+	nodes := []*member{c.start(t), c.start(t)}
+	for _, m := range nodes {
+		m.awaitWorking(t)
+	}
+	for _, m := range nodes {
+		_, err := susulv1.NewRelayServiceClient(m.conn).ListRelayEndpoints(asOther(t.Context()), &susulv1.ListRelayEndpointsRequest{Parent: clusterApp})
+		require.NoError(t, err, "also before there is a leader")
+		code, text := m.post(t, callbacksPath, clusterRow)
+		require.Equal(t, http.StatusOK, code, text)
+	}
+	forwarded := 0
+	for _, m := range nodes {
+		_, text := m.get(t, "http://"+m.OpsAddress()+"/metrics")
+		require.NotContains(t, text, `susul_forwarded_calls_total{outcome="answered",protocol="http"}`)
+		forwarded += strings.Count(text, `susul_forwarded_calls_total{outcome="answered",protocol="grpc"} 1`)
+	}
+	require.Equal(t, 1, forwarded)
 }

@@ -41,5 +41,15 @@
 //
 // Resend policies and subscriptions are in etcd; replica keeps them in each node's memory, as a snapshot that policy and subscription
 // make of them. One node does this work at a time; node.go has its life: stand by, be elected, open the store under the election's
-// term, work, stop.
+// term, work, stop (leading.go). The others answer every call by that one:
+//
+//	caller ──► api/router.go (gRPC), api/offer.go (REST): does this node lead? yes: the handler
+//	             │ no
+//	             ▼
+//	           forward: to the leader that the election names (peers.go), or held until there is one
+//
+// A leader that is told to stop lets its callers finish, closes the file and resigns, in this order, so that its successor finds all
+// of it done. One that is killed or frozen loses its lease. If it wakes, the store refuses its writes, since a later term is in the
+// file; it notices, closes the file without having written, and stands by. With the embedded etcd there is no lease to lose: who has
+// the lock of the data directory leads, and a frozen process keeps it.
 package server

@@ -144,10 +144,9 @@ func requireWrites(t *testing.T, m *member, from, count int) {
 func TestWatchesLeaveAMemberThatFreezes(t *testing.T) {
 	t.Parallel()
 	cluster := etcdtest.StartCluster(t, 3)
-	nodes := []*member{
-		join(t, "one", time.Minute, cluster.Endpoints()), join(t, "two", time.Minute, cluster.Endpoints()),
-	}
+	nodes := []*member{join(t, "one", time.Minute, cluster.Endpoints())}
 	leads := nodes[0].awaitElection(t, clusterPatience)
+	nodes = append(nodes, join(t, "two", time.Minute, cluster.Endpoints()))
 	for i, frozen := range cluster.Members {
 		require.Eventually(t, func() bool {
 			leader, known := nodes[1].election.Leader()

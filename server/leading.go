@@ -87,7 +87,7 @@ func (n *node) openStore(ctx context.Context, term int64) (storage.Store, error)
 	if err != nil {
 		return nil, fmt.Errorf("open storage: %w", err)
 	}
-	if err := n.takeLead(ctx, store, term); err != nil {
+	if _, err := n.takeLead(ctx, store, term, 0); err != nil {
 		return nil, errors.Join(fmt.Errorf("lead storage: %w", err), store.Close())
 	}
 	return store, nil
@@ -100,25 +100,27 @@ type fence interface {
 	Lead(ctx context.Context, term int64) error
 }
 
-// takeLead fences every other leader off. Terms come from etcd, and under another etcd than before they may begin anew: the new term
-// follows the last one then. But etcd must say now that this is the leader: a process that was frozen after its election finds
-// the term of the one that has overtaken it, and must not fence that off.
-func (n *node) takeLead(ctx context.Context, store fence, term int64) error {
+// takeLead fences every other leader off, and returns the term that it leads with. Terms come from etcd, counted from a base, and under
+// another etcd than before, or one that was restored, they may begin anew: the new term follows the last one then. But etcd must
+// say now that this is the leader: a process that was frozen after its election finds the term of the one that has overtaken it,
+// and must not fence that off.
+func (n *node) takeLead(ctx context.Context, store fence, elected, base int64) (term int64, err error) {
+	term = base + elected
 	last, err := store.Term(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if last >= term {
-		leads, err := n.election.Load().Leads(ctx, term)
+		leads, err := n.election.Load().Leads(ctx, elected)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if !leads {
-			return storage.ErrFenced
+			return 0, storage.ErrFenced
 		}
 		term = last + 1
 	}
-	return store.Lead(ctx, term)
+	return term, store.Lead(ctx, term)
 }
 
 func (n *node) newRelay(store storage.Store, subscriptions *subscription.Store) *relay.Relay {

@@ -55,12 +55,13 @@ type Server struct {
 
 	grpc   *grpc.Server
 	health *health.Server
-	http   *http.Server
+	http   *webServer
 	ops    *http.Server
 	pipe   *bufconn.Listener // the gateway's way to the gRPC services
 	caller *grpc.ClientConn  // the gateway's end of it
 
 	grpcListener, httpListener, opsListener net.Listener
+	httpDoor                                *door // of the httpListener
 }
 
 // New binds the listeners, so that addresses are known and a port in use is found out at once. Run must be called to
@@ -139,6 +140,10 @@ func (s *Server) listen(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("%s: %w", l.key, err)
 		}
+		if l.to == &s.httpListener {
+			s.httpDoor = newDoor(listener.(*net.TCPListener)) // which tcp's always are
+			listener = s.httpDoor
+		}
 		listener = limitConnections(listener, l.percent)
 		if l.secure != nil {
 			listener = tls.NewListener(listener, l.secure)
@@ -180,7 +185,7 @@ func (s *Server) buildServers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.http = newHTTPServer(handler, s.log)
+	s.http = newWebServer(newHTTPServer(handler, s.log))
 	s.ops = newHTTPServer(s.opsHandler(), s.log)
 	return nil
 }
@@ -255,9 +260,7 @@ func (s *Server) stopCallers(deadline context.Context) {
 	s.health.Shutdown()
 	s.api.RefuseStreams()
 	s.node.drain()
-	if err := s.http.Shutdown(deadline); err != nil {
-		_ = s.http.Close()
-	}
+	s.http.stop(deadline, s.httpDoor)
 	s.api.Close()
 	_ = s.caller.Close()
 	stopped := make(chan struct{})

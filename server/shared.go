@@ -70,7 +70,7 @@ func (n *node) share(ctx context.Context, client *clientv3.Client, election *sch
 	group.Go(func() error { return watcher.Run(ctx) })
 	group.Go(func() error {
 		return election.Run(ctx, func(ctx context.Context, term int64) error {
-			return n.leadShared(ctx, store.Handle(), base+term, backend)
+			return n.leadShared(ctx, store.Handle(), term, base, backend)
 		})
 	})
 	n.begin(&leadership{backend: backend, store: store})
@@ -80,9 +80,10 @@ func (n *node) share(ctx context.Context, client *clientv3.Client, election *sch
 
 // leadShared does what one node does for all, until the context ends, another leader has taken over, or the database is lost. It closes
 // the handle.
-func (n *node) leadShared(ctx context.Context, store *postgres.Store, term int64, backend api.Backend) error {
+func (n *node) leadShared(ctx context.Context, store *postgres.Store, elected, base int64, backend api.Backend) error {
 	defer n.closeStore(store)
-	if err := leadPatiently(ctx, store, term); err != nil {
+	term, err := n.leadPatiently(ctx, store, elected, base)
+	if err != nil {
 		return ignoreStop(ctx, err)
 	}
 	events := n.newRelay(store, backend.Subscriptions)
@@ -102,11 +103,11 @@ func (n *node) leadShared(ctx context.Context, store *postgres.Store, term int64
 }
 
 // leadPatiently fences earlier leaders. It tries for as long as a leader puts up with a lost database.
-func leadPatiently(ctx context.Context, store storage.Store, term int64) error {
+func (n *node) leadPatiently(ctx context.Context, store fence, elected, base int64) (term int64, err error) {
 	for look := 1; ; look++ {
-		err := store.Lead(ctx, term)
+		term, err = n.takeLead(ctx, store, elected, base)
 		if err == nil || !errors.Is(err, storage.ErrUnavailable) || look == storeLooks {
-			return err
+			return term, err
 		}
 		rest(ctx, storeLook)
 	}

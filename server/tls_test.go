@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -21,6 +22,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	susulv1 "susul.dev/susul/gen/susul/v1"
+	"susul.dev/susul/server"
 	"susul.dev/susul/server/config"
 	"susul.dev/susul/server/servertest"
 )
@@ -54,6 +56,26 @@ func TestTLS(t *testing.T) {
 		require.NoError(t, resp.Body.Close())
 		require.Equal(t, want, resp.StatusCode, address)
 	}
+}
+
+// With certificates, the leader is verified by the configured ones before anything is forwarded to it.
+func TestForwardingVerifiesTheLeader(t *testing.T) {
+	c := newCluster(t)
+	dir := t.TempDir()
+	c.cfg.TLS = config.TLS{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem")}
+	selfSigned(t, c.cfg.TLS)
+	leader := c.start(t)
+	leader.awaitWorking(t)
+
+	distrustful := c.start(t)
+	require.Eventually(t, func() bool { return distrustful.readiness(t).Leader == leader.GRPCAddress() }, clusterPatience, 10*time.Millisecond)
+	require.False(t, distrustful.readiness(t).Ready, "the system does not know who signed the certificate")
+	c.cfg.TLS.CAFile = c.cfg.TLS.CertFile
+	c.start(t).awaitStandby(t, leader)
+
+	c.cfg.TLS.CAFile = c.cfg.TLS.KeyFile
+	_, err := server.New(t.Context(), server.Options{Config: c.cfg, Logger: slog.New(slog.DiscardHandler)})
+	require.ErrorContains(t, err, "tls.ca_file")
 }
 
 // selfSigned writes a certificate for 127.0.0.1 and returns a pool that trusts it.

@@ -7,8 +7,8 @@ import (
 )
 
 // Store is the whole of a backend. All methods may be called from many goroutines at once. A write is durable when its
-// method returns nil, and has not happened when it returns an error, unless the context ended meanwhile: then it may
-// have. Times are kept to the millisecond and returned in UTC. A write that can't be taken now gets ErrUnavailable. What
+// method returns nil, and has not happened when it returns an error, unless the context ended meanwhile, or the connection
+// to a database broke as that was about to confirm: then it may have. Times are kept to the millisecond and returned in UTC. A write that can't be taken now gets ErrUnavailable. What
 // a method was given must not be changed afterwards, not even once its context ended. A limit outside of 1…MaxPage
 // means MaxPage.
 type Store interface {
@@ -109,7 +109,8 @@ type Dispatches interface {
 	NextDispatchTime(ctx context.Context, app string) (t time.Time, ok bool, err error)
 
 	// SubscribeWork returns a channel that gets a signal after dispatches or steps may have become due by what another handle did;
-	// signals coalesce, and may come without a cause. Call cancel when done.
+	// signals coalesce, and may come without a cause. What CreatePush stored is its handle's to send: others may be told late. Call
+	// cancel when done.
 	SubscribeWork() (signal <-chan struct{}, cancel func())
 
 	// SubscribeAnswers returns a channel that gets the id of each push that was created through this handle, once its first dispatch

@@ -16,11 +16,11 @@ import (
 const (
 	// restartsEnv says how often each node is restarted in turn, if not defaultRestarts times.
 	restartsEnv     = "SUSUL_TEST_RESTARTS"
-	defaultRestarts = 2
+	defaultRestarts = 1
 
 	// drillsEnv says how many nodes are killed or frozen, one round after the other, if not defaultDrills; drillSeedEnv which.
 	drillsEnv     = "SUSUL_TEST_DRILLS"
-	defaultDrills = 6
+	defaultDrills = 5
 	drillSeedEnv  = "SUSUL_TEST_DRILL_SEED"
 
 	// drillStep is when a push is followed up.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -111,7 +112,7 @@ func startFleet(t *testing.T, k keeping, engageLab string) *fleet {
 func (f *fleet) awaitReady(t *testing.T) {
 	t.Helper()
 	for _, n := range f.members {
-		n.awaitReady(t)
+		eventually(t, "a node takes calls", func() bool { return n.readiness(t).Status == http.StatusOK })
 	}
 }
 
@@ -152,19 +153,25 @@ func (f *fleet) terminate(t *testing.T) {
 	}
 }
 
-// try calls one of the REST faces through the next node. Where a connection is refused, it takes the next but one: nothing was sent
+// try calls one of the REST faces through the next node. Where a connection is refused, it takes the next but one: nothing was done
 // there. Nothing else is repeated.
 func (f *fleet) try(ctx context.Context, path string, body []byte, header http.Header) (answer, error) {
 	first := int(f.turn.Add(1))
 	var refused error
 	for i := range fleetSize {
 		got, err := f.tryAt(ctx, f.http[(first+i)%fleetSize], path, body, header)
-		if !errors.Is(err, syscall.ECONNREFUSED) {
+		if !isRefused(err) {
 			return got, err
 		}
 		refused = err
 	}
 	return answer{}, refused
+}
+
+// isRefused reports whether a connection was refused: at once, or by the kernel when nobody had accepted it by the end of a process.
+func isRefused(err error) bool {
+	op := new(net.OpError)
+	return errors.As(err, &op) && op.Op == "dial" || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 func (f *fleet) tryAt(ctx context.Context, address, path string, body []byte, header http.Header) (answer, error) {

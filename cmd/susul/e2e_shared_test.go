@@ -36,7 +36,7 @@ func startSharing(t *testing.T, nodes int) *sharing {
 		c.add(t)
 	}
 	for _, n := range c.nodes {
-		n.awaitReady(t)
+		n.awaitWorking(t)
 	}
 	eventually(t, "each node knows how many there are, and who leads", func() bool {
 		for _, n := range c.nodes {
@@ -58,6 +58,7 @@ func (c *sharing) add(t *testing.T) *node {
 	database.Host = gate.Address()
 	settings := baseSettings(t.TempDir(), c.lab.url)
 	settings["storage"] = map[string]any{"driver": "postgres", "dsn": database.String(), "connections": 8}
+	settings["relay"] = map[string]any{"allow_private_networks": true}
 	n := serve(t, "--config", writeSettings(t, settings), "--etcd.endpoints", c.etcd.Address())
 	c.nodes, c.gates = append(c.nodes, n), append(c.gates, gate)
 	return n
@@ -80,6 +81,12 @@ func (n *node) state(t *testing.T) (s state) {
 	require.NoError(t, json.NewDecoder(got.Body).Decode(&s))
 	s.Status = got.StatusCode
 	return s
+}
+
+// awaitWorking waits until the node takes calls, whoever leads.
+func (n *node) awaitWorking(t *testing.T) {
+	t.Helper()
+	eventually(t, "the node works", func() bool { return n.state(t).Status == http.StatusOK })
 }
 
 // leaders returns the places of the nodes that lead.
@@ -174,6 +181,39 @@ func TestEveryNodeWorksOnOneDatabase(t *testing.T) {
 	c.stop(t)
 }
 
+// Events of all nodes reach a push's callback URL once, from the node that leads, and any node says how that stands. When another leads,
+// it goes on from there.
+func TestEventsOfAllNodesAreRelayed(t *testing.T) {
+	t.Parallel()
+	c := startSharing(t, 2)
+	leader, others := c.members(t)
+	well := startReceiver(t, "", testCallbackSecret, nil)
+	push := others[0].sendRelayed(t, c.lab, people("relayed", 60), well.URL+"/events")
+	for i, batch := range push.batches {
+		got, err := c.nodes[i%2].postCallbacks(batch)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	}
+	stored := others[0].storedOf(t, []relayedPush{push})
+	eventually(t, "the receiver has every event", func() bool { return well.count() == stored })
+	for _, n := range c.nodes {
+		got, err := n.relays.ListRelayEndpoints(t.Context(), &susulv1.ListRelayEndpointsRequest{Parent: "apps/" + testApp})
+		require.NoError(t, err)
+		require.Len(t, got.GetRelayEndpoints(), 1)
+	}
+	leader.terminate(t, patience)
+	second := others[0].sendRelayed(t, c.lab, people("relayed-again", 20), well.URL+"/events")
+	for _, batch := range second.batches {
+		got, err := others[0].postCallbacks(batch)
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+	}
+	stored = others[0].storedOf(t, []relayedPush{push, second})
+	eventually(t, "the successor brings out every event", func() bool { return well.count() == stored })
+	well.requireSound(t)
+	c.stop(t)
+}
+
 // watchEvents watches an app's events until the test ends.
 func watchEvents(t *testing.T, n *node) <-chan *susulv1.Event {
 	t.Helper()
@@ -265,7 +305,7 @@ func TestANodeThatLosesTheDatabaseRecovers(t *testing.T) {
 	eventually(t, "the other leads", func() bool { return others[0].state(t).Role == "leader" })
 	others[0].awaitSent(t, msgID)
 	c.gates[place].Open(database.Host)
-	leader.awaitReady(t)
+	leader.awaitWorking(t)
 	requireFollowedUpOnce(t, c.lab, msgID, nil, to)
 	second := leader.sendNews(t, "back", to)
 	leader.awaitSent(t, second)
@@ -289,7 +329,7 @@ func TestNodesOfOneDatabaseShareAnEtcd(t *testing.T) {
 	s := lonely.state(t)
 	require.Equal(t, http.StatusServiceUnavailable, s.Status)
 	require.Equal(t, "member", s.Role)
-	require.Equal(t, []string{"storage can't be reached"}, s.Faults)
+	require.Contains(t, s.Faults, "storage can't be reached")
 
 	gate.Open(target)
 	require.Equal(t, 1, lonely.exitCode(t, patience))

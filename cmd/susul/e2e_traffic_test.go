@@ -40,6 +40,9 @@ const (
 	trafficClicks = 0.4
 	trafficClick  = 4 * time.Second
 
+	// settleWithin is longer than what a node had claimed that is gone is left alone.
+	settleWithin = 3 * time.Minute
+
 	// againShare of what was acknowledged is told again, where calls are repeated.
 	againShare = 0.1
 )
@@ -307,8 +310,12 @@ func (f *traffic) settle(t *testing.T) (followedUp time.Time) {
 	f.mu.Lock()
 	pushes := maps.Clone(f.pushes)
 	f.mu.Unlock()
+	tooLate := time.Now().Add(settleWithin)
 	for msgID := range pushes {
-		f.fleet.members[0].awaitSent(t, msgID)
+		for !stepsAreSent(f.fleet.members[0].report(t, msgID)) {
+			require.True(t, time.Now().Before(tooLate), "push %s: %v", msgID, f.fleet.members[0].report(t, msgID))
+			<-time.After(pollPause)
+		}
 	}
 	followedUp = time.Now()
 	eventually(t, "everything is told", func() bool {

@@ -202,3 +202,32 @@ func TestBadRequestsStoreNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, pushes)
 }
+
+// A node that stops keeps nobody waiting for EngageLab: the push is accepted, and will be sent.
+func TestHurryAnswersThoseWhoWaitForEngageLab(t *testing.T) {
+	h := newHouse(t)
+	asked, release := make(chan struct{}), make(chan struct{})
+	h.engageLab.hook(func(sending) error {
+		close(asked)
+		<-release
+		return nil
+	}, nil)
+	created := make(chan storage.Push, 1)
+	go func() {
+		push, err := h.service.CreatePush(t.Context(), h.request(1, nil))
+		if err != nil {
+			t.Error(err)
+		}
+		created <- push
+	}()
+	<-asked
+	h.service.Hurry()
+	h.service.Hurry()
+	push := <-created
+	require.Equal(t, storage.PushActive, push.State)
+	require.Zero(t, push.FirstSentTime)
+	h.engageLab.hook(nil, nil)
+	close(release)
+	h.next()
+	h.settled(push)
+}

@@ -300,6 +300,17 @@ func TestHTTPGoesThrough(t *testing.T) {
 	}
 }
 
+// A handler may abort its answer by a panic. Outside of net/http nobody else would catch that.
+func TestHTTPAnswerThatIsAborted(t *testing.T) {
+	message, err := encodeRequest(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v4/push", nil), nil)
+	require.NoError(t, err)
+	for _, value := range []any{http.ErrAbortHandler, "another"} {
+		_, err := ServeHTTP(t.Context(), message, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(value) }))
+		require.Error(t, err)
+		require.Equal(t, value == http.ErrAbortHandler, errors.Is(err, ErrBroken)) //nolint:errorlint // a panic's value
+	}
+}
+
 func TestPeersAreReadAsTheyWereWritten(t *testing.T) {
 	peer := NewPeer("susul-0:7070")
 	require.NotEqual(t, NewPeer("susul-0:7070"), peer, "each process has a token of its own")

@@ -17,8 +17,9 @@ const (
 	defaultHeld      = 1024
 	defaultHeldBytes = 128 << 20
 
-	// offerPause is how long a known leader that did not take a call is left alone.
-	offerPause = 25 * time.Millisecond
+	// A known leader that did not take a call is left alone for so long, at first and at most.
+	offerPause    = 5 * time.Millisecond
+	maxOfferPause = 160 * time.Millisecond
 
 	// parting is what a former leader's calls get to bring in answers that are on their way. Those that it did not answer
 	// before it resigned it never will.
@@ -118,7 +119,7 @@ type Call struct {
 // when the time is up, or ErrFull.
 func (f *Forwarder) Offer(ctx context.Context, c Call) error {
 	var timeUp <-chan time.Time
-	for {
+	for pause := offerPause; ; pause = min(2*pause, maxOfferPause) {
 		leader, known, changed := f.leader.Get()
 		if taken, err := c.Here(); taken {
 			return err
@@ -138,13 +139,14 @@ func (f *Forwarder) Offer(ctx context.Context, c Call) error {
 			defer timer.Stop()
 			timeUp = timer.Chan()
 		}
-		var pause <-chan time.Time
+		var again <-chan time.Time
 		if known {
-			pause = f.clock.After(offerPause)
+			again = f.clock.After(pause)
 		}
 		select {
 		case <-changed:
-		case <-pause:
+			pause = offerPause
+		case <-again:
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timeUp:

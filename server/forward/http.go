@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httputil"
+	"runtime/debug"
 	"strings"
 
 	"google.golang.org/grpc/metadata"
@@ -73,8 +74,15 @@ func encodeRequest(r *http.Request, body []byte) (*Frame, error) {
 	return NewFrame(text.Bytes()), nil
 }
 
-// ServeHTTP answers a request that a node forwarded, by a handler.
-func ServeHTTP(ctx context.Context, message *Frame, handler http.Handler) (*Frame, error) {
+// ServeHTTP answers a request that a node forwarded, by a handler. One that aborts, as handlers may within net/http, gets ErrBroken.
+func ServeHTTP(ctx context.Context, message *Frame, handler http.Handler) (frame *Frame, err error) {
+	defer func() {
+		if p := recover(); p == http.ErrAbortHandler { //nolint:errorlint // a panic's value
+			frame, err = nil, ErrBroken
+		} else if p != nil {
+			frame, err = nil, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
 	r, err := http.ReadRequest(bufio.NewReader(message.data.Reader()))
 	if err != nil {
 		return nil, fmt.Errorf("read forwarded request: %w", err)

@@ -28,6 +28,8 @@ const (
 	maxFrame = 64 << 20 // of an answer; the leader bounds what it takes
 
 	dialTimeout   = 2 * time.Second
+	dialPause     = 20 * time.Millisecond
+	maxDialPause  = 500 * time.Millisecond
 	keepaliveTime = 10 * time.Second
 	keepaliveWait = 3 * time.Second
 )
@@ -52,7 +54,7 @@ func newLink(to Peer, secure *tls.Config) (*Link, error) {
 				grpc.WithTransportCredentials(transport), grpc.WithStatsHandler(witness{}), grpc.WithDisableServiceConfig(),
 				grpc.WithIdleTimeout(0), grpc.WithNoProxy(),
 				grpc.WithConnectParams(grpc.ConnectParams{
-					Backoff:           backoff.Config{BaseDelay: offerPause, Multiplier: 1.5, Jitter: 0.2, MaxDelay: time.Second},
+					Backoff:           backoff.Config{BaseDelay: dialPause, Multiplier: 1.5, Jitter: 0.2, MaxDelay: maxDialPause},
 					MinConnectTimeout: dialTimeout,
 				}),
 				grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveWait}),

@@ -21,7 +21,8 @@ const (
 	defaultTTL    = 5 * time.Second
 	minTTL        = 2 * time.Second // etcd counts in whole seconds
 
-	// releaseTimeout bounds the resignation, longer than etcd takes to elect a leader of its own. If it fails, the lease lapses by itself.
+	// releaseTimeout bounds the resignation, longer than etcd takes to elect a leader of its own. If it fails, the next lease's holder
+	// tries again, or the lease lapses by itself.
 	releaseTimeout = 5 * time.Second
 
 	minBackoff = 100 * time.Millisecond
@@ -65,6 +66,7 @@ type Election struct {
 	term     atomic.Int64 // the latest that is known
 	changes  atomic.Int64
 	standing standing
+	left     clientv3.LeaseID // the last that could not be released; of Run alone
 }
 
 // leader is the candidate that leads.
@@ -135,6 +137,9 @@ func (e *Election) stand(ctx context.Context, lead func(ctx context.Context, ter
 		return err
 	}
 	defer e.release(ctx, lease.id)
+	if left := e.left; left != clientv3.NoLease {
+		e.release(ctx, left) // so that nobody waits for it to lapse
+	}
 	e.standing.begin(lease)
 	defer func() { e.standing.end(e.clock.Now()) }()
 	// The lease is kept until lead has returned, also after the context has ended: no successor before that.
@@ -231,8 +236,10 @@ func (e *Election) learn(term int64) {
 func (e *Election) release(ctx context.Context, lease clientv3.LeaseID) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), min(releaseTimeout, e.ttl))
 	defer cancel()
+	e.left = clientv3.NoLease
 	if _, err := e.client.Revoke(ctx, lease); err != nil && !errors.Is(err, rpctypes.ErrLeaseNotFound) {
-		e.logger.WarnContext(ctx, "resignation failed; the lease lapses by itself", "error", err)
+		e.left = lease
+		e.logger.WarnContext(ctx, "resignation failed; the lease lapses by itself, or is released later", "error", err)
 	}
 }
 

@@ -206,3 +206,62 @@ func candidates(t *testing.T, client *clientv3.Client) int64 {
 	require.NoError(t, err)
 	return got.Count
 }
+
+// A leader whose etcd was away can't resign; once etcd is back, nobody waits for its lease to lapse.
+func TestALeaseThatWasLeftIsReleasedLater(t *testing.T) {
+	etcd := etcdtest.Start(t)
+	gate := etcdtest.NewGate(t, etcd.Address())
+	elected := make(chan leadership, 10)
+	one := stand(t, etcdtest.Dial(t, gate.Address()), "one", longTTL, elected)
+	first := next(t, elected)
+	two := stand(t, etcd.Client(), "two", longTTL, elected)
+	require.Eventually(t, func() bool { return candidates(t, two.client) == 2 }, patience, time.Millisecond)
+	gate.Close()
+	first.resign()
+	require.Eventually(t, func() bool { return one.Status().Leased.IsZero() }, patience, time.Millisecond, "it has given up")
+	require.Equal(t, "one", leaderOf(t, two), "its lease lasts")
+	gate.Open(etcd.Address())
+	require.Equal(t, "two", next(t, elected).candidate)
+}
+
+func leaderOf(t *testing.T, c *candidate) string {
+	t.Helper()
+	leader, known := c.Leader()
+	require.True(t, known)
+	return leader
+}
+
+func TestStatusTellsOfLeadersCandidatesAndDoubt(t *testing.T) {
+	etcd := etcdtest.Start(t)
+	gate := etcdtest.NewGate(t, etcd.Address())
+	elected := make(chan leadership, 10)
+	began := time.Now()
+	one := stand(t, etcd.Client(), "one", shortTTL, elected)
+	first := next(t, elected)
+	two := stand(t, etcdtest.Dial(t, gate.Address()), "two", shortTTL, elected)
+	await := func(c *candidate, state schedule.State, term int64) schedule.Status {
+		t.Helper()
+		require.Eventually(t, func() bool { s := c.Status(); return s.State == state && s.Term == term }, patience, time.Millisecond)
+		return c.Status()
+	}
+	leading, waiting := await(one, schedule.Leader, first.term), await(two, schedule.Candidate, first.term)
+	require.EqualValues(t, 1, leading.Changes)
+	require.EqualValues(t, 1, waiting.Changes)
+	for _, s := range []schedule.Status{leading, waiting} {
+		require.WithinRange(t, s.Since, began, time.Now())
+		require.WithinRange(t, s.Leased, began, time.Now())
+		require.WithinRange(t, s.Trusted, time.Now(), time.Now().Add(shortTTL))
+	}
+
+	cut := time.Now()
+	gate.Close()
+	doubt := await(two, schedule.InDoubt, first.term)
+	require.WithinRange(t, doubt.Since, cut, cut.Add(shortTTL))
+	gate.Open(etcd.Address())
+	back := await(two, schedule.Candidate, first.term)
+	require.True(t, back.Since.After(doubt.Since))
+	first.resign()
+	second := next(t, elected)
+	require.EqualValues(t, 2, await(two, schedule.Leader, second.term).Changes)
+	require.EqualValues(t, 2, await(one, schedule.Candidate, second.term).Changes)
+}

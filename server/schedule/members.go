@@ -106,7 +106,7 @@ func (m *Members) register(ctx context.Context) error {
 	go func() { watching <- m.count(ctx) }()
 	defer func() {
 		cancel()
-		<-watching
+		_ = <-watching // its end is ours
 		<-kept
 	}()
 	for {

@@ -76,10 +76,10 @@ func (t *tx) adopt(draft storage.PushDraft, upstreamID string) (storage.Push, er
 	if err := t.insertSteps(p.ID, storage.StepWaiting, draft.Steps); err != nil {
 		return storage.Push{}, err
 	}
-	sent := p.FirstSentTime.UnixMilli()
-	if _, err := t.exec(scheduleSteps, p.ID, sent); err != nil {
+	if _, err := t.exec(scheduleSteps, p.ID); err != nil {
 		return storage.Push{}, err
 	}
+	sent := p.FirstSentTime.UnixMilli()
 	low, high := bounds(nil)
 	if _, err := t.exec(insertAdopted, p.App, p.ID, millis(p.CreateTime), sent, upstreamID, low, high); err != nil {
 		return storage.Push{}, err

@@ -12,11 +12,17 @@ import (
 	"susul.dev/susul/storage"
 )
 
+// What waits is ready when it is due; what is on its way, when its lease ends. The latter is little.
+const nextDispatchTime = `SELECT LEAST(
+	(SELECT due_time FROM dispatch WHERE app = $1 AND LEAST(step, 1) = 0 AND state = 'PENDING' AND ready_time IS NOT NULL
+		ORDER BY due_time, id LIMIT 1),
+	(SELECT due_time FROM dispatch WHERE app = $1 AND LEAST(step, 1) = 1 AND state = 'PENDING' AND ready_time IS NOT NULL
+		ORDER BY due_time, id LIMIT 1),
+	(SELECT min(ready_time) FROM dispatch WHERE app = $1 AND state IN ('CLAIMED', 'SENDING')))`
+
 // NextDispatchTime implements storage.Dispatches.
 func (s *Store) NextDispatchTime(ctx context.Context, app string) (time.Time, bool, error) {
-	t, err := look(ctx, s, func(q querier) (time.Time, error) {
-		return first(ctx, q, earliest, `SELECT min(ready_time) FROM dispatch WHERE app = $1 AND ready_time IS NOT NULL`, app)
-	})
+	t, err := look(ctx, s, func(q querier) (time.Time, error) { return first(ctx, q, earliest, nextDispatchTime, app) })
 	return t, !t.IsZero(), err
 }
 
@@ -36,15 +42,26 @@ const claimDue = `WITH firsts AS (
 // ClaimDispatches implements storage.Dispatches. What goes along with the claims is read after they are stored: then no click that was
 // stored before is missed.
 func (s *Store) ClaimDispatches(ctx context.Context, req storage.ClaimRequest) ([]storage.Claim, error) {
-	dispatches, err := write(ctx, s, func(t *tx) ([]storage.Dispatch, error) {
-		return collect(ctx, t, scanDispatch, claimDue, req.App, req.Now.UnixMilli(), page(req.Limit), s.term.Load(),
-			req.Now.Add(req.Lease).UnixMilli())
+	dispatches, err := write(ctx, s, func(t *tx) (dispatches []storage.Dispatch, err error) {
+		var queries pgx.Batch
+		queries.Queue(claimDue, req.App, req.Now.UnixMilli(), page(req.Limit), s.term.Load(), req.Now.Add(req.Lease).UnixMilli()).
+			Query(into(&dispatches, scanDispatch))
+		err = t.sendLast(ctx, &queries)
+		return dispatches, err
 	})
 	if err != nil || len(dispatches) == 0 {
 		return nil, err
 	}
 	slices.SortFunc(dispatches, compareClaimed)
 	return s.claimsOf(ctx, dispatches)
+}
+
+// into collects the rows of a query that is one of several.
+func into[T any](to *[]T, scan func(pgx.CollectableRow) (T, error)) func(pgx.Rows) error {
+	return func(rows pgx.Rows) (err error) {
+		*to, err = pgx.CollectRows(rows, scan)
+		return err
+	}
 }
 
 // compareClaimed is the order in which dispatches are claimed.
@@ -68,8 +85,13 @@ func (s *Store) claimsOf(ctx context.Context, dispatches []storage.Dispatch) ([]
 		return nil, err
 	}
 	for i := range claims {
-		claims[i].Push = pushes[claims[i].Dispatch.PushID]
-		if b, ok := batches[claims[i].Dispatch.ID]; ok {
+		d := claims[i].Dispatch
+		claims[i].Push = pushes[d.PushID]
+		var err error
+		if claims[i].Recipients, err = inOrder(claims[i].Recipients, d.PushID, d.Recipients); err != nil {
+			return nil, err
+		}
+		if b, ok := batches[d.ID]; ok {
 			if err := b.narrow(&claims[i]); err != nil {
 				return nil, err
 			}
@@ -98,43 +120,34 @@ func queuePushes(queries *pgx.Batch, dispatches []storage.Dispatch, to *map[int6
 // sparse is how many ordinals a dispatch's span may have for each of its recipients, for the whole span to be read.
 const sparse = 8
 
-// queueRecipients reads the recipients with some ordinals, in their order.
+// queueRecipients reads the recipients with some ordinals, and perhaps others, in ascending order.
 func queueRecipients(queries *pgx.Batch, push int64, ordinals []uint32, to *[]storage.Recipient) {
 	if len(ordinals) == 0 {
 		return
 	}
-	take := func(rows pgx.Rows) error {
-		found, err := pgx.CollectRows(rows, scanRecipient)
-		if err != nil {
-			return err
-		}
-		*to, err = inOrder(found, push, ordinals)
-		return err
-	}
 	low, high := bounds(ordinals)
 	if int(high-low)/sparse < len(ordinals) {
-		queries.Queue(recipientColumns+`WHERE r.push_id = $1 AND r.ordinal BETWEEN $2 AND $3 ORDER BY r.ordinal`, push, low, high).Query(take)
+		queueSpan(queries, push, int64(low), int64(high)+1, to)
 		return
 	}
 	sorted := slices.Clone(ordinals)
 	slices.Sort(sorted)
-	queries.Queue(recipientColumns+`WHERE r.push_id = $1 AND r.ordinal = ANY($2) ORDER BY r.ordinal`, push, sorted).Query(take)
+	queries.Queue(recipientColumns+`WHERE r.push_id = $1 AND r.ordinal = ANY($2) ORDER BY r.ordinal`, push, sorted).Query(into(to, scanRecipient))
 }
 
 // inOrder picks those with the given ordinals from recipients that are in ascending order of theirs.
 func inOrder(found []storage.Recipient, push int64, ordinals []uint32) ([]storage.Recipient, error) {
+	if len(ordinals) == 0 {
+		return nil, nil
+	}
 	list := make([]storage.Recipient, len(ordinals))
 	next := 0
 	for i, ordinal := range ordinals {
-		if next >= len(found) || found[next].Ordinal != ordinal { // mostly it is the next
-			at, ok := slices.BinarySearchFunc(found, ordinal, func(r storage.Recipient, o uint32) int { return cmp.Compare(r.Ordinal, o) })
-			if !ok {
-				return nil, errDamaged("push", push)
-			}
-			next = at
+		at, ok := placeOf(found, next, ordinal)
+		if !ok {
+			return nil, errDamaged("push", push)
 		}
-		list[i] = found[next]
-		next++
+		list[i], next = found[at], at+1
 	}
 	return list, nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"susul.dev/susul/storage"
@@ -14,11 +13,11 @@ import (
 // freeWithin bounds how long anybody waits for a free connection.
 const freeWithin = 10 * time.Second
 
-var (
+const (
 	// forWrites sees what was committed while it waited for a lock, whatever the database's default is.
-	forWrites = pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
+	forWrites = "begin isolation level read committed"
 	// forReads sees one snapshot.
-	forReads = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	forReads = "begin isolation level repeatable read read only"
 )
 
 // Advisory locks. Whatever else uses the database must use other numbers.
@@ -27,21 +26,22 @@ const (
 	leadershipLock = 0x5553_0000_0002 // shared by leaders' writes
 )
 
-// transact runs a closure in a transaction. If it returns errLost, nothing has happened.
-func (d *database) transact(ctx context.Context, options pgx.TxOptions, run func(pgx.Tx) error) error {
+// transact runs a closure in a transaction that begins so. If it returns errLost, nothing has happened.
+func (d *database) transact(ctx context.Context, begin string, run func(*transaction) error) error {
 	var uncertain error // of the commit
 	err := d.connected(ctx, func(conn *pgxpool.Conn) error {
-		t, err := conn.BeginTx(ctx, options)
-		if err != nil {
-			return err
-		}
+		t := &transaction{conn: conn.Conn(), begin: begin}
 		if err := run(t); err != nil {
+			if t.ends && t.conn.IsClosed() {
+				uncertain = err
+				return nil
+			}
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answersWithin)
 			defer cancel()
-			_ = t.Rollback(ctx) // a connection that can't do that is closed
+			t.rollback(ctx)
 			return err
 		}
-		uncertain = t.Commit(ctx)
+		uncertain = t.commit(ctx)
 		return nil
 	})
 	if err == nil {

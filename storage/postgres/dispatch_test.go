@@ -31,12 +31,15 @@ type crowd struct {
 	cancelled []atomic.Bool // by push: the cancellation of its step 1 has returned
 	sent      sync.Map      // dispatches that were sent of pushes which were active then
 	recalled  sync.Map      // dispatches that whoever withdrew saw as sent
+
+	clicks  atomic.Int64
+	clicked sync.Map // which click of all a recipient's was, by push and ordinal, once it was stored
 }
 
 const crowdChunks = 6
 
 func (c *crowd) create(store storage.Store, id int64) {
-	draft := listed(id, 2*crowdChunks)
+	draft := listed(id, 2*crowdChunks, 0)
 	draft.Push.App, draft.Push.CreateTime = c.app, c.now
 	draft.Dispatches = nil
 	for i := range crowdChunks {
@@ -50,6 +53,7 @@ func (c *crowd) create(store storage.Store, id int64) {
 // work claims, starts and finishes dispatches until the crowd is done.
 func (c *crowd) work(ctx context.Context, store storage.Store, random *rand.Rand) error {
 	for ctx.Err() == nil {
+		stored := c.clicks.Load()
 		claims, err := store.ClaimDispatches(c.Context(), storage.ClaimRequest{App: c.app, Now: c.now, Lease: time.Hour, Limit: 1 + random.IntN(4)})
 		if err != nil {
 			return err
@@ -58,6 +62,12 @@ func (c *crowd) work(ctx context.Context, store storage.Store, random *rand.Rand
 			d := claim.Dispatch
 			if _, twice := c.claimed.LoadOrStore([2]int64{d.ID, int64(d.Attempt)}, true); twice {
 				return fmt.Errorf("dispatch %d was claimed twice", d.ID)
+			}
+			for _, r := range claim.Recipients {
+				click, ok := c.clicked.Load([2]int64{d.PushID, int64(r.Ordinal)})
+				if ok && click.(int64) <= stored && !r.Progress.At(0).Has(storage.Clicked) {
+					return fmt.Errorf("dispatch %d was claimed without a click that was stored before", d.ID)
+				}
 			}
 			if err := c.send(store, claim, random); err != nil {
 				return err
@@ -102,7 +112,17 @@ func (c *crowd) send(store storage.Store, claim storage.Claim, random *rand.Rand
 	if result.State == storage.DispatchSent && p.State == storage.PushActive {
 		c.sent.Store(d.ID, d.PushID)
 	}
+	if result.State == storage.DispatchSent && d.Step == 0 {
+		return c.click(store, result.UpstreamID, d.PushID, claim.Recipients[random.IntN(len(claim.Recipients))])
+	}
 	return nil
+}
+
+func (c *crowd) click(store storage.Store, upstreamID string, push int64, r storage.Recipient) error {
+	_, err := store.RecordCallbacks(c.Context(), c.app, c.now, []storage.Callback{{UpstreamID: upstreamID, RegistrationID: r.RegistrationID,
+		Milestone: storage.Clicked, Status: "click", Time: c.now}})
+	c.clicked.Store([2]int64{push, int64(r.Ordinal)}, c.clicks.Add(1))
+	return err
 }
 
 // meddle plans, cancels and withdraws.
@@ -165,7 +185,7 @@ func (c *crowd) lead(ctx context.Context, store storage.Store) error {
 }
 
 // TestNodesAreInNobodysWay has several nodes send, plan, withdraw and cancel the same pushes at once: each dispatch has one claimer at a
-// time, nothing starts that was stopped, whoever withdraws learns of every message that was sent, and nobody waits in a circle.
+// time, who sees all clicks, nothing starts that was stopped, whoever withdraws learns of every message that was sent, and nobody waits in a circle.
 func TestNodesAreInNobodysWay(t *testing.T) {
 	t.Parallel()
 	const pushes = 150
@@ -174,11 +194,11 @@ func TestNodesAreInNobodysWay(t *testing.T) {
 	var nodes []*postgres.Store
 	for range 3 {
 		node := open(t, c.dsn)
-		defer node.Close() //nolint:errcheck // the test is over
+		defer node.Close()
 		nodes = append(nodes, node)
 	}
 	leader := nodes[0].Handle()
-	defer leader.Close() //nolint:errcheck // the test is over
+	defer leader.Close()
 	for id := range int64(pushes) {
 		c.create(nodes[id%3], id+1)
 	}
@@ -228,7 +248,7 @@ func (c *crowd) check(store storage.Store) {
 func (c *crowd) deadlocks() (n int) {
 	conn, err := pgx.Connect(c.Context(), c.dsn)
 	require.NoError(c, err)
-	defer conn.Close(c.Context()) //nolint:errcheck // the test is over
+	defer conn.Close(c.Context())
 	require.NoError(c, conn.QueryRow(c.Context(), `SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()`).Scan(&n))
 	return n
 }

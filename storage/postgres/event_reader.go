@@ -189,7 +189,7 @@ func (r *eventReader) nameDispatches(events []storage.Event, dispatches []layout
 			known[of.ID] = d
 		}
 		if d != nil {
-			if _, ok := d.upstreamOf(uint32(ordinals[i])); ok { //nolint:gosec // it was one
+			if _, ok := d.upstreamOf(uint32(ordinals[i])); ok {
 				continue
 			}
 			known[of.ID] = nil
@@ -216,7 +216,7 @@ func (r *eventReader) nameDispatches(events []storage.Event, dispatches []layout
 			return errDamaged("dispatch", of.ID)
 		}
 		events[i].Variant = d.variant
-		events[i].UpstreamID, _ = d.upstreamOf(uint32(ordinals[i])) //nolint:gosec // it was one
+		events[i].UpstreamID, _ = d.upstreamOf(uint32(ordinals[i]))
 	}
 	return nil
 }

@@ -45,8 +45,16 @@ type window struct {
 	first, last int64
 }
 
+// readInOrder makes PostgreSQL go along the indexes for the rest of a transaction. It knows little of a day that has just begun, and would
+// rather read all that comes after a sequence, and sort it.
+const readInOrder = `SELECT set_config('enable_sort', 'off', true) || set_config('enable_bitmapscan', 'off', true)
+	|| set_config('enable_seqscan', 'off', true)`
+
 // logWindows returns the parts of the log that have something after a sequence, up to another, in order.
 func logWindows(ctx context.Context, q querier, after, last int64) ([]window, error) {
+	if _, err := first(ctx, q, value[string], readInOrder); err != nil {
+		return nil, err
+	}
 	days, err := collect(ctx, q, func(row pgx.CollectableRow) (w window, err error) {
 		w.days = make([]int32, 1)
 		err = row.Scan(&w.days[0], &w.first, &w.last)
@@ -80,7 +88,7 @@ const (
 	segmentColumns = `SELECT s.sequence, s.app, s.push_id, s.receive_time, s.body`
 
 	// Segments that end before the query begins, in sequences or in time, are passed over.
-	fromSegments = ` FROM segment s WHERE s.day = ANY($1) AND s.sequence > $2 - 248 AND s.sequence <= $3 AND s.sequence + s.events > $2
+	fromSegments = ` FROM segment s WHERE s.day = ANY($1) AND s.sequence > $2::bigint - 248 AND s.sequence <= $3 AND s.sequence + s.events > $2
 		AND s.last_time >= $4 `
 	pageOfSegments = `ORDER BY s.sequence LIMIT $5`
 
@@ -197,7 +205,7 @@ func (r *eventReader) readDevice(all []window) error {
 func (r *eventReader) memberships() (pushes, ordinals []int64, err error) {
 	rows, err := r.q.Query(r.ctx, `SELECT p.id, r.ordinal FROM push p CROSS JOIN LATERAL
 		(SELECT ordinal FROM recipient WHERE push_id = p.id AND registration_id = $1 LIMIT 1) r
-		WHERE ($2 = '' OR p.app = $2) AND ($3 = 0 OR p.id = $3)`, keyText(r.query.RegistrationID), r.query.App, r.query.PushID)
+		WHERE ($2 = '' OR p.app = $2) AND ($3::bigint = 0 OR p.id = $3)`, keyText(r.query.RegistrationID), r.query.App, r.query.PushID)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -225,7 +233,7 @@ func (r *eventReader) since() int64 {
 func (r *eventReader) full() bool { return len(r.events) >= r.limit }
 
 const eventRuns = `SELECT s.sequence, s.events, s.app, s.push_id, COALESCE((SELECT callback_urls IS NOT NULL FROM push WHERE id = s.push_id), false)
-	FROM segment s WHERE s.day = ANY($1) AND s.sequence > $2 - 248 AND s.sequence + s.events - 1 > $2 ORDER BY s.sequence LIMIT $3`
+	FROM segment s WHERE s.day = ANY($1) AND s.sequence > $2::bigint - 248 AND s.sequence + s.events - 1 > $2 ORDER BY s.sequence LIMIT $3`
 
 // ListEventRuns implements storage.Callbacks. A run is a segment: what is in it is not read.
 func (s *Store) ListEventRuns(ctx context.Context, after int64, limit int) ([]storage.EventRun, error) {

@@ -33,6 +33,7 @@ type finishing struct {
 	home    int64 // the handle that made the push
 	claimed bool  // the claim was the latest, and not over
 	held    bool  // callbacks of the upstream ids are held
+	freed   bool  // a step of the push is due soon, which may have waited for the dispatch
 }
 
 // ended reports whether the dispatch is over.
@@ -58,21 +59,39 @@ func (t *tx) finish(result storage.DispatchResult) (storage.Push, error) {
 	return f.push, nil
 }
 
-// locate finds out where the dispatch belongs. That never changes.
+// locate finds out where the dispatch belongs, which never changes, and whether callbacks are held that it is to explain. With the
+// upstream ids locked, that does not change either.
 func (t *tx) locate(f *finishing) error {
-	if err := t.lockUpstreams(f.ids...); err != nil {
+	var queries pgx.Batch
+	queueUpstreams(&queries, f.ids)
+	found := false
+	queries.Queue(`SELECT d.push_id, d.step = 0 AND d.chunk = 0, d.home, p.listed FROM dispatch d JOIN push p ON p.id = d.push_id
+		WHERE d.id = $1`, f.ID).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&f.d.PushID, &f.opening, &f.home, &f.listed}, func() error {
+			found = true
+			return nil
+		})
 		return err
+	})
+	if len(f.ids) > 0 {
+		queries.Queue(`SELECT FROM held_callback WHERE app = (SELECT app FROM dispatch WHERE id = $1) AND upstream_id = ANY($2) LIMIT 1`,
+			f.ID, f.ids).Query(func(rows pgx.Rows) error {
+			f.held = rows.Next()
+			return rows.Err()
+		})
 	}
-	err := t.QueryRow(t.ctx, `SELECT d.push_id, d.step = 0 AND d.chunk = 0, d.home, p.listed
-		FROM dispatch d JOIN push p ON p.id = d.push_id WHERE d.id = $1`, f.ID).Scan(&f.d.PushID, &f.opening, &f.home, &f.listed)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return storage.ErrNotFound
+	err := t.SendBatch(t.ctx, &queries).Close()
+	if err == nil && !found {
+		err = storage.ErrNotFound
 	}
 	return err
 }
 
+// hasDueStep asks for a step that is due, or will be before it is looked for without any news.
+const hasDueStep = `SELECT EXISTS (SELECT FROM step WHERE push_id = $1 AND state = 'SCHEDULED' AND due_time <= $2)`
+
 // settle stores what became of the dispatch itself.
-func (t *tx) settle(f *finishing) error {
+func (t *tx) settle(f *finishing) (err error) {
 	var queries pgx.Batch
 	f.queueLocks(&queries)
 	if f.State == storage.DispatchPending { // what it becomes depends on what is locked
@@ -88,19 +107,24 @@ func (t *tx) settle(f *finishing) error {
 	if f.opening && f.State == storage.DispatchSent {
 		f.queueClock(&queries)
 	}
-	if len(f.ids) > 0 {
-		queries.Queue(`SELECT FROM held_callback WHERE app = (SELECT app FROM dispatch WHERE id = $1) AND upstream_id = ANY($2) LIMIT 1`,
-			f.ID, f.ids).Query(func(rows pgx.Rows) error {
-			f.held = rows.Next()
-			return rows.Err()
-		})
+	if f.ended() && !f.opening {
+		queries.Queue(hasDueStep, f.d.PushID, f.Time.Add(4*t.store.options.lookEvery).UnixMilli()).QueryRow(func(row pgx.Row) error { return row.Scan(&f.freed) })
 	}
-	err := t.SendBatch(t.ctx, &queries).Close()
+	if f.simple() {
+		err = t.sendLast(t.ctx, &queries)
+	} else {
+		err = t.SendBatch(t.ctx, &queries).Close()
+	}
 	if err == nil && !f.claimed {
 		err = fmt.Errorf("%w: the claim is over, or the upstream id %q is another message's", storage.ErrConflict, f.UpstreamID)
 	}
-	t.news.work = f.State == storage.DispatchSent && f.opening || !f.ended()
+	t.news.work = f.State == storage.DispatchSent && f.opening || !f.ended() || f.freed
 	return err
+}
+
+// simple reports whether nothing is left to do once the result is stored.
+func (f *finishing) simple() bool {
+	return f.State == storage.DispatchSent && !f.held && len(f.Singles) == 0 && len(f.PassedOver) == 0
 }
 
 // queueLocks locks the push, and of its steps those that may change or that decide what becomes of the dispatch. Where nothing of the push
@@ -213,18 +237,24 @@ func (t *tx) spread(f *finishing) error {
 	return nil
 }
 
-const scheduleSteps = `UPDATE step SET state = 'SCHEDULED', due_time = $2 + offset_ms WHERE push_id = $1 AND state = 'WAITING'`
+const (
+	// A dispatch that was not finished starts no clock.
+	startClock = `UPDATE push SET first_sent_time = $2 WHERE id = $1 AND first_sent_time IS NULL
+		AND EXISTS (SELECT FROM dispatch WHERE id = $3 AND state = 'SENT') RETURNING first_sent_time`
+	scheduleSteps = `UPDATE step SET state = 'SCHEDULED', due_time = first_sent_time + offset_ms FROM push p
+		WHERE p.id = $1 AND first_sent_time IS NOT NULL AND push_id = $1 AND step.state = 'WAITING'`
+	unblock = `UPDATE dispatch SET state = 'PENDING', ready_time = due_time WHERE push_id = $1 AND state = 'BLOCKED'
+		AND EXISTS (SELECT FROM push WHERE id = $1 AND first_sent_time IS NOT NULL)`
+)
 
 // queueClock gives the steps their due times, and lets the other dispatches of the first sending go.
 func (f *finishing) queueClock(queries *pgx.Batch) {
-	now := f.Time.UnixMilli()
-	queries.Queue(`UPDATE push SET first_sent_time = $2 WHERE id = $1 AND first_sent_time IS NULL RETURNING first_sent_time`, f.d.PushID, now).
-		Query(func(rows pgx.Rows) error {
-			_, err := pgx.ForEachRow(rows, []any{millisTime{&f.push.FirstSentTime}}, func() error { return nil })
-			return err
-		})
-	queries.Queue(scheduleSteps, f.d.PushID, now)
-	queries.Queue(`UPDATE dispatch SET state = 'PENDING', ready_time = due_time WHERE push_id = $1 AND state = 'BLOCKED'`, f.d.PushID)
+	queries.Queue(startClock, f.d.PushID, f.Time.UnixMilli(), f.ID).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{millisTime{&f.push.FirstSentTime}}, func() error { return nil })
+		return err
+	})
+	queries.Queue(scheduleSteps, f.d.PushID)
+	queries.Queue(unblock, f.d.PushID)
 }
 
 // endPush ends a push of which nothing was sent. One that is being withdrawn stays so, for its withdrawal is yet to be confirmed.

@@ -40,27 +40,35 @@ const (
 	countPause = 30 * time.Second
 )
 
-// full counts a row that is to be held, and reports whether there is no room for it. count is asked when it is time to look.
-func (h *heldCounts) full(key heldKey, count func() (int, error)) (bool, error) {
+// rows returns how many rows are held. count is asked when it is time to look.
+func (h *heldCounts) rows(key heldKey, count func() (int, error)) (int, error) {
 	h.mu.Lock()
 	c := h.apps[key]
 	h.mu.Unlock()
-	now := time.Now()
-	if age := now.Sub(c.looked); c.looked.IsZero() || age >= countPause || c.rows >= h.max && age >= fullPause {
-		rows, err := count()
-		if err != nil {
-			return false, err
-		}
-		c = heldCount{rows: rows, looked: now}
+	if age := time.Since(c.looked); !c.looked.IsZero() && age < countPause && (c.rows < h.max || age < fullPause) {
+		return c.rows, nil
 	}
-	full := c.rows >= h.max
-	if !full {
-		c.rows++
+	rows, err := count()
+	if err == nil {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.apps[key] = heldCount{rows: rows, looked: time.Now()}
+	}
+	return rows, err
+}
+
+// add counts rows that were stored.
+func (h *heldCounts) add(rows map[heldKey]int) {
+	if len(rows) == 0 {
+		return
 	}
 	h.mu.Lock()
-	h.apps[key] = c
-	h.mu.Unlock()
-	return full, nil
+	defer h.mu.Unlock()
+	for key, n := range rows {
+		c := h.apps[key]
+		c.rows += n
+		h.apps[key] = c
+	}
 }
 
 // reason says why a row is held that can't be applied.
@@ -83,19 +91,23 @@ func (r *recording) saveHeld() error {
 			continue
 		}
 		key := heldKey{e.batch.app, e.reason()}
-		full, err := r.db.held.full(key, func() (int, error) {
+		rows, err := r.db.held.rows(key, func() (int, error) {
 			return first(r.t.ctx, r.t, value[int], `SELECT count(*) FROM (SELECT FROM held_callback WHERE app = $1 AND reason = $2 LIMIT $3) h`,
 				key.app, key.reason, r.db.held.max)
 		})
 		if err != nil {
 			return err
 		}
-		if full {
+		if rows+r.newHeld[key] >= r.db.held.max {
 			e.batch.summary.Dropped++
 			e.batch.full = e.batch.full || e.target == nil
 			continue
 		}
 		e.batch.summary.Held++
+		if r.newHeld == nil {
+			r.newHeld = map[heldKey]int{}
+		}
+		r.newHeld[key]++
 		kept = append(kept, e)
 	}
 	return r.insertHeld(kept)
@@ -167,8 +179,8 @@ func (r *recording) insertHeld(kept []*entry) error {
 const heldAtOnce = 5000
 
 // applyHeld applies what was reported for upstream ids before they were known: pushes gain their recipients at once, the rest comes with the
-// end of the transaction. What names no recipient of the push goes on being held, for that reason. The transaction should have locked the ids with lockUpstreams before all else; until then,
-// others may have to try again.
+// end of the transaction. What names no recipient of the push goes on being held, for that reason. The transaction should have locked the
+// ids with lockUpstreams before all else: otherwise it may have to be run again.
 func (t *tx) applyHeld(app string, upstreamIDs []string) error {
 	if len(upstreamIDs) == 0 {
 		return nil

@@ -227,5 +227,5 @@ func (i *Import) Reader(ctx context.Context) (storage.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newDatabase(i.options, pool).handle(), nil //nolint:contextcheck // it outlives the call
+	return newDatabase(ctx, i.options, pool).handle(), nil
 }

@@ -239,7 +239,7 @@ func (r *recording) witnesses(witnesses []witness, deaths []*entry) ([]witness, 
 	var word int64
 	_, err = pgx.ForEachRow(rows, []any{&n, &w.push, &w.ordinal, &word}, func() error {
 		// What is displayed or clicked was delivered.
-		if storage.Progress(word).InAnyStep().Has(storage.Delivered) { //nolint:gosec // the same bits
+		if storage.Progress(word).InAnyStep().Has(storage.Delivered) {
 			w.death = deaths[n-1]
 			witnesses = append(witnesses, w)
 		}

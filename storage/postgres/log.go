@@ -175,7 +175,7 @@ func (c *cutter) cutSorted(s *stage, events []stagedEvent) {
 	}
 	c.writer.Reset()
 	for _, e := range events {
-		packed := layout.Event{Ordinal: e.ordinal, Time: e.time, Kind: e.kind, Later: uint16(e.received - head.received)} //nolint:gosec // fits
+		packed := layout.Event{Ordinal: e.ordinal, Time: e.time, Kind: e.kind, Later: uint16(e.received - head.received)}
 		if !c.writer.Add(packed, e.target.dispatch) {
 			end()
 			c.writer.Add(packed, e.target.dispatch)
@@ -278,7 +278,7 @@ func queueSegments(pipeline *pgx.Batch, events int64, segments []segmentRow) {
 	lastTimes, received, bodies := make([]int64, n), make([]int64, n), make([][]byte, n)
 	for i, s := range segments {
 		sequences[i], days[i], apps[i], pushes[i] = s.sequence, s.day, s.app, s.push
-		sizes[i], lows[i], highs[i] = int32(s.events), int64(s.low), int64(s.high) //nolint:gosec // layout.MaxEvents
+		sizes[i], lows[i], highs[i] = int32(s.events), int64(s.low), int64(s.high)
 		lastTimes[i], received[i], bodies[i] = int64(s.lastTime), s.received, s.body
 	}
 	pipeline.Queue(insertSegments, events, sequences, days, apps, pushes, sizes, lows, highs, lastTimes, received, bodies)

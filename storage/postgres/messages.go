@@ -35,7 +35,7 @@ const (
 
 // CountMessages implements storage.Dispatches. It looks the ids up in each push, and goes over the dispatches once.
 func (s *Store) CountMessages(ctx context.Context, app string, registrationIDs []string, since time.Time) ([]int, error) {
-	places := make(map[string]int, len(registrationIDs))
+	places := make(map[string]int, len(registrationIDs)) // of each id once
 	var ids []string
 	for _, id := range registrationIDs {
 		if _, again := places[id]; !again && isText(id) {
@@ -47,13 +47,7 @@ func (s *Store) CountMessages(ctx context.Context, app string, registrationIDs [
 	if len(ids) == 0 {
 		return counts, nil
 	}
-	some, err := read(ctx, s, func(q querier) ([]int, error) {
-		y := tally{places: places, addressees: map[int64][]addressee{}, counts: make([]int, len(ids))}
-		if err := y.findAddressees(ctx, q, app, ids, since); err != nil {
-			return nil, err
-		}
-		return y.counts, y.dispatches(ctx, q, app, since)
-	})
+	some, err := read(ctx, s, func(q querier) ([]int, error) { return countMessages(ctx, q, app, ids, since) })
 	if err != nil {
 		return nil, err
 	}
@@ -63,6 +57,18 @@ func (s *Store) CountMessages(ctx context.Context, app string, registrationIDs [
 		}
 	}
 	return counts, nil
+}
+
+// countMessages counts those to each of some ids, of which none is there twice.
+func countMessages(ctx context.Context, q querier, app string, ids []string, since time.Time) ([]int, error) {
+	y := tally{places: make(map[string]int, len(ids)), addressees: map[int64][]addressee{}, counts: make([]int, len(ids))}
+	for i, id := range ids {
+		y.places[id] = i
+	}
+	if err := y.findAddressees(ctx, q, app, ids, since); err != nil {
+		return nil, err
+	}
+	return y.counts, y.dispatches(ctx, q, app, since)
 }
 
 // addressee is a recipient of a push, and the place of its id among those asked about.
@@ -212,7 +218,7 @@ func (s *Store) LastMessages(ctx context.Context, id int64, step int, from uint3
 	var messages []storage.LastMessage
 	for i, upstreamID := range l.ids {
 		if upstreamID != "" {
-			messages = append(messages, storage.LastMessage{Ordinal: from + uint32(i), UpstreamID: upstreamID}) //nolint:gosec // a page
+			messages = append(messages, storage.LastMessage{Ordinal: from + uint32(i), UpstreamID: upstreamID})
 		}
 	}
 	return messages, nil

@@ -21,10 +21,6 @@ const (
 	// answersTogether is how many answers one message has room for: it may have 8,000 bytes.
 	answersTogether = 150
 
-	// lookEvery is how often the log's end is looked at, and workEvery how often work is looked for without any news.
-	lookEvery = time.Second
-	workEvery = 2 * time.Second
-
 	// quietFor is how long the listener waits for news before it makes sure of its connection; answersWithin bounds what that, and
 	// whatever else is asked here, may take.
 	quietFor      = 10 * time.Second
@@ -46,7 +42,8 @@ type message struct {
 
 func startSignals(d *database) *signals {
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &signals{db: d, origin: rand.Int64(), logger: d.options.Logger, subs: map[*subscriber]struct{}{}, wake: make(chan struct{}, 1)}
+	s := &signals{db: d, origin: rand.Int64(), logger: d.options.Logger, subs: map[*subscriber]struct{}{}, wake: make(chan struct{}, 1),
+		listening: make(chan struct{})}
 	var running sync.WaitGroup
 	s.stop = func() {
 		cancel()
@@ -56,6 +53,16 @@ func startSignals(d *database) *signals {
 		running.Go(func() { run(ctx) })
 	}
 	return s
+}
+
+// begin waits until news of other processes is heard, within bounds: what is missed until then is found, but late.
+func (s *signals) begin(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, answersWithin)
+	defer cancel()
+	select {
+	case <-s.listening:
+	case <-ctx.Done():
+	}
 }
 
 // send sends what is unsent to other processes, until the context ends; then what is left, if that is possible at once.
@@ -153,6 +160,7 @@ func (s *signals) listenOnce(ctx context.Context) error {
 		_ = conn.Close(ctx) // there is nothing left to lose
 	}()
 	s.spread(news{events: true, work: true}) // whatever there was while nobody listened
+	s.begun.Do(func() { close(s.listening) })
 	for ctx.Err() == nil {
 		if err := s.take(ctx, conn); err != nil {
 			return err
@@ -212,9 +220,8 @@ func (s *signals) heard(ctx context.Context, n *pgconn.Notification) {
 
 // look finds what it was not told, until the context ends.
 func (s *signals) look(ctx context.Context) {
-	seen, looked := int64(-1), time.Duration(0)
-	for sleep(ctx, lookEvery) {
-		looked += lookEvery
+	seen := int64(-1)
+	for n := 1; sleep(ctx, s.db.options.lookEvery); n++ {
 		events, work := s.waited()
 		if events {
 			end, err := s.logEnd(ctx)
@@ -223,8 +230,7 @@ func (s *signals) look(ctx context.Context) {
 				s.spread(news{events: true})
 			}
 		}
-		if work && looked >= workEvery {
-			looked = 0
+		if work && n%2 == 0 {
 			s.spread(news{work: true})
 		}
 	}

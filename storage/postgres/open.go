@@ -24,13 +24,18 @@ var ErrDSN = errors.New("this is no PostgreSQL connection string or URL")
 
 // Options say which database to use, and how. Zero fields get the defaults.
 type Options struct {
-	// DSN is a connection string or URL, as libpq takes them.
+	// DSN is a connection string or URL, as libpq takes them. What it sets counts, such as lock_timeout or search_path.
 	DSN    string
 	Logger *slog.Logger // default: discard
 	// Connections is how many are open at once, at most. Default 16.
 	Connections int
 	// MaxHeld is how many callbacks are held for each app and reason, about. Default 1,000,000.
 	MaxHeld int
+	// RecipientsInMemory is of how many recipients it is remembered who they are, 24 bytes each, about. Default 8,000,000.
+	RecipientsInMemory int
+
+	// lookEvery is how often news is looked for that was lost: the log's end each time, work every second time. Default 1 s.
+	lookEvery time.Duration
 }
 
 // complete fills in the defaults.
@@ -44,12 +49,16 @@ func (o *Options) complete() {
 	if o.MaxHeld <= 0 {
 		o.MaxHeld = 1_000_000
 	}
+	if o.RecipientsInMemory <= 0 {
+		o.RecipientsInMemory = 8_000_000
+	}
+	if o.lookEvery <= 0 {
+		o.lookEvery = time.Second
+	}
 }
 
 // Store is a handle onto a database.
 type Store struct {
-	storage.Store // what is not written yet; it goes when everything is
-
 	*database
 	// home names the handle among those of all nodes.
 	home int64
@@ -57,6 +66,8 @@ type Store struct {
 	term   atomic.Int64
 	closed atomic.Bool
 }
+
+var _ storage.Store = (*Store)(nil)
 
 // How many upstream ids and pushes are remembered, at most. An id takes a quarter of a kilobyte, about.
 const (
@@ -81,6 +92,7 @@ type database struct {
 	invalid    invalids
 	lives      *cache[int64, int64] // hours, by push
 	dispatches *cache[int64, *loggedDispatch]
+	rosters    *rosters
 
 	mu      sync.Mutex
 	handles map[int64]bool // those that are open, by their homes
@@ -95,6 +107,8 @@ var settings = map[string]string{
 	"lock_timeout":                        "15s",
 	// Statements are short: to compile one would take longer than to run it.
 	"jit": "off",
+	// All that is asked for often has an index. A plan that was made while tables were small must not read them through when they are not.
+	"enable_seqscan": "off",
 }
 
 // connectWithin bounds how long it takes to connect, unless the DSN says otherwise.
@@ -119,17 +133,19 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		pool.Close()
 		return nil, unavailable(err)
 	}
-	return newDatabase(opts, pool).handle(), nil //nolint:contextcheck // it outlives the call
+	return newDatabase(ctx, opts, pool).handle(), nil
 }
 
 // newDatabase starts what works with a pool's database.
-func newDatabase(opts Options, pool *pgxpool.Pool) *database {
+func newDatabase(ctx context.Context, opts Options, pool *pgxpool.Pool) *database {
 	d := &database{options: opts, pool: pool, kinds: newKinds(), targets: newCache[upstream, *target](knownUpstreams),
 		pushes: newCache[int64, knownPush](knownPushes), lives: newCache[int64, int64](knownPushes),
 		dispatches: newCache[int64, *loggedDispatch](knownDispatches), handles: map[int64]bool{}}
 	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
-	d.signals = startSignals(d)
-	d.recorder = startRecorder(d)
+	d.rosters = newRosters(d, opts.RecipientsInMemory)
+	d.signals = startSignals(d) //nolint:contextcheck // it goes on when Open has returned
+	d.signals.begin(ctx)
+	d.recorder = startRecorder(d) //nolint:contextcheck // likewise
 	return d
 }
 
@@ -157,7 +173,7 @@ func configure(opts Options) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, ErrDSN // err may quote the password
 	}
-	config.MaxConns = int32(min(opts.Connections, 1000)) //nolint:gosec // bounded
+	config.MaxConns = int32(min(opts.Connections, 1000))
 	config.MinConns = min(config.MinConns, config.MaxConns)
 	config.MinIdleConns = min(config.MinIdleConns, config.MaxConns)
 	for name, value := range settings {

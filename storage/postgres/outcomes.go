@@ -88,7 +88,7 @@ var anyClick = func() (all storage.Progress) {
 // readClicks finds who clicked in any step. They come as words of a bitmap, for there may be a million.
 func (o *outcomes) readClicks(ctx context.Context, q querier) error {
 	rows, err := q.Query(ctx, `SELECT ordinal / 64, bit_or(1::bigint << (ordinal % 64)::integer) FROM progress
-		WHERE push_id = $1 AND word & $2 <> 0 GROUP BY 1`, o.push, int64(anyClick)) //nolint:gosec // bits
+		WHERE push_id = $1 AND word & $2 <> 0 GROUP BY 1`, o.push, int64(anyClick))
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (o *outcomes) readClicks(ctx context.Context, q querier) error {
 	var word int64
 	_, err = pgx.ForEachRow(rows, []any{&at, &word}, func() error {
 		o.clicked.grow(at)
-		o.clicked[at] = uint64(word) //nolint:gosec // bits
+		o.clicked[at] = uint64(word)
 		return nil
 	})
 	return err
@@ -172,7 +172,7 @@ func takenOf(list []byte) ([]uint32, error) {
 func ordinalsBelow(n int) []uint32 {
 	all := make([]uint32, n)
 	for i := range all {
-		all[i] = uint32(i) //nolint:gosec // ordinals have 32 bits
+		all[i] = uint32(i)
 	}
 	return all
 }

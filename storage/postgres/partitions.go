@@ -20,7 +20,7 @@ func dayOf(millis int64) int32 {
 	if millis%millisPerDay < 0 {
 		day--
 	}
-	return int32(min(max(day, -1<<30), 1<<30)) //nolint:gosec // bounded
+	return int32(min(max(day, -1<<30), 1<<30))
 }
 
 // partitions are the days of which the log is known to have a partition.

@@ -114,6 +114,7 @@ func (s *Store) CancelStep(ctx context.Context, id int64, step int, reason stora
 		if st.State != storage.StepScheduled && st.State != storage.StepWaiting {
 			return none, storage.ErrConflict
 		}
+		t.news.work = true // a later step waits for it no more
 		return none, t.cancelSteps(id, []int{step}, reason)
 	})
 	return err

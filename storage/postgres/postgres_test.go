@@ -68,7 +68,9 @@ func TestConformance(t *testing.T) {
 		dsn := emptyDatabase(tb)
 		return func(tb testing.TB) storage.Store {
 			tb.Helper()
-			return open(tb, dsn)
+			store, err := postgres.Open(tb.Context(), postgres.NeverLook(postgres.Options{DSN: dsn, Connections: 4}))
+			require.NoError(tb, err)
+			return store
 		}
 	}, storagetest.Traits{SignalsFromOtherHandles: true})
 }

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
@@ -19,10 +20,11 @@ import (
 
 const (
 	loadApp     = "load"
-	loadTotal   = 1_000_000 // recipients, of all pushes together
 	loadBatch   = 100
 	loadCallers = 64
 )
+
+var loadTotal = flag.Int("load.recipients", 1_000_000, "of how many recipients BenchmarkRecordCallbacks reports, of all pushes together")
 
 func loadID(i int) string { return fmt.Sprintf("%019x", uint64(i)*0x9e3779b97f4a7c15) }
 
@@ -37,7 +39,7 @@ func BenchmarkRecordCallbacks(b *testing.B) {
 			require.NoError(b, err)
 			defer func() { require.NoError(b, store.Close()) }()
 			fill(b, store, dsn, pushes)
-			order := rand.New(rand.NewPCG(1, 2)).Perm(loadTotal)
+			order := rand.New(rand.NewPCG(1, 2)).Perm(*loadTotal)
 			var stored atomic.Int64
 			b.ResetTimer()
 			callTogether(b, func(n int) error {
@@ -46,11 +48,13 @@ func BenchmarkRecordCallbacks(b *testing.B) {
 				return err
 			})
 			b.StopTimer()
-			if b.N*loadBatch <= 3*loadTotal {
+			if b.N*loadBatch <= 3*(*loadTotal) {
 				require.Equal(b, int64(b.N*loadBatch), stored.Load())
 			}
 			rate := float64(b.N*loadBatch) / b.Elapsed().Seconds()
 			plain := plainInserts(b, dsn)
+			b.ReportMetric(followLog(b, store), "ns/event-read")
+			b.ReportMetric(followRuns(b, store), "ns/event-run")
 			b.ReportMetric(rate, "rows/s")
 			b.ReportMetric(plain, "plain-rows/s")
 			b.ReportMetric(rate/plain, "of-plain")
@@ -72,7 +76,7 @@ func durableServer(b *testing.B) *postgrestest.Server {
 // fill creates pushes, of which EngageLab has all dispatches.
 func fill(b *testing.B, store storage.Store, dsn string, pushes int) {
 	b.Helper()
-	size := loadTotal / pushes
+	size := (*loadTotal) / pushes
 	for push := range pushes {
 		d := storage.PushDraft{Push: storage.Push{ID: int64(push + 1), App: loadApp, Listed: true, CreateTime: time.Now()}}
 		for i := range size {
@@ -100,12 +104,12 @@ func fill(b *testing.B, store storage.Store, dsn string, pushes int) {
 
 // loadRows is the nth batch of callbacks.
 func loadRows(order []int, pushes, n int) []storage.Callback {
-	size := loadTotal / pushes
+	size := (*loadTotal) / pushes
 	rows := make([]storage.Callback, loadBatch)
 	for i := range rows {
 		at := n*loadBatch + i
-		m := [...]storage.Milestone{storage.Sent, storage.Delivered, storage.Clicked}[at/loadTotal%3]
-		to := order[at%loadTotal]
+		m := [...]storage.Milestone{storage.Sent, storage.Delivered, storage.Clicked}[at/(*loadTotal)%3]
+		to := order[at%*loadTotal]
 		rows[i] = storage.Callback{UpstreamID: fmt.Sprintf("%d-%d", to/size+1, to%size/1000), RegistrationID: loadID(to), Milestone: m,
 			Status: m.String(), Time: time.Now(), Channel: "FCM"}
 	}
@@ -142,7 +146,7 @@ func plainInserts(b *testing.B, dsn string) (rate float64) {
 	_, err = pool.Exec(b.Context(), `CREATE TABLE plain (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, app text, upstream_id text,
 		registration_id text, status text, time bigint)`)
 	require.NoError(b, err)
-	order := rand.New(rand.NewPCG(1, 2)).Perm(loadTotal)
+	order := rand.New(rand.NewPCG(1, 2)).Perm(*loadTotal)
 	began := time.Now()
 	callTogether(b, func(n int) error {
 		ids, names, statuses, times := make([]string, loadBatch), make([]string, loadBatch), make([]string, loadBatch), make([]int64, loadBatch)
@@ -154,4 +158,33 @@ func plainInserts(b *testing.B, dsn string) (rate float64) {
 		return err
 	})
 	return float64(b.N*loadBatch) / time.Since(began).Seconds()
+}
+
+// followLog reads the whole log in pages, and returns how long an event takes, in nanoseconds.
+func followLog(b *testing.B, store storage.Store) float64 {
+	b.Helper()
+	began, n := time.Now(), 0
+	for q := (storage.EventQuery{Limit: 2048}); ; {
+		events, err := store.ListEvents(b.Context(), q)
+		require.NoError(b, err)
+		if len(events) == 0 {
+			return float64(time.Since(began).Nanoseconds()) / float64(n)
+		}
+		n += len(events)
+		q.After = events[len(events)-1].Sequence
+	}
+}
+
+// followRuns does likewise with the runs.
+func followRuns(b *testing.B, store storage.Store) float64 {
+	b.Helper()
+	began, last := time.Now(), int64(0)
+	for {
+		runs, err := store.ListEventRuns(b.Context(), last, 1000)
+		require.NoError(b, err)
+		if len(runs) == 0 {
+			return float64(time.Since(began).Nanoseconds()) / float64(last)
+		}
+		last = runs[len(runs)-1].Last
+	}
 }

@@ -7,8 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"susul.dev/susul/storage"
 )
 
@@ -45,6 +43,8 @@ type recorder struct {
 	db      *database
 	running sync.WaitGroup
 
+	stopReading func() // of recipients ahead
+
 	mu      sync.Mutex
 	arrived sync.Cond
 	queue   []*job
@@ -60,6 +60,9 @@ func startRecorder(db *database) *recorder {
 	for range max(1, min(maxCommitters, db.options.Connections-1)) {
 		r.running.Go(r.run)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.stopReading = cancel
+	r.running.Go(func() { db.rosters.run(ctx) })
 	return r
 }
 
@@ -71,6 +74,7 @@ func (r *recorder) stop() {
 	r.queue, r.rows = nil, 0
 	r.mu.Unlock()
 	r.arrived.Broadcast()
+	r.stopReading()
 	for _, j := range rest {
 		j.err = errClosed
 		close(j.done)
@@ -204,8 +208,8 @@ func (r *recorder) try(ctx context.Context, jobs []*job) (err error) {
 
 func (r *recorder) tryOnce(ctx context.Context, jobs []*job) error {
 	t := &tx{ctx: ctx, store: jobs[0].store}
-	err := r.db.transact(ctx, forWrites, func(inner pgx.Tx) (err error) {
-		t.Tx = inner
+	err := r.db.transact(ctx, forWrites, func(inner *transaction) (err error) {
+		t.transaction = inner
 		if jobs, err = t.unfenced(jobs); err != nil || len(jobs) == 0 {
 			return err
 		}

@@ -21,9 +21,10 @@ type recording struct {
 	pushes   map[int64]pushInfo
 
 	// What becomes known to the process once the transaction has committed.
-	found  map[upstream]*target
-	looked []int64 // pushes that were looked up
-	kinds  []storedKind
+	found   map[upstream]*target
+	looked  []int64 // pushes that were looked up
+	kinds   []storedKind
+	newHeld map[heldKey]int
 
 	holds  []*entry // that can't be applied
 	groups []group
@@ -35,6 +36,7 @@ type recording struct {
 // pushInfo is what callbacks need to know of a push.
 type pushInfo struct {
 	listed, forgotten bool
+	size              int // how many recipients it has; of a push that is not listed, it may have more by now
 }
 
 // logHead is the row of log_head. deaths grows whenever devices become invalid, forgets whenever a push begins to be forgotten: so others
@@ -52,7 +54,7 @@ func scanLogHead(row pgx.CollectableRow) (h logHead, err error) {
 func (r *recording) add(b *batch, rows []storage.Callback) {
 	r.entries = slices.Grow(r.entries, len(rows))
 	for i := range rows {
-		r.entries = append(r.entries, entry{batch: b, row: &rows[i], at: int32(i)}) //nolint:gosec // a batch is no longer than that
+		r.entries = append(r.entries, entry{batch: b, row: &rows[i], at: int32(i)})
 	}
 }
 
@@ -98,6 +100,7 @@ func (t *tx) recorded() {
 	}
 	r.db.kinds.learn(r.kinds)
 	r.rememberLives()
+	r.db.held.add(r.newHeld)
 	t.recording = nil
 }
 
@@ -202,10 +205,10 @@ func (r *recording) findPushes() error {
 	_, err := collect(r.t.ctx, r.t, func(row pgx.CollectableRow) (struct{}, error) {
 		var id int64
 		var info pushInfo
-		err := row.Scan(&id, &info.listed, &info.forgotten)
+		err := row.Scan(&id, &info.listed, &info.forgotten, &info.size)
 		r.pushes[id] = info
 		return struct{}{}, err
-	}, `SELECT id, listed, forgotten > 0 FROM push WHERE id = ANY($1)`, r.looked[before:])
+	}, `SELECT id, listed, forgotten > 0, recipients FROM push WHERE id = ANY($1)`, r.looked[before:])
 	return err
 }
 
@@ -265,7 +268,7 @@ func (r *recording) saveProgress() error {
 	for i := range r.groups {
 		if g := &r.groups[i]; g.bits != 0 {
 			pushes, ordinals = append(pushes, g.push), append(ordinals, int64(g.ordinal))
-			bits = append(bits, int64(g.bits)) //nolint:gosec // the same bits
+			bits = append(bits, int64(g.bits))
 		}
 	}
 	if len(pushes) == 0 {
@@ -281,7 +284,7 @@ func (r *recording) saveProgress() error {
 	_, err = pgx.ForEachRow(rows, []any{&push, &ordinal, &was}, func() error {
 		for ; at < len(r.groups); at++ {
 			if g := &r.groups[at]; g.push == push && g.ordinal == ordinal {
-				g.was = storage.Progress(was) //nolint:gosec // the same bits
+				g.was = storage.Progress(was)
 				at++
 				return nil
 			}

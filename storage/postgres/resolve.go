@@ -17,14 +17,33 @@ type member struct {
 const selectOrdinals = `SELECT (SELECT ordinal FROM recipient r WHERE r.push_id = k.push_id AND r.registration_id = k.id)
 	FROM unnest($1::bigint[], $2::text[]) AS k (push_id, id)`
 
-// findMembers finds the recipients that the rows are about.
+// findMembers finds the recipients that the rows are about: in memory, or else in PostgreSQL.
 func (r *recording) findMembers() error {
-	var asked []*entry
-	for i := range r.entries {
-		if e := &r.entries[i]; !e.member && e.row.RegistrationID != "" && r.applies(e) {
-			asked = append(asked, e)
+	looked := map[int64]int{}
+	each := func(do func(*entry)) {
+		for i := range r.entries {
+			if e := &r.entries[i]; !e.member && e.row.RegistrationID != "" && r.applies(e) {
+				do(e)
+			}
 		}
 	}
+	each(func(e *entry) { looked[e.target.push]++ })
+	known := map[int64]*roster{}
+	for push, n := range looked {
+		if found := r.db.rosters.get(push, n, r.pushes[push].size); found != nil {
+			known[push] = found
+		}
+	}
+	var asked []*entry
+	each(func(e *entry) {
+		if found := known[e.target.push]; found != nil {
+			e.ordinal, e.member = found.find(e.registrationID())
+			if e.member || r.pushes[e.target.push].listed {
+				return
+			}
+		}
+		asked = append(asked, e)
+	})
 	return r.askMembers(asked)
 }
 
@@ -88,7 +107,7 @@ func (r *recording) lockSizes(pushes []int64) (map[int64]uint32, error) {
 		var forgotten bool
 		err := row.Scan(&id, &size, &forgotten)
 		sizes[id] = size
-		r.pushes[id] = pushInfo{forgotten: forgotten}
+		r.pushes[id] = pushInfo{forgotten: forgotten, size: int(size)}
 		return struct{}{}, err
 	}, `SELECT id, recipients, forgotten > 0 FROM push WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE`, pushes)
 	return sizes, err

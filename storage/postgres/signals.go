@@ -34,12 +34,15 @@ type subscriber struct {
 // transaction, for all that do commit one after the other.
 //
 // News may be lost, when a process dies after a commit or a connection breaks. So whoever waits for events is also told when the log's end
-// was seen to have moved (lookEvery), and whoever waits for work every now and then (workEvery).
+// was seen to have moved, and whoever waits for work every now and then.
 type signals struct {
 	db     *database
 	origin int64 // names this process
 	logger *slog.Logger
 	stop   func() // ends what runs, and waits for that
+
+	listening chan struct{} // closed once that began
+	begun     sync.Once
 
 	mu     sync.Mutex
 	subs   map[*subscriber]struct{}

@@ -34,7 +34,7 @@ func requireSignal[T any](t *testing.T, ch <-chan T) (got T) {
 	return got
 }
 
-// drain takes signals until none has come for longer than a lost one is missed, but for those that come without a cause.
+// drain takes a signal that has come already.
 func drain(ch <-chan struct{}) {
 	select {
 	case <-ch:
@@ -121,7 +121,7 @@ func TestLostNewsIsFound(t *testing.T) {
 	t.Cleanup(cancelWork)
 	requireSignal(t, work)
 	requireSignal(t, work)
-	requireSignal(t, events)
+	requireSignal(t, events) // the log's end was looked at
 	drain(events)
 	_, err := admin(t, dsn).Exec(t.Context(), `UPDATE log_head SET sequence = 7`)
 	require.NoError(t, err)

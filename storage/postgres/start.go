@@ -13,7 +13,16 @@ import (
 
 // StartDispatch implements storage.Dispatches.
 func (s *Store) StartDispatch(ctx context.Context, start storage.DispatchStart) error {
-	_, err := write(ctx, s, func(t *tx) (none struct{}, err error) { return none, t.start(start) })
+	started, err := write(ctx, s, func(t *tx) (bool, error) { return t.start(start) })
+	if err != nil || started {
+		return err
+	}
+	_, err = look(ctx, s, func(q querier) (int64, error) {
+		return first(ctx, q, value[int64], `SELECT id FROM dispatch WHERE id = $1`, start.ID)
+	})
+	if err == nil {
+		err = storage.ErrConflict
+	}
 	return err
 }
 
@@ -23,24 +32,34 @@ const startClaimed = `UPDATE dispatch d SET state = 'SENDING' FROM push p
 		(SELECT FROM step s WHERE s.push_id = d.push_id AND s.number = d.step AND s.state = 'CANCELLED')
 	RETURNING d.push_id, d.step, d.claim_time, d.recipients`
 
-func (t *tx) start(start storage.DispatchStart) error {
-	d := storage.Dispatch{ID: start.ID}
-	err := t.QueryRow(t.ctx, startClaimed, start.ID, start.Attempt).
-		Scan(&d.PushID, &d.Step, millisTime{&d.ClaimTime}, ordinalList{&d.Recipients})
-	if errors.Is(err, pgx.ErrNoRows) {
-		if _, err = first(t.ctx, t, value[int64], `SELECT id FROM dispatch WHERE id = $1`, start.ID); err == nil {
-			err = storage.ErrConflict
+func (t *tx) start(start storage.DispatchStart) (started bool, err error) {
+	if len(start.Limits) > 0 {
+		if err := t.holdAgainst(start); err != nil {
+			return false, err
 		}
 	}
-	if err != nil {
+	d := storage.Dispatch{ID: start.ID}
+	var queries pgx.Batch
+	queries.Queue(startClaimed, start.ID, start.Attempt).Query(func(rows pgx.Rows) error {
+		_, err := pgx.ForEachRow(rows, []any{&d.PushID, &d.Step, millisTime{&d.ClaimTime}, ordinalList{&d.Recipients}}, func() error {
+			started = true
+			return nil
+		})
 		return err
+	})
+	if start.Recipients == nil && len(start.PassedOver) == 0 {
+		err := t.sendLast(t.ctx, &queries)
+		return started, err
+	}
+	if err := t.SendBatch(t.ctx, &queries).Close(); err != nil || !started {
+		return false, err
 	}
 	if start.Recipients != nil {
 		if err := t.narrow(&d, start.Recipients); err != nil {
-			return err
+			return false, err
 		}
 	}
-	return t.passOver(d.PushID, d.Step, &d.ID, d.ClaimTime, start.PassedOver)
+	return true, t.passOver(d.PushID, d.Step, &d.ID, d.ClaimTime, start.PassedOver)
 }
 
 // narrow leaves a dispatch some of its recipients; of a batch, it keeps those who have a result too.

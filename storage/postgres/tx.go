@@ -20,7 +20,7 @@ type querier interface {
 
 // tx is a transaction that writes.
 type tx struct {
-	pgx.Tx
+	*transaction
 	ctx   context.Context
 	store *Store
 	news  news // told once it has committed
@@ -55,8 +55,8 @@ func writeOnce[T any](ctx context.Context, s *Store, run func(*tx) (T, error)) (
 	}
 	var zero T
 	t := &tx{ctx: ctx, store: s, news: news{by: s.home}}
-	err = s.transact(ctx, forWrites, func(inner pgx.Tx) (err error) {
-		t.Tx = inner
+	err = s.transact(ctx, forWrites, func(inner *transaction) (err error) {
+		t.transaction = inner
 		if result, err = run(t); err == nil {
 			err = t.finishRecording()
 		}
@@ -101,7 +101,7 @@ func (t *tx) exec(query string, args ...any) (int64, error) {
 // read runs a closure on one consistent snapshot. The closure may be run again.
 func read[T any](ctx context.Context, s *Store, run func(querier) (T, error)) (result T, err error) {
 	return tried(s, func() (result T, err error) {
-		err = s.transact(ctx, forReads, func(t pgx.Tx) (err error) {
+		err = s.transact(ctx, forReads, func(t *transaction) (err error) {
 			result, err = run(t)
 			return err
 		})

@@ -62,11 +62,22 @@ func upstreamLockOf(id string) int32 { return int32(xxhash.Sum64String(id) % ups
 
 // lockUpstreams makes the transaction the only one that knows of some upstream ids. It must come before all other locks.
 func (t *tx) lockUpstreams(ids ...string) error {
+	var queries pgx.Batch
+	queueUpstreams(&queries, ids)
+	return t.SendBatch(t.ctx, &queries).Close()
+}
+
+// queueUpstreams is lockUpstreams as one of several statements.
+func queueUpstreams(queries *pgx.Batch, ids []string) {
+	if len(ids) == 0 {
+		return
+	}
 	keys := make([]int32, 0, len(ids))
 	for _, id := range ids {
 		keys = append(keys, upstreamLockOf(id))
 	}
-	return t.takeUpstreams(lockUpstreams, keys)
+	slices.Sort(keys)
+	queries.Queue(lockUpstreams, upstreamClass, slices.Compact(keys))
 }
 
 // shareUpstreams keeps dispatches from getting some upstream ids until the transaction ends.
@@ -75,15 +86,11 @@ func (t *tx) shareUpstreams(ids []upstream) error {
 	for _, u := range ids {
 		keys = append(keys, upstreamLockOf(u.id))
 	}
-	return t.takeUpstreams(shareUpstreams, keys)
-}
-
-func (t *tx) takeUpstreams(statement string, keys []int32) error {
 	if len(keys) == 0 {
 		return nil
 	}
 	slices.Sort(keys)
-	_, err := t.exec(statement, upstreamClass, slices.Compact(keys))
+	_, err := t.exec(shareUpstreams, upstreamClass, slices.Compact(keys))
 	return err
 }
 

@@ -109,14 +109,6 @@ func (a anyText) ScanBytes(b []byte) error {
 // isText reports whether PostgreSQL can store a text: it must be UTF-8, and have no zero byte.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
 
-// asText returns a text as PostgreSQL can store it: what it can't be told is replaced.
-func asText(s string) string {
-	if isText(s) {
-		return s
-	}
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
-}
-
 // texts returns those of the texts that may be stored anywhere; what else somebody looks for is not there.
 func texts(all []string) []string {
 	if !slices.ContainsFunc(all, func(s string) bool { return !isText(s) }) {

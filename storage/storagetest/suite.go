@@ -31,6 +31,7 @@ func Run(t *testing.T, fresh Factory, traits Traits) {
 		{"Pushes", pushCases},
 		{"Large", largeCases},
 		{"Idempotency", idempotencyCases},
+		{"IDs", idCases},
 		{"Dispatches", dispatchCases},
 		{"Start", append(startCases, limitCases(traits)...)},
 		{"Finish", finishCases},

@@ -73,7 +73,7 @@ func StartCluster(t testing.TB, size int) *Cluster {
 // built returns where etcd's program is, built at most once.
 var built = sync.OnceValues(func() (string, error) {
 	// With -n a tool is built, and its path printed.
-	out, err := exec.Command("go", "tool", "-n", program).CombinedOutput() //nolint:noctx // it ends by itself
+	out, err := exec.Command("go", "tool", "-n", program).CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("build etcd: %w\n%s", err, out)
 	}
@@ -196,7 +196,7 @@ func freeAddresses(t testing.TB, count int) []string {
 	for range count {
 		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", clusterHost+":0")
 		require.NoError(t, err)
-		defer listener.Close() //nolint:errcheck // nothing was done with it
+		defer listener.Close()
 		addresses = append(addresses, listener.Addr().String())
 	}
 	return addresses

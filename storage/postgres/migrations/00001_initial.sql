@@ -121,15 +121,11 @@ CREATE TABLE dispatch (
     content         bytea,
     UNIQUE (push_id, step, chunk)
 );
-CREATE INDEX dispatch_push ON dispatch (push_id, id);
--- The steps of a push that has a SENDING dispatch are held back, and so are messages that may be such a dispatch's.
-CREATE INDEX dispatch_sending ON dispatch (push_id) WHERE state = 'SENDING';
+-- What is on its way. The steps of a push that has a SENDING dispatch are held back, and so are messages that may be such a dispatch's.
+CREATE INDEX dispatch_under_way ON dispatch (push_id) WHERE state IN ('CLAIMED', 'SENDING');
 CREATE UNIQUE INDEX dispatch_upstream ON dispatch (app, upstream_id) WHERE upstream_id IS NOT NULL;
 -- Claims take the first sendings before the follow-ups, each by due time.
 CREATE INDEX dispatch_claim ON dispatch (app, (LEAST(step, 1)), due_time, id) WHERE ready_time IS NOT NULL;
-CREATE INDEX dispatch_ready ON dispatch (app, ready_time) WHERE ready_time IS NOT NULL;
--- What a leader has claimed is free when the next one takes over. Seldom is there any.
-CREATE INDEX dispatch_led ON dispatch (claim_term) WHERE claim_term <> 0 AND ready_time IS NOT NULL;
 
 -- digest tells rows apart that miss an id: the SHA-256 of raw for those, in hex; empty for all others.
 CREATE TABLE held_callback (

@@ -3,14 +3,15 @@
 -- +goose Up
 
 -- A recipient of whom nothing was reported has no row. was is the word before the latest change: it lets one statement set bits and tell
--- which of them are new. Rows are changed in place as long as their page has room.
+-- which of them are new. Rows are changed in place while their page has room:
+-- with less of it, every other change would touch the index.
 CREATE TABLE progress (
     push_id bigint NOT NULL,
     ordinal bigint NOT NULL,
     word    bigint NOT NULL,
     was     bigint NOT NULL,
     PRIMARY KEY (push_id, ordinal)
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 45);
 
 -- Of whom a status came that has no bit of its own in the progress words: failures and unknown ones.
 CREATE TABLE mark (

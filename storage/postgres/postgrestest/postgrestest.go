@@ -320,6 +320,6 @@ func freePort() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer listener.Close() //nolint:errcheck // nothing was done with it
+	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port, nil
 }
