@@ -5,7 +5,8 @@ LINT := go tool -modfile=tools/lint/go.mod golangci-lint
 # The clients that have code made of proto/. Tools of their languages install themselves into the clients' folders.
 CLIENTS := $(patsubst clients/%/buf.gen.yaml,%,$(wildcard clients/*/buf.gen.yaml))
 
-.PHONY: build demo test test-clients conformance bench-ingest bench-overload bench-follow-up bench-relay bench-cluster lint lint-clients lint-openapi \
+.PHONY: build demo test test-postgres test-clients conformance bench-ingest bench-overload bench-follow-up bench-relay bench-cluster \
+	lint lint-clients lint-openapi \
 	check-gen check-gen-clients gen gen-clients protodeps
 .DEFAULT_GOAL := build
 
@@ -22,6 +23,10 @@ demo:
 test:
 	go test -race -gcflags=modernc.org/...=-d=checkptr=0 -timeout 15m ./...
 	@tools/postgres
+
+# The API's and delivery's tests once more, on PostgreSQL, which must be installed. Databases are made one by one: it takes minutes.
+test-postgres:
+	TEST_STORAGE=postgres TEST_POSTGRES=required go test -timeout 15m ./server/api ./server/delivery
 
 # Every client against the same server; fails where a client's language is not installed, while `make test` skips it.
 test-clients:

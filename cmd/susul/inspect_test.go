@@ -204,3 +204,18 @@ func TestInspectSaysWhatIsWrong(t *testing.T) {
 		require.ErrorContains(t, err, want, args)
 	}
 }
+
+func TestInspectSaysWhatToUseWithPostgreSQL(t *testing.T) {
+	t.Parallel()
+	settings := baseSettings(t.TempDir(), "http://127.0.0.1:1")
+	settings["storage"] = map[string]any{"driver": "postgres", "dsn": "postgres://susul:hunter2@127.0.0.1:1/susul"}
+	for _, args := range [][]string{
+		{"inspect", "--config", writeSettings(t, settings)},
+		{"inspect", "--dsn", "postgres://susul:hunter2@127.0.0.1:1/susul"},
+	} {
+		p := launch(t, nil, args...)
+		require.Equal(t, 1, p.exitCode(t, patience))
+		require.Contains(t, p.stderr.String(), "psql")
+		require.NotContains(t, p.stderr.String(), "hunter2")
+	}
+}

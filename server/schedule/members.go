@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -102,11 +103,12 @@ func (m *Members) register(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("keep lease alive: %w", err)
 	}
-	watching := make(chan error, 1)
-	go func() { watching <- m.count(ctx) }()
+	failed := make(chan error, 1)
+	var counting sync.WaitGroup
+	counting.Go(func() { failed <- m.count(ctx) })
 	defer func() {
 		cancel()
-		_ = <-watching // its end is ours
+		counting.Wait()
 		<-kept
 	}()
 	for {
@@ -115,8 +117,7 @@ func (m *Members) register(ctx context.Context) error {
 			if !alive {
 				return errUnregistered
 			}
-		case err := <-watching:
-			watching <- err
+		case err := <-failed:
 			return err
 		}
 	}
