@@ -80,7 +80,7 @@ func (b *bench) tables(results []result) {
 		"CPU µs each: leader\tothers\tPostgreSQL\tetcd\tEngageLab\tload\tbusy\tpeak MB\trefused\t")
 	for _, r := range results {
 		for _, l := range r.Loads {
-			others := l.Costs.sum() - l.Costs.Nodes[0] - l.Costs.Postgres
+			others := max(0, l.Costs.sum()-l.Costs.Nodes[0]-l.Costs.Postgres)
 			fmt.Fprintf(t, "%s\t%s\t%.0f\t%s\t%.1f\t%.1f\t%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%d\t\n",
 				r.Case, l.Load, l.PerSecond, ratio(l.OfPlain), l.Requests.P50, l.Requests.P99, l.Requests.Max,
 				l.Costs.Nodes[0], others, l.Costs.Postgres, l.Costs.Etcd, l.Costs.EngageLab, l.Costs.Load, l.Costs.Busy, l.Costs.PeakRSS, l.Refused)
