@@ -56,7 +56,7 @@ func (c *cluster) callbacks(ctx context.Context) (results []loadResult, err erro
 	} {
 		w := shape.world
 		w.Lab = c.Lab
-		m, leader, err := c.report(ctx, &w, shape.active)
+		m, leader, err := c.report(ctx, shape.name, &w, shape.active)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", shape.name, err)
 		}
@@ -68,7 +68,7 @@ func (c *cluster) callbacks(ctx context.Context) (results []loadResult, err erro
 }
 
 // report finds out how many rows are needed, makes the pushes for them, and measures.
-func (c *cluster) report(ctx context.Context, w *load.World, active int) (m load.Measurement, leader int, err error) {
+func (c *cluster) report(ctx context.Context, name string, w *load.World, active int) (m load.Measurement, leader int, err error) {
 	if err := w.Wave(ctx, c.members[0]); err != nil {
 		return m, 0, err
 	}
@@ -98,7 +98,7 @@ func (c *cluster) report(ctx context.Context, w *load.World, active int) (m load
 		}
 	}
 	p.Chunks, p.From, p.Measure = w.Chunks, first.Next, c.measure
-	if m, err = load.Run(ctx, c.say, p, c.parts()...); err != nil {
+	if m, err = c.runLoad(ctx, name, p); err != nil {
 		return m, 0, err
 	}
 	if m.Exhausted {
@@ -117,10 +117,10 @@ func (c *cluster) sendPushes(ctx context.Context) (results []loadResult, err err
 			return nil, err
 		}
 		c.Lab.ExpectSmall()
-		m, err := load.Run(ctx, c.say, load.Plan{
+		m, err := c.runLoad(ctx, name, load.Plan{
 			Addresses: c.addresses(), Devices: devices, FirstDevice: first, Name: name, MinBatch: 1, MaxBatch: 1,
 			Connections: c.connections, WarmUp: warmUp, Measure: c.measure,
-		}, c.parts()...)
+		})
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}

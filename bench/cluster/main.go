@@ -47,6 +47,7 @@ type settings struct {
 	connections  int
 	changes      int
 	stops, kills int
+	profiles     string // folder; empty for none
 }
 
 func main() {
@@ -81,6 +82,7 @@ func measure(ctx context.Context, args []string, out io.Writer) (err error) {
 	flags.IntVar(&b.changes, "changes", 1000, "of the policy")
 	flags.IntVar(&b.stops, "stops", 10, "of the leader, with SIGTERM")
 	flags.IntVar(&b.kills, "kills", 3, "of the leader, with SIGKILL")
+	flags.StringVar(&b.profiles, "profiles", "", "`folder` for the nodes' CPU profiles of each load; default: none are taken")
 	binary := flags.String("susul", "", "`path` of the binary to measure; default: it is built")
 	flags.StringVar(&b.dir, "dir", "", "`folder` for the data, on the disk to measure; default: the temporary folder")
 	_ = flags.Parse(args) // ends the program itself
@@ -146,8 +148,8 @@ func (b *bench) all(ctx context.Context, chosen []arrangement) (err error) {
 			return err
 		}
 		plain = &measured
-		fmt.Fprintf(b.say, "pgbench (PostgreSQL alone, %d plain rows a transaction, %d clients): %.0f rows/s, %.2f ms a transaction, %.2f µs CPU a row\n",
-			rowsPerCommit, pgbenchClients, plain.RowsPerSecond, plain.CommitMillis, plain.CPUPerRow)
+		fmt.Fprintf(b.say, "pgbench (PostgreSQL alone, %d plain rows a transaction, %d clients): %.0f rows/s, "+
+			"%.2f ms a transaction, %.2f µs CPU a row\n", rowsPerCommit, pgbenchClients, plain.RowsPerSecond, plain.CommitMillis, plain.CPUPerRow)
 	}
 	var results []result
 	for _, a := range chosen {

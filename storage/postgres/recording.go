@@ -228,18 +228,27 @@ type group struct {
 
 // sort puts the rows that apply into the order of their recipients, those of one recipient as they came, and the others aside.
 func (r *recording) sort() error {
-	var applied []entry
+	type key struct {
+		push    int64
+		ordinal uint32
+		at      int
+	}
+	keys := make([]key, 0, len(r.entries))
 	for i := range r.entries {
 		e := &r.entries[i]
 		if r.applies(e) && e.member {
-			applied = append(applied, *e)
+			keys = append(keys, key{e.target.push, e.ordinal, i})
 		} else {
 			r.holds = append(r.holds, e)
 		}
 	}
-	slices.SortStableFunc(applied, func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.target.push, b.target.push), cmp.Compare(a.ordinal, b.ordinal))
+	slices.SortFunc(keys, func(a, b key) int {
+		return cmp.Or(cmp.Compare(a.push, b.push), cmp.Compare(a.ordinal, b.ordinal), cmp.Compare(a.at, b.at))
 	})
+	applied := make([]entry, len(keys))
+	for i, k := range keys {
+		applied[i] = r.entries[k.at]
+	}
 	// Who is held still has a pointer into the entries as they were.
 	r.entries = applied
 	for i := range applied {
