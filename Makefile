@@ -5,7 +5,8 @@ LINT := go tool -modfile=tools/lint/go.mod golangci-lint
 # The clients that have code made of proto/. Tools of their languages install themselves into the clients' folders.
 CLIENTS := $(patsubst clients/%/buf.gen.yaml,%,$(wildcard clients/*/buf.gen.yaml))
 
-.PHONY: build demo test test-postgres test-clients conformance bench-ingest bench-overload bench-follow-up bench-relay lint lint-clients lint-openapi \
+.PHONY: build demo test test-postgres test-clients conformance bench-ingest bench-overload bench-follow-up bench-relay bench-cluster \
+	lint lint-clients lint-openapi \
 	check-gen check-gen-clients gen gen-clients protodeps
 .DEFAULT_GOAL := build
 
@@ -46,6 +47,10 @@ bench-follow-up:
 # How fast stored events are posted to one endpoint and to a hundred, beside a bare loop of the same posts.
 bench-relay:
 	go run ./bench/relay
+
+# What several nodes carry on SQLite and on PostgreSQL, beside pgbench; how fast a policy's change is everywhere, and a leader replaced.
+bench-cluster:
+	go run ./bench/cluster
 
 # EngageLab's own Java SDK against serve and sandbox; needs Java 17 and Maven.
 conformance: build

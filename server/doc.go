@@ -40,9 +40,11 @@
 //	delivery/followup.go    streams the push's recipients, keeps the eligible, and plans dispatches; then as above
 //
 // Resend policies and subscriptions are in etcd; replica keeps them in each node's memory, as a snapshot that policy and subscription
-// make of them. node.go has a node's life. With PostgreSQL (shared.go) every node does all of the above but what only the elected one
-// does: planning and measuring, the relay, forgetting. With SQLite one node works at a time: stand by, be elected, open the store under
-// the election's term, work, stop (leading.go). The others answer every call by that one:
+// make of them. node.go has a node's life.
+//
+// With PostgreSQL (shared.go) every node does all of the above but what only the elected one does: planning and measuring, the relay,
+// forgetting. With SQLite one node works at a time (leading.go): stand by, be elected, open the store under the election's term, work,
+// stop. The others answer every call by that one:
 //
 //	caller ──► api/router.go (gRPC), api/offer.go (REST): does this node lead? yes: the handler
 //	             │ no

@@ -49,6 +49,10 @@ func (c *cluster) changePolicy(ctx context.Context) (r changesResult, err error)
 	if err != nil {
 		return r, err
 	}
+	defer func() { // the next arrangement has the same etcd
+		_, deleted := through.Policies.DeleteResendPolicy(ctx, &susulv1.DeleteResendPolicyRequest{Name: created.GetResendPolicy().GetName()})
+		err = errors.Join(err, deleted)
+	}()
 	var all []change
 	var calls []time.Duration
 	for i := range c.changes {

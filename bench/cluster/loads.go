@@ -15,7 +15,7 @@ const (
 	warmUp = time.Second
 
 	// reserve is how many more rows are prepared than the gauged speed asks for.
-	reserve = 1.6
+	reserve = 2.5
 
 	// Devices that pushes are sent to have numbers of their own.
 	firstMany  = 1 << 32
@@ -80,6 +80,14 @@ func (c *cluster) report(ctx context.Context, w *load.World, active int) (m load
 		Connections: c.connections, WarmUp: warmUp, Measure: gauge,
 	}
 	first, err := load.Run(ctx, c.say, p, c.parts()...)
+	for ; err == nil && first.Exhausted; first, err = load.Run(ctx, c.say, p, c.parts()...) {
+		for enough := 2 * w.Rows(); w.Rows() < enough; {
+			if err := w.Wave(ctx, c.members[0]); err != nil {
+				return m, 0, err
+			}
+		}
+		p.Chunks, p.From = w.Chunks, first.Next
+	}
 	if err != nil {
 		return m, 0, err
 	}

@@ -194,6 +194,7 @@ func (f *callers) end() {
 
 // one sends a push and reports a click.
 func (f *callers) one(t *testing.T, i int) {
+	t.Helper()
 	news := sentNews{to: people(fmt.Sprintf("etcd%d-", i), callersTo), began: time.Now()}
 	document := newsDocument(t, fmt.Sprintf("etcd-%d", i), news.to)
 	pushed, err := f.taken(i, func(n *node) (answer, error) { return n.try(http.MethodPost, "/v4/push", document, nil) })

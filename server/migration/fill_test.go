@@ -161,10 +161,10 @@ func (f *filler) send() {
 func (f *filler) end(c storage.Claim) {
 	d := c.Dispatch
 	r := storage.DispatchResult{ID: d.ID, Attempt: d.Attempt, Time: f.now}
-	switch {
-	case f.chance(8): // it stays claimed
-		return
-	case f.chance(8):
+	if f.chance(8) {
+		return // it stays claimed
+	}
+	if f.chance(8) {
 		r.State, r.Reason = pick(f, []storage.DispatchState{storage.DispatchCancelled, storage.DispatchExpired}), storage.ReasonExpired
 		_, err := f.store.FinishDispatch(f.ctx, r)
 		f.may(err)
@@ -206,14 +206,18 @@ func (f *filler) result(r *storage.DispatchResult, c storage.Claim, start storag
 			}
 			r.Singles = append(r.Singles, single)
 		}
-	case f.chance(10):
-		r.State, r.Refusal = storage.DispatchRefused, &storage.Refusal{HTTPStatus: 403, Code: 20101, Message: `no "such" app`}
-	case f.chance(5):
-		r.State, r.Reason = storage.DispatchUnanswered, storage.ReasonUnanswered
-	case f.chance(5):
-		r.State, r.Time = storage.DispatchPending, f.now.Add(time.Minute)
-	default:
+	case f.chance(80):
 		r.UpstreamID = upstream(d, 0)
+	default:
+		r.State = pick(f, []storage.DispatchState{storage.DispatchRefused, storage.DispatchUnanswered, storage.DispatchPending})
+		switch r.State {
+		case storage.DispatchRefused:
+			r.Refusal = &storage.Refusal{HTTPStatus: 403, Code: 20101, Message: `no "such" app`}
+		case storage.DispatchUnanswered:
+			r.Reason = storage.ReasonUnanswered
+		case storage.DispatchPending:
+			r.Time = f.now.Add(time.Minute)
+		}
 	}
 }
 

@@ -152,9 +152,9 @@ func Run(ctx context.Context, o Options) (Summary, error) {
 		run  func(context.Context) error
 		took *time.Duration
 	}{{m.copy, &m.summary.Copying}, {m.verify, &m.summary.Verify}} {
-		began := time.Now()
+		began := time.Now() //nolint:forbidigo // how long it takes, for a person
 		err := phase.run(ctx)
-		*phase.took = time.Since(began)
+		*phase.took = time.Since(began) //nolint:forbidigo // likewise
 		if err != nil {
 			return m.summary, err
 		}

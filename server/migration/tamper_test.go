@@ -30,7 +30,7 @@ var tamperings = []tampering{
 	{"the log is not where it is looked for", `UPDATE log_day SET last = last + 1`, "log_day"},
 	{"a kind of event is another", `UPDATE event_kind SET channel = channel || '!'`, "event_kind: of "},
 	{"a detail is missing", `DELETE FROM event_detail`, "event_detail, sequences "},
-	{"a counter is ahead", `UPDATE counter SET clicked = clicked + 1 WHERE step = -1`, "counter, push "},
+	{"a counter is ahead", `UPDATE counter SET clicked = clicked + 1 WHERE step = 0`, "counter, push "},
 	{"a held callback is missing", `DELETE FROM held_callback WHERE id = (SELECT min(id) FROM held_callback)`, "held_callback, ids "},
 	{"a push lost its refusal", `UPDATE push SET document = NULL`, "push, push "},
 	{"a policy is another", `UPDATE policy_revision SET spec = '\x00'`, "policy_revision: of "},

@@ -15,6 +15,7 @@ import (
 
 // Import fills a database with what another backend held. It has the database for itself until it is closed.
 type Import struct {
+	ctx     context.Context // to close with
 	options Options
 	pool    *pgxpool.Pool
 	alone   *pgx.Conn
@@ -33,7 +34,7 @@ func OpenImport(ctx context.Context, opts Options) (*Import, error) {
 	if err != nil {
 		return nil, err
 	}
-	i := &Import{options: opts, pool: pool, days: map[int32]bool{}}
+	i := &Import{ctx: context.WithoutCancel(ctx), options: opts, pool: pool, days: map[int32]bool{}}
 	if err := i.open(ctx); err != nil {
 		return nil, errors.Join(unavailable(err), i.Close())
 	}
@@ -58,7 +59,7 @@ func (i *Import) Close() error {
 	if i.alone == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(i.ctx, time.Second)
 	defer cancel()
 	_, err := i.alone.Exec(ctx, leave) // PostgreSQL notices only a moment later that a connection has ended
 	return errors.Join(err, i.alone.Close(ctx))
