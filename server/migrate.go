@@ -49,7 +49,7 @@ func MigrateStorage(ctx context.Context, o MigrationOptions) (summary MigrationS
 	if err != nil {
 		return summary, fmt.Errorf("open the target: %w", err)
 	}
-	defer func() { err = errors.Join(err, target.Close()) }()
+	defer func() { err = errors.Join(err, target.Close()) }() //nolint:contextcheck // it closes whatever has ended
 	source, err := sqlite.OpenExport(ctx, sqlite.Options{Path: o.From, Logger: o.Logger})
 	if err != nil {
 		return summary, fmt.Errorf("open the source: %w", err)

@@ -120,7 +120,7 @@ func newSendLog(lab *engageLab) *sendLog {
 func (l *sendLog) read(t *testing.T) {
 	t.Helper()
 	for _, r := range l.lab.requestsAfter(t, l.last) {
-		require.EqualValues(t, l.last+1, r.Seq, "the sandbox has forgotten requests")
+		require.Equal(t, l.last+1, r.Seq, "the sandbox has forgotten requests")
 		l.last = r.Seq
 		var request sending
 		if r.Method != http.MethodPost || json.Unmarshal(r.Document, &request) != nil {

@@ -281,13 +281,25 @@ func (n *node) awaitDue(t *testing.T, msgID string) (due time.Time) {
 // by itself.
 func TestANodeThatLosesTheDatabaseRecovers(t *testing.T) {
 	t.Parallel()
+	t.Run("connections are cut", func(t *testing.T) {
+		t.Parallel()
+		loseDatabase(t, (*etcdtest.Gate).Close, (*etcdtest.Gate).Open)
+	})
+	t.Run("packets are lost", func(t *testing.T) {
+		t.Parallel()
+		loseDatabase(t, (*etcdtest.Gate).Stall, func(g *etcdtest.Gate, _ string) { g.Flow() })
+	})
+}
+
+func loseDatabase(t *testing.T, lose func(*etcdtest.Gate), restore func(*etcdtest.Gate, string)) {
+	t.Helper()
 	c := startSharing(t, 2)
 	leader, others := c.members(t)
 	place := c.leaders(t)[0]
 	createFollowUp(t, leader, time.Second)
 	database, err := url.Parse(c.dsn)
 	require.NoError(t, err)
-	c.gates[place].Close()
+	lose(c.gates[place])
 	eventually(t, "the node says that it can't write", func() bool {
 		s := leader.state(t)
 		return s.Status == http.StatusServiceUnavailable && strings.Contains(fmt.Sprint(s.Faults), "storage")
@@ -304,7 +316,7 @@ func TestANodeThatLosesTheDatabaseRecovers(t *testing.T) {
 	msgID := others[0].sendNews(t, "cut", to)
 	eventually(t, "the other leads", func() bool { return others[0].state(t).Role == "leader" })
 	others[0].awaitSent(t, msgID)
-	c.gates[place].Open(database.Host)
+	restore(c.gates[place], database.Host)
 	leader.awaitWorking(t)
 	requireFollowedUpOnce(t, c.lab, msgID, nil, to)
 	second := leader.sendNews(t, "back", to)

@@ -143,17 +143,20 @@ func TestCallIsHeldUntilSomebodyTakesIt(t *testing.T) {
 		"no leader is known": func(*testing.T) Peer { return Peer{} },
 		"this node led last": func(*testing.T) Peer { return Peer{GRPC: "self", Token: "self"} },
 		"no connection": func(t *testing.T) Peer {
+			t.Helper()
 			gone := lead(t, answering(echo))
 			gone.stop()
 			return gone.Peer
 		},
 		"it leads no more": func(t *testing.T) Peer {
+			t.Helper()
 			return lead(t, func(stream grpc.ServerStream) error {
 				Refuse(stream)
 				return errors.New("not I")
 			}).Peer
 		},
 		"another process has its address": func(t *testing.T) Peer {
+			t.Helper()
 			return Peer{GRPC: lead(t, answering(echo)).GRPC, Token: "of the former process"}
 		},
 	} {

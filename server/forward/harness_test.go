@@ -19,12 +19,14 @@ func listen(t *testing.T, handle grpc.StreamHandler) (address string, stop func(
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	s := grpc.NewServer(grpc.ForceServerCodecV2(Codec()), grpc.UnknownServiceHandler(handle))
-	served := make(chan error, 1)
-	go func() { served <- s.Serve(listener) }()
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = s.Serve(listener) // it ends with an error in any case
+	}()
 	stop = func() {
 		s.Stop()
 		<-served
-		served <- nil
 	}
 	t.Cleanup(stop)
 	return listener.Addr().String(), stop

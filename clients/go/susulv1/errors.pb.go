@@ -53,7 +53,9 @@ const (
 	ErrorReason_ERROR_REASON_ENGAGELAB_REFUSED ErrorReason = 9
 	// UNAVAILABLE / 503. EngageLab can't be reached, or not in time. Retry.
 	ErrorReason_ERROR_REASON_ENGAGELAB_UNAVAILABLE ErrorReason = 10
-	// UNAVAILABLE / 503. This node stands by. Metadata: `leader`, the address of the node that works, if known.
+	// UNAVAILABLE / 503. This node does not do the work, and the one that does could not take the call for a while; or a call that was
+	// forwarded to it, or a stream, broke off when it stopped: then it may have been carried out. Metadata: `leader`, the address of the
+	// node that works, if known. Retry.
 	ErrorReason_ERROR_REASON_STANDBY ErrorReason = 11
 	// UNAVAILABLE / 503. The store can't take writes now: too much at once, or its disk fails. Retry.
 	ErrorReason_ERROR_REASON_STORAGE_UNAVAILABLE ErrorReason = 12

@@ -47,7 +47,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ENGAGELAB_UNAVAILABLE: _ErrorReason.ValueType  # 10
     """UNAVAILABLE / 503. EngageLab can't be reached, or not in time. Retry."""
     ERROR_REASON_STANDBY: _ErrorReason.ValueType  # 11
-    """UNAVAILABLE / 503. This node stands by. Metadata: `leader`, the address of the node that works, if known."""
+    """UNAVAILABLE / 503. This node does not do the work, and the one that does could not take the call for a while; or a call that was
+    forwarded to it, or a stream, broke off when it stopped: then it may have been carried out. Metadata: `leader`, the address of the
+    node that works, if known. Retry.
+    """
     ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 12
     """UNAVAILABLE / 503. The store can't take writes now: too much at once, or its disk fails. Retry."""
     ERROR_REASON_ETCD_UNAVAILABLE: _ErrorReason.ValueType  # 13
@@ -97,7 +100,10 @@ Metadata: `engagelab_http_status`, `engagelab_code`; the message is EngageLab's 
 ERROR_REASON_ENGAGELAB_UNAVAILABLE: ErrorReason.ValueType  # 10
 """UNAVAILABLE / 503. EngageLab can't be reached, or not in time. Retry."""
 ERROR_REASON_STANDBY: ErrorReason.ValueType  # 11
-"""UNAVAILABLE / 503. This node stands by. Metadata: `leader`, the address of the node that works, if known."""
+"""UNAVAILABLE / 503. This node does not do the work, and the one that does could not take the call for a while; or a call that was
+forwarded to it, or a stream, broke off when it stopped: then it may have been carried out. Metadata: `leader`, the address of the
+node that works, if known. Retry.
+"""
 ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 12
 """UNAVAILABLE / 503. The store can't take writes now: too much at once, or its disk fails. Retry."""
 ERROR_REASON_ETCD_UNAVAILABLE: ErrorReason.ValueType  # 13

@@ -101,7 +101,9 @@ export enum ErrorReason {
   ENGAGELAB_UNAVAILABLE = 10,
 
   /**
-   * UNAVAILABLE / 503. This node stands by. Metadata: `leader`, the address of the node that works, if known.
+   * UNAVAILABLE / 503. This node does not do the work, and the one that does could not take the call for a while; or a call that was
+   * forwarded to it, or a stream, broke off when it stopped: then it may have been carried out. Metadata: `leader`, the address of the
+   * node that works, if known. Retry.
    *
    * @generated from enum value: ERROR_REASON_STANDBY = 11;
    */

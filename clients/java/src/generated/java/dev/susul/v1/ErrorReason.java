@@ -111,7 +111,9 @@ public enum ErrorReason
   ERROR_REASON_ENGAGELAB_UNAVAILABLE(10),
   /**
    * <pre>
-   * UNAVAILABLE / 503. This node stands by. Metadata: `leader`, the address of the node that works, if known.
+   * UNAVAILABLE / 503. This node does not do the work, and the one that does could not take the call for a while; or a call that was
+   * forwarded to it, or a stream, broke off when it stopped: then it may have been carried out. Metadata: `leader`, the address of the
+   * node that works, if known. Retry.
    * </pre>
    *
    * <code>ERROR_REASON_STANDBY = 11;</code>
@@ -269,7 +271,9 @@ public enum ErrorReason
   public static final int ERROR_REASON_ENGAGELAB_UNAVAILABLE_VALUE = 10;
   /**
    * <pre>
-   * UNAVAILABLE / 503. This node stands by. Metadata: `leader`, the address of the node that works, if known.
+   * UNAVAILABLE / 503. This node does not do the work, and the one that does could not take the call for a while; or a call that was
+   * forwarded to it, or a stream, broke off when it stopped: then it may have been carried out. Metadata: `leader`, the address of the
+   * node that works, if known. Retry.
    * </pre>
    *
    * <code>ERROR_REASON_STANDBY = 11;</code>
