@@ -134,6 +134,8 @@ type costs struct {
 	Load      float64   `json:"load_cpu_us"`
 	// Busy is the share of the processors' time in which they were not idle.
 	Busy float64 `json:"busy"`
+	// Foreign is that share of it which none of the parts had: if it is not about 0, something else ran, and speeds say little.
+	Foreign float64 `json:"busy_with_others"`
 	// PeakRSS is the nodes' together, in megabytes.
 	PeakRSS float64 `json:"peak_rss_mb"`
 }
@@ -159,5 +161,7 @@ func (c *cluster) costs(m load.Measurement, leader int) (k costs) {
 		k.Postgres = m.PerRow(others[3].CPU)
 	}
 	k.Load = rig.Round(m.CPU*1e6/float64(m.Rows), 2)
+	own := (k.sum() + k.Etcd + k.EngageLab + k.Load) / 1e6 * m.Speed() / float64(runtime.NumCPU())
+	k.Foreign = rig.Round(max(0, k.Busy-own), 2)
 	return k
 }

@@ -77,13 +77,13 @@ func (r *result) compare(a arrangement, plain *inserts) {
 func (b *bench) tables(results []result) {
 	t := tabwriter.NewWriter(b.say, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "case\tload\tper second\tof pgbench\tp50 ms\tp99 ms\tmax ms\t"+
-		"CPU µs each: leader\tothers\tPostgreSQL\tetcd\tEngageLab\tload\tbusy\tpeak MB\trefused\t")
+		"CPU µs each: leader\tothers\tPostgreSQL\tetcd\tEngageLab\tload\tbusy\twith others\tpeak MB\trefused\t")
 	for _, r := range results {
 		for _, l := range r.Loads {
 			others := max(0, l.Costs.sum()-l.Costs.Nodes[0]-l.Costs.Postgres)
-			fmt.Fprintf(t, "%s\t%s\t%.0f\t%s\t%.1f\t%.1f\t%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%d\t\n",
+			fmt.Fprintf(t, "%s\t%s\t%.0f\t%s\t%.1f\t%.1f\t%.1f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f\t%.0f\t%d\t\n",
 				r.Case, l.Load, l.PerSecond, ratio(l.OfPlain), l.Requests.P50, l.Requests.P99, l.Requests.Max,
-				l.Costs.Nodes[0], others, l.Costs.Postgres, l.Costs.Etcd, l.Costs.EngageLab, l.Costs.Load, l.Costs.Busy, l.Costs.PeakRSS, l.Refused)
+				l.Costs.Nodes[0], others, l.Costs.Postgres, l.Costs.Etcd, l.Costs.EngageLab, l.Costs.Load, l.Costs.Busy, l.Costs.Foreign, l.Costs.PeakRSS, l.Refused)
 		}
 	}
 	_ = t.Flush() // a table that cannot be written has no reader
