@@ -144,7 +144,7 @@ func resultOf(m load.Measurement, c scenario, w *load.World) result {
 		RSS: rig.Megabytes(server.After.RSS), PeakRSS: rig.Megabytes(server.After.Peak),
 		RSSPerMillion: rig.Round(rig.Megabytes(server.After.RSS)/(float64(recipients)/1e6), 1),
 		Pushes:        pushes, Recipients: recipients, Rows: m.Next,
-		LoadCPU: rig.Round(m.Outcome.CPU*1e6/float64(m.Rows), 2), Offered: math.Round(float64(m.Offered) / m.Elapsed.Seconds()),
+		LoadCPU: rig.Round(m.CPU*1e6/float64(m.Rows), 2), Offered: math.Round(float64(m.Offered) / m.Elapsed.Seconds()),
 		Refused: m.Refused.Count, Failures: m.Failures,
 		outcome: m.Outcome, rss: m.RSS,
 	}
