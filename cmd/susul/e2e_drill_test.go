@@ -44,6 +44,7 @@ func TestARollingRestartFailsNoCall(t *testing.T) {
 }
 
 func rollingRestart(t *testing.T, k keeping) {
+	t.Helper()
 	rounds := fromEnvironment(t, restartsEnv, defaultRestarts)
 	users := newTraffic(rand.New(rand.NewPCG(8, 1)))
 	lab := startSandbox(t, append(obedient(), "--quota=1000000")...)
@@ -92,6 +93,7 @@ func TestKilledAndFrozenNodesLoseNothing(t *testing.T) {
 }
 
 func killAndFreeze(t *testing.T, k keeping) {
+	t.Helper()
 	rounds, seed := fromEnvironment(t, drillsEnv, defaultDrills), fromEnvironment(t, drillSeedEnv, 1)
 	t.Logf("%s=%d", drillSeedEnv, seed)
 	random := rand.New(rand.NewPCG(uint64(seed), 8))
