@@ -26,7 +26,7 @@ type (
 
 // MigrationOptions say what to move where.
 type MigrationOptions struct {
-	// DataDir is the servers' data directory: none may be at work in it.
+	// DataDir is the servers' data directory: none may be at work in it, nor with From, wherever that is.
 	DataDir string
 	// From is the path of SQLite's database, To how to connect to PostgreSQL's.
 	From, To string
@@ -50,6 +50,12 @@ func MigrateStorage(ctx context.Context, o MigrationOptions) (summary MigrationS
 		return summary, fmt.Errorf("open the target: %w", err)
 	}
 	defer func() { err = errors.Join(err, target.Close()) }() //nolint:contextcheck // it closes whatever has ended
+	switch err := sqlite.RequireUnused(ctx, o.From); {
+	case errors.Is(err, sqlite.ErrInUse):
+		return summary, fmt.Errorf("somebody works with %s: stop all nodes first", o.From)
+	case err != nil:
+		return summary, fmt.Errorf("open the source: %w", err)
+	}
 	source, err := sqlite.OpenExport(ctx, sqlite.Options{Path: o.From, Logger: o.Logger})
 	if err != nil {
 		return summary, fmt.Errorf("open the source: %w", err)

@@ -126,3 +126,23 @@ func TestAMoveToPostgreSQLRefuses(t *testing.T) {
 	require.Contains(t, refused(nowhere, sure...), "open the target: ")
 	require.Contains(t, refused([]string{"SUSUL_MIGRATE_TO_DSN=" + postgrestest.Shared(t).Database(t)}, sure...), "open the source: ")
 }
+
+// A server may work with a file that is not in the data directory which the command is told of.
+func TestAMoveToPostgreSQLKeepsOffAFileThatIsInUse(t *testing.T) {
+	dsn := postgrestest.Shared(t).Database(t)
+	settings := baseSettings(t.TempDir(), "http://127.0.0.1:1")
+	file := filepath.Join(t.TempDir(), "elsewhere.db")
+	settings["storage"] = map[string]any{"dsn": file}
+	at := serve(t, "--config", writeSettings(t, settings))
+	at.awaitReady(t)
+	args := append(migrateArgs(t, t.TempDir()), "--from-dsn", file)
+	env := []string{"SUSUL_MIGRATE_TO_DSN=" + dsn}
+	early := launch(t, env, args...)
+	require.Equal(t, 1, early.exitCode(t, patience), "%s", early.stdout.String())
+	require.Contains(t, early.stderr.String(), "somebody works with "+file+": stop all nodes first")
+	require.Empty(t, early.stdout.String())
+
+	at.crash()
+	move := launch(t, env, args...)
+	require.Equal(t, 0, move.exitCode(t, patience), "%s", move.stderr.String())
+}

@@ -239,3 +239,30 @@ func (w world) TestOddTimes(t *testing.T) {
 	_, outcome = w.grpc(t, asOther, &susulv1.ListEventsRequest{Parent: other, StartTime: &timestamppb.Timestamp{Seconds: 1 << 60}})
 	require.Equal(t, []string{"start_time"}, outcome.Fields, outcome.Message)
 }
+
+// What EngageLab reports is kept, whatever characters it has.
+func (w world) TestZerosInCallbacks(t *testing.T) {
+	push := w.create(t, other, pushTo("zeros in callbacks", "a"))
+	upstream := w.upstreamID(t, "zeros in callbacks")
+	const zero = `\u0000`
+	resp := w.postCallbacks(t, `{"rows":[{"message_id":"`+upstream+`","to":"a","server":"`+zero+`","channel":"`+zero+`",
+		"status":{"message_status":"delivered","error_code":7,"error_detail":{"message":"`+zero+`"},"loss":{"loss_source":"`+zero+`"}}},
+		{"message_id":"`+upstream+zero+`","to":"a","status":{"message_status":"sent"}},
+		{"message_id":"`+upstream+`","to":"`+zero+`","status":{"message_status":"`+zero+`"}}]}`)
+	require.Equal(t, http.StatusOK, resp.Status, resp.Body)
+	req := reportOf(other, upstream, "clicked", "a", "b\x00")
+	req.Callbacks[0].ErrorMessage, req.Callbacks[0].Channel, req.Callbacks[0].LossSource = "\x00", "\x00", "\x00"
+	req.Callbacks[1].Status = "odd\x00"
+	_, outcome := w.grpc(t, asOther, req)
+	require.Zero(t, outcome)
+	_, outcome = w.rest(t, asOther, req)
+	require.Zero(t, outcome)
+	total := w.reportOn(t, push).GetTotal()
+	require.EqualValues(t, 1, total.GetDelivered())
+	require.EqualValues(t, 1, total.GetClicked())
+	w.refuses(t, asOther, &susulv1.GetRecipientRequest{Name: push.GetName() + "/recipients/b\x00"}, missing)
+	w.refuses(t, asOther, &susulv1.GetDeviceRequest{Name: other + "/devices/b\x00"}, missing)
+	w.refuses(t, asOther, &susulv1.DeleteDeviceRequest{Name: other + "/devices/b\x00"}, missing)
+	require.Len(t, w.events(t, &susulv1.ListEventsRequest{Parent: other, MsgId: push.GetMsgId()}), 2)
+	require.Empty(t, w.events(t, &susulv1.ListEventsRequest{Parent: other, RegistrationId: "c\x00"}))
+}

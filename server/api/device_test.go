@@ -80,11 +80,16 @@ func (w world) TestInvalidDevicesInRequests(t *testing.T) {
 		devices []*susulv1.Device
 		fields  []string
 	}{
-		"none":                     {nil, []string{"devices"}},
-		"no id":                    {[]*susulv1.Device{{}}, []string{"devices[0].registration_id"}},
-		"many bytes":               {[]*susulv1.Device{{RegistrationId: strings.Repeat("é", 100)}}, []string{"devices[0].registration_id"}},
-		"another's name":           {[]*susulv1.Device{{RegistrationId: "a", Name: app + "/devices/b"}}, []string{"devices[0].name"}},
-		"a path as id":             {[]*susulv1.Device{{RegistrationId: "a/b"}}, []string{"devices[0].registration_id"}},
+		"none":           {nil, []string{"devices"}},
+		"no id":          {[]*susulv1.Device{{}}, []string{"devices[0].registration_id"}},
+		"many bytes":     {[]*susulv1.Device{{RegistrationId: strings.Repeat("é", 100)}}, []string{"devices[0].registration_id"}},
+		"another's name": {[]*susulv1.Device{{RegistrationId: "a", Name: app + "/devices/b"}}, []string{"devices[0].name"}},
+		"a path as id":   {[]*susulv1.Device{{RegistrationId: "a/b"}}, []string{"devices[0].registration_id"}},
+		"zero in an id":  {[]*susulv1.Device{{RegistrationId: "a\x00"}}, []string{"devices[0].registration_id"}},
+		"zero in zone and locale": {
+			[]*susulv1.Device{{RegistrationId: "a", TimeZone: "Asia/Jakarta\x00", Locale: "id\x00"}},
+			[]string{"devices[0].time_zone", "devices[0].locale"},
+		},
 		"another app":              {[]*susulv1.Device{{RegistrationId: "a", Name: other + "/devices/a"}}, []string{"devices[0].name"}},
 		"large attributes":         {[]*susulv1.Device{{RegistrationId: "a", Attributes: big}}, []string{"devices[0].attributes"}},
 		"a zone that is none":      {[]*susulv1.Device{{RegistrationId: "a", TimeZone: "Jakarta"}}, []string{"devices[0].time_zone"}},

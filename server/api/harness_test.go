@@ -212,6 +212,7 @@ func TestFaces(t *testing.T) {
 		{"held callbacks", world.TestHeldCallbacks},
 		{"refused callbacks", world.TestRefusedCallbacks},
 		{"odd times", world.TestOddTimes},
+		{"zeros in callbacks", world.TestZerosInCallbacks},
 		{"list events", world.TestListEvents},
 		{"watch events", world.TestWatchEvents},
 		{"devices", world.TestDevices},

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.einride.tech/aip/resourcename"
@@ -135,7 +136,7 @@ func decodePageToken(field, token, of string) (after string, err error) {
 	if err == nil {
 		err = json.Unmarshal(data, &t)
 	}
-	if err != nil || t.Of != digest(of) {
+	if err != nil || t.Of != digest(of) || strings.Contains(t.After, "\x00") {
 		return "", invalid(field, "was not made for this list: begin anew without it")
 	}
 	return t.After, nil

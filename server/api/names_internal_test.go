@@ -47,6 +47,8 @@ func TestPageTokensBelongToTheirList(t *testing.T) {
 	require.LessOrEqual(t, len(pageToken{Of: strings.Repeat("é", 5000), After: strings.Repeat("p", 63)}.encode()), 512, "what the rules allow")
 	_, err := decodeNumberToken("page_token", pageToken{Of: "l", After: "x"}.encode(), "l")
 	require.Error(t, err)
+	_, err = decodePageToken("page_token", pageToken{Of: "l", After: "x\x00"}.encode(), "l")
+	require.Error(t, err, "no list has it")
 }
 
 func FuzzPageToken(f *testing.F) {

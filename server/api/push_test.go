@@ -69,6 +69,17 @@ func (w world) TestInvalidPushes(t *testing.T) {
 		"long alert":         {func(p *susulv1.Push) { p.Notification.Alert = text(4097) }, []string{"push.notification.alert"}},
 		"long title":         {android(func(a *susulv1.AndroidNotification) { a.Title = text(1025) }), []string{"push.notification.android.title"}},
 		"priority":           {android(func(a *susulv1.AndroidNotification) { a.Priority = proto.Int32(3) }), []string{"push.notification.android.priority"}},
+		"zero in request_id": {func(p *susulv1.Push) { p.RequestId = "a\x00b" }, []string{"request_id"}},
+		"zero in an id": {
+			func(p *susulv1.Push) { p.Audience = pushTo("", "a", "b\x00").Audience }, []string{"to.registration_id[1]"},
+		},
+		"zero in callback URL": {func(p *susulv1.Push) { p.CallbackUrls = []string{"https://host.example/\x00"} }, []string{"push.callback_urls[0]"}},
+		"zero in additional": {
+			func(p *susulv1.Push) {
+				p.Additional = structOf(t, map[string]any{"body": map[string]any{"options": map[string]any{"cid": "\x00"}}})
+			},
+			[]string{"body.options.cid"},
+		},
 		"long callback URL":  {func(p *susulv1.Push) { p.CallbackUrls = addresses(1, 2049) }, []string{"push.callback_urls[0]"}},
 		"many callback URLs": {func(p *susulv1.Push) { p.CallbackUrls = addresses(11, 40) }, []string{"push.callback_urls"}},
 		"no URL":             {func(p *susulv1.Push) { p.CallbackUrls = []string{"here"} }, []string{"push.callback_urls[0]"}},

@@ -61,13 +61,13 @@ func badDocuments(path, as string) (calls []badCall) {
 		``: "to: ", `"to":null,`: "to: ", `"to":"everybody",`: "to: ", `"to":7,`: "to: ", `"to":[],`: "to: ", `"to":{},`: "to: ",
 		`"to":{"tag":null},`: "to: ", `"to":{"registration_id":[]},`: "to.registration_id", `"to":{"registration_id":"a"},`: "to.registration_id",
 		`"to":{"registration_id":["a",7]},`: "to.registration_id[1]", `"to":{"registration_id":["` + text(129) + `"]},`: "to.registration_id[0]",
-		`"to":{"registration_id":["a"],"alias":["b"]},`: "not both",
+		`"to":{"registration_id":["\u0000"]},`: "to.registration_id[0]", `"to":{"registration_id":["a"],"alias":["b"]},`: "not both",
 	} {
 		add(`{`+to+content+`}`, says)
 	}
 	for member, says := range map[string]string{
 		`"from":7`: "from", `"request_id":{}`: "request_id", `"request_id":"` + text(257) + `"`: "request_id", `"custom_args":7`: "custom_args",
-		`"custom_args":["a"]`: "custom_args", `"callback_url":7`: "callback_url", `"callback_url":["ftp://x.example"]`: "callback_url[0]",
+		`"request_id":"\u0000"`: "request_id", `"custom_args":["a"]`: "custom_args", `"callback_url":7`: "callback_url", `"callback_url":["ftp://x.example"]`: "callback_url[0]",
 		`"callback_url":["https://u:p@x.example"]`:                               "callback_url[0]",
 		`"callback_url":[` + strings.Repeat(`"https://x.example",`, 10) + `"x"]`: "at most 10",
 	} {

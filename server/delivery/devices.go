@@ -39,6 +39,9 @@ func CheckDevices(devices []storage.Device) []DeviceFault {
 		if len(device.RegistrationID) > maxRegistrationID {
 			add("registration_id", "has more than %d bytes", maxRegistrationID)
 		}
+		if strings.Contains(device.RegistrationID, "\x00") { // which not every database can store
+			add("registration_id", "must not have the character U+0000")
+		}
 		if earlier, twice := first[device.RegistrationID]; twice {
 			add("registration_id", "is that of devices[%d] too", earlier)
 		} else {

@@ -19,6 +19,9 @@ const (
 	maxListedFaults   = 20
 )
 
+// zero is the one character that not every database can store. No id has it that pushes are told apart by.
+const zero = "\x00"
+
 // Fault is one thing that is wrong with a document.
 type Fault struct {
 	Field       string // a path such as to.registration_id
@@ -70,6 +73,11 @@ func (d Document) validateStrings(found *faults) {
 			found.add(name, "must be a string")
 		} else if utf8.RuneCountInString(text) > maxRequestID {
 			found.add(name, "must have at most %d characters", maxRequestID)
+		}
+	}
+	for _, id := range []struct{ field, text string }{{"request_id", d.RequestID()}, {"body.options.cid", d.CID()}} {
+		if strings.Contains(id.text, zero) {
+			found.add(id.field, "must not have the character U+0000")
 		}
 	}
 	switch d.members["custom_args"].(type) {
@@ -130,6 +138,8 @@ func validateRegistrationIDs(value any, found *faults) {
 		id, ok := item.(string)
 		if !ok || id == "" || len(id) > maxRegistrationID {
 			found.add(fmt.Sprintf("%s[%d]", field, i), "must be a string of 1 to %d bytes", maxRegistrationID)
+		} else if strings.Contains(id, zero) {
+			found.add(fmt.Sprintf("%s[%d]", field, i), "must not have the character U+0000")
 		}
 		if len(*found) == maxListedFaults {
 			return

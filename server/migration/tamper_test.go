@@ -50,10 +50,7 @@ func TestWhatDiffersIsFound(t *testing.T) {
 	require.ErrorIs(t, err, errKilled)
 	for _, tampered := range tamperings {
 		t.Run(tampered.what, func(t *testing.T) {
-			name, err := server.Create(t.Context(), template)
-			require.NoError(t, err)
-			defer func() { require.NoError(t, server.Drop(context.Background(), name)) }()
-			dsn := server.DSN(name)
+			dsn := server.Copy(t, template)
 			tamper := func(ctx context.Context) error {
 				conn, err := pgx.Connect(ctx, dsn)
 				if err != nil {

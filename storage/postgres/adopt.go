@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -39,8 +40,10 @@ func scanStray(row pgx.CollectableRow) (m storage.StrayMessage, err error) {
 
 // AdoptMessage implements storage.Adoption. Of several who adopt a message at the same time, the others wait for the first, and find it.
 func (s *Store) AdoptMessage(ctx context.Context, draft storage.PushDraft, upstreamID string) (storage.Push, bool, error) {
-	if err := s.pinPolicy(ctx, draft.Push.Policy); err != nil {
-		return storage.Push{}, false, err
+	if v := draft.Push.Policy; v != nil {
+		if err := s.storePolicy(ctx, v); err != nil {
+			return storage.Push{}, false, err
+		}
 	}
 	c, err := write(ctx, s, func(t *tx) (creation, error) {
 		if err := t.lockUpstreams(upstreamID); err != nil {
@@ -51,8 +54,11 @@ func (s *Store) AdoptMessage(ctx context.Context, draft storage.PushDraft, upstr
 			return creation{push: known}, err
 		}
 		p, err := t.adopt(draft, upstreamID)
-		if violates(err, "dispatch_upstream") {
+		switch {
+		case violates(err, "dispatch_upstream"):
 			err = errAgain
+		case violates(err, pushIDTaken), violates(err, pushRequestTaken):
+			err = fmt.Errorf("%w: there is such a push already", storage.ErrConflict)
 		}
 		return creation{push: p, created: true}, err
 	})
@@ -66,22 +72,13 @@ const insertAdopted = `INSERT INTO dispatch (app, push_id, step, chunk, state, a
 // adopt stores the push as one whose first dispatch was sent.
 func (t *tx) adopt(draft storage.PushDraft, upstreamID string) (storage.Push, error) {
 	p := draft.Push
-	inserted, err := t.insertPush(p, storage.PushActive, 0)
-	if err == nil && !inserted {
-		err = storage.ErrConflict
-	}
-	if err != nil {
-		return storage.Push{}, err
-	}
-	if err := t.insertSteps(p.ID, storage.StepWaiting, draft.Steps); err != nil {
-		return storage.Push{}, err
-	}
-	if _, err := t.exec(scheduleSteps, p.ID); err != nil {
-		return storage.Push{}, err
-	}
-	sent := p.FirstSentTime.UnixMilli()
+	var statements pipeline
+	statements.addPush(p, 0)
+	statements.addSteps(p.ID, draft.Steps)
+	statements.add(scheduleSteps, p.ID)
 	low, high := bounds(nil)
-	if _, err := t.exec(insertAdopted, p.App, p.ID, millis(p.CreateTime), sent, upstreamID, low, high); err != nil {
+	statements.add(insertAdopted, p.App, p.ID, millis(p.CreateTime), p.FirstSentTime.UnixMilli(), upstreamID, low, high)
+	if err := statements.run(t); err != nil {
 		return storage.Push{}, err
 	}
 	t.news.work = len(draft.Steps) > 0

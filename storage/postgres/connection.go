@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"susul.dev/susul/storage"
@@ -32,7 +33,7 @@ func (d *database) transact(ctx context.Context, begin string, run func(*transac
 	err := d.connected(ctx, func(conn *pgxpool.Conn) error {
 		t := &transaction{conn: conn.Conn(), begin: begin}
 		if err := run(t); err != nil {
-			if t.ends && t.conn.IsClosed() {
+			if t.ends && t.conn.IsClosed() && !pgconn.SafeToRetry(err) {
 				uncertain = err
 				return nil
 			}

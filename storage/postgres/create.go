@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"susul.dev/susul/storage"
 )
@@ -15,14 +14,22 @@ import (
 // fewRecipients is up to how many recipients come with one ordinary statement. To copy them is faster for more.
 const fewRecipients = 500
 
+// What keeps a push from being stored.
+const (
+	pushIDTaken        = "push_pkey"
+	pushRequestTaken   = "push_request"
+	pushPolicyMissing  = "push_policy_uid_policy_revision_fkey"
+	dispatchChunkTaken = "dispatch_push_id_step_chunk_key"
+)
+
 // creation is how storing a push went.
 type creation struct {
 	push    storage.Push
 	created bool
 }
 
-// CreatePush implements storage.Pushes. It is one transaction: nobody waits for it but who uses the same request id, and he for some
-// seconds at most.
+// CreatePush implements storage.Pushes. It is one transaction, sent at once unless there are many recipients: nobody waits for it but who
+// uses the same request id, and he for some seconds at most.
 func (s *Store) CreatePush(ctx context.Context, draft storage.PushDraft) (storage.Push, bool, error) {
 	dispatches, err := packDrafts(draft.Dispatches)
 	if err != nil {
@@ -31,29 +38,52 @@ func (s *Store) CreatePush(ctx context.Context, draft storage.PushDraft) (storag
 	if err := s.pinPolicy(ctx, draft.Push.Policy); err != nil {
 		return storage.Push{}, false, err
 	}
-	c, err := write(ctx, s, func(t *tx) (creation, error) {
-		inserted, err := t.insertPush(draft.Push, storage.PushActive, len(draft.Recipients))
-		if err != nil {
-			return creation{}, err
+	c, err := tried(s, func() (creation, error) {
+		p, err := writeOnce(ctx, s, func(t *tx) (storage.Push, error) { return t.create(draft, dispatches) })
+		switch {
+		case violates(err, pushIDTaken), violates(err, pushRequestTaken):
+			p, err := s.earlierPush(ctx, draft.Push)
+			return creation{push: p}, err
+		case violates(err, pushPolicyMissing): // a PostgreSQL took over that did not get it
+			if err = s.storePolicy(ctx, draft.Push.Policy); err == nil {
+				err = errAgain
+			}
 		}
-		if !inserted {
-			earlier, err := t.earlierPush(draft.Push)
-			return creation{push: earlier}, err
-		}
-		p, err := t.fillPush(draft, dispatches)
 		return creation{push: p, created: true}, err
 	})
-	if violates(err, "recipient_member") {
+	switch {
+	case violates(err, "recipient_member"):
 		err = errors.New("a push names a recipient twice")
+	case err != nil:
+		err = conflictOfChunks(err)
 	}
-	return c.push, c.created, err
+	return c.push, c.created && err == nil, err
 }
 
-// pinPolicy stores a policy's revision, ahead of the push: other pushes of the same revision do not wait for it then.
+// pinPolicy stores a policy's revision, ahead of the push: other pushes of the same revision do not wait for it then. What is known to be
+// there is not stored again.
 func (s *Store) pinPolicy(ctx context.Context, v *storage.PinnedPolicy) error {
 	if v == nil {
 		return nil
 	}
+	key := policyRevision{v.UID, v.Revision}
+	if _, known := s.policies.get(key); known {
+		return nil
+	}
+	err := s.storePolicy(ctx, v)
+	if err == nil {
+		s.policies.put(key, struct{}{})
+	}
+	return err
+}
+
+// policyRevision names a revision of a policy.
+type policyRevision struct {
+	uid      string
+	revision int64
+}
+
+func (s *Store) storePolicy(ctx context.Context, v *storage.PinnedPolicy) error {
 	_, err := write(ctx, s, func(t *tx) (int64, error) {
 		return t.exec(`INSERT INTO policy_revision (uid, revision, name, spec) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
 			v.UID, v.Revision, v.Name, blob(v.Spec))
@@ -61,96 +91,106 @@ func (s *Store) pinPolicy(ctx context.Context, v *storage.PinnedPolicy) error {
 	return err
 }
 
-// insertPush stores a push's own row, unless its id or its request id is taken. If somebody is about to take one of them, it waits for
-// what comes of it.
-func (t *tx) insertPush(p storage.Push, state storage.PushState, recipients int) (inserted bool, err error) {
-	var policyUID *string
-	var policyRevision *int64
-	if v := p.Policy; v != nil {
-		policyUID, policyRevision = &v.UID, &v.Revision
-	}
-	n, err := t.exec(`INSERT INTO push (id, app, request_id, fingerprint, listed, external, state, time_to_live, create_time,
-		first_sent_time, recipients, policy_uid, policy_revision, callback_urls, document)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) ON CONFLICT DO NOTHING`,
-		p.ID, p.App, p.RequestID, blob(p.Fingerprint), p.Listed, p.External, state, p.TimeToLive.Milliseconds(), p.CreateTime.UnixMilli(),
-		millis(p.FirstSentTime), recipients, policyUID, policyRevision, p.CallbackURLs, blob(p.Document))
-	return n > 0, err
-}
-
 const earlierByRequest = selectPush + `p.app = $1 AND p.request_id = $2 AND p.request_id <> '' AND p.state NOT IN ('REJECTED', 'EXPIRED')`
 
 // earlierPush returns the push that used a request id before; if there is none, the push's own id is taken.
-func (t *tx) earlierPush(p storage.Push) (storage.Push, error) {
-	earlier, err := first(t.ctx, t, scanPush, earlierByRequest, p.App, p.RequestID)
-	switch {
-	case err == nil && !bytes.Equal(earlier.Fingerprint, p.Fingerprint):
-		return storage.Push{}, storage.ErrRequestIDReused
-	case !errors.Is(err, storage.ErrNotFound):
-		return earlier, err
-	}
-	switch _, err := pushByID(t.ctx, t, p.ID); {
-	case err == nil:
-		return storage.Push{}, storage.ErrConflict
-	case errors.Is(err, storage.ErrNotFound):
-		return storage.Push{}, errAgain // the earlier one was rejected, or expired, a moment ago
-	default:
-		return storage.Push{}, err
-	}
+func (s *Store) earlierPush(ctx context.Context, p storage.Push) (storage.Push, error) {
+	return read(ctx, s, func(q querier) (storage.Push, error) {
+		earlier, err := first(ctx, q, scanPush, earlierByRequest, p.App, p.RequestID)
+		switch {
+		case err == nil && !bytes.Equal(earlier.Fingerprint, p.Fingerprint):
+			return storage.Push{}, storage.ErrRequestIDReused
+		case !errors.Is(err, storage.ErrNotFound):
+			return earlier, err
+		}
+		switch _, err := pushByID(ctx, q, p.ID); {
+		case err == nil:
+			return storage.Push{}, storage.ErrConflict
+		case errors.Is(err, storage.ErrNotFound):
+			return storage.Push{}, errAgain // the earlier one was rejected, or expired, a moment ago
+		default:
+			return storage.Push{}, err
+		}
+	})
 }
 
-// fillPush stores all that belongs to a push, and returns it.
-func (t *tx) fillPush(draft storage.PushDraft, dispatches []packedDraft) (storage.Push, error) {
-	id := draft.Push.ID
-	if err := t.insertRecipients(id, draft.Recipients); err != nil {
+// create stores a push with all that belongs to it, returns it, and commits.
+func (t *tx) create(draft storage.PushDraft, dispatches []packedDraft) (stored storage.Push, err error) {
+	if err := t.fence(); err != nil {
 		return storage.Push{}, err
 	}
-	of := planned{app: draft.Push.App, push: id, home: t.store.home, time: draft.Push.CreateTime}
-	if err := t.insertDispatches(of, dispatches); err != nil {
-		return storage.Push{}, err
+	p, id := pipeline{}, draft.Push.ID
+	p.addPush(draft.Push, len(draft.Recipients))
+	if few := len(draft.Recipients) <= fewRecipients; few {
+		p.addRecipients(id, draft.Recipients)
+	} else {
+		if err := p.run(t); err != nil {
+			return storage.Push{}, err
+		}
+		if err := t.copyRecipients(id, draft.Recipients); err != nil {
+			return storage.Push{}, err
+		}
+		p = pipeline{}
 	}
-	if err := t.insertSteps(id, storage.StepWaiting, draft.Steps); err != nil {
-		return storage.Push{}, err
-	}
-	if err := t.passOver(id, 0, nil, draft.Push.CreateTime, draft.PassedOver); err != nil {
-		return storage.Push{}, err
-	}
-	return pushByID(t.ctx, t, id)
-}
-
-// insertRecipients stores the first recipients of a push.
-func (t *tx) insertRecipients(push int64, ids []string) error {
-	switch {
-	case len(ids) == 0:
-		return nil
-	case len(ids) <= fewRecipients:
-		_, err := t.exec(`INSERT INTO recipient (push_id, ordinal, registration_id)
-			SELECT $1, o.n - 1, o.id FROM unnest($2::text[]) WITH ORDINALITY AS o (id, n)`, push, ids)
+	p.addDispatches(planned{app: draft.Push.App, push: id, home: t.store.home, time: draft.Push.CreateTime}, dispatches)
+	p.addSteps(id, draft.Steps)
+	p.addPassedOver(id, 0, nil, draft.Push.CreateTime, draft.PassedOver)
+	p.query(func(rows pgx.Rows) (err error) {
+		stored, err = pgx.CollectExactlyOneRow(rows, scanPush)
 		return err
+	}, selectPush+`p.id = $1`, id)
+	return stored, p.runLast(t)
+}
+
+// addPush stores a push's own row, unless its id or its request id is taken. If somebody is about to take one of them, it waits for what
+// comes of it.
+func (p *pipeline) addPush(push storage.Push, recipients int) {
+	var policyUID *string
+	var policyRevision *int64
+	if v := push.Policy; v != nil {
+		policyUID, policyRevision = &v.UID, &v.Revision
 	}
+	p.addLarge(len(push.Document), `INSERT INTO push (id, app, request_id, fingerprint, listed, external, state, time_to_live, create_time,
+		first_sent_time, recipients, policy_uid, policy_revision, callback_urls, document)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+		push.ID, push.App, push.RequestID, blob(push.Fingerprint), push.Listed, push.External, storage.PushActive,
+		push.TimeToLive.Milliseconds(), push.CreateTime.UnixMilli(), millis(push.FirstSentTime), recipients, policyUID, policyRevision,
+		push.CallbackURLs, blob(push.Document))
+}
+
+// addRecipients stores the first recipients of a push.
+func (p *pipeline) addRecipients(push int64, ids []string) {
+	if len(ids) > 0 {
+		p.add(`INSERT INTO recipient (push_id, ordinal, registration_id)
+			SELECT $1, o.n - 1, o.id FROM unnest($2::text[]) WITH ORDINALITY AS o (id, n)`, push, ids)
+	}
+}
+
+// copyRecipients is addRecipients for many.
+func (t *tx) copyRecipients(push int64, ids []string) error {
 	rows := pgx.CopyFromSlice(len(ids), func(i int) ([]any, error) { return []any{push, i, ids[i]}, nil })
 	_, err := t.CopyFrom(t.ctx, pgx.Identifier{"recipient"}, []string{"push_id", "ordinal", "registration_id"}, rows)
 	return err
 }
 
-// insertSteps stores a push's timers.
-func (t *tx) insertSteps(push int64, state storage.StepState, steps []storage.StepDraft) error {
+// addSteps stores a push's timers.
+func (p *pipeline) addSteps(push int64, steps []storage.StepDraft) {
 	if len(steps) == 0 {
-		return nil
+		return
 	}
 	numbers, offsets := make([]int, len(steps)), make([]int64, len(steps))
 	for i, step := range steps {
 		numbers[i], offsets[i] = step.Number, step.Offset.Milliseconds()
 	}
-	_, err := t.exec(`INSERT INTO step (push_id, number, state, offset_ms, next_ordinal, cancel_reason)
+	p.add(`INSERT INTO step (push_id, number, state, offset_ms, next_ordinal, cancel_reason)
 		SELECT $1, s.number, $2, s.offset_ms, 0, '' FROM unnest($3::smallint[], $4::bigint[]) AS s (number, offset_ms)`,
-		push, state, numbers, offsets)
-	return err
+		push, storage.StepWaiting, numbers, offsets)
 }
 
-// oneRow returns storage.ErrConflict unless a statement changed a row.
-func oneRow(tag pgconn.CommandTag) error {
-	if tag.RowsAffected() == 0 {
-		return fmt.Errorf("%w: there is one already", storage.ErrConflict)
+// conflictOfChunks is storage.ErrConflict where a step has a chunk already.
+func conflictOfChunks(err error) error {
+	if violates(err, dispatchChunkTaken) {
+		return fmt.Errorf("%w: the step has a chunk already", storage.ErrConflict)
 	}
-	return nil
+	return err
 }

@@ -36,7 +36,7 @@ func OpenImport(ctx context.Context, opts Options) (*Import, error) {
 	}
 	i := &Import{ctx: context.WithoutCancel(ctx), options: opts, pool: pool, days: map[int32]bool{}}
 	if err := i.open(ctx); err != nil {
-		return nil, errors.Join(unavailable(err), i.Close())
+		return nil, errors.Join(unavailable(err), i.Close()) //nolint:contextcheck // it leaves even when the context is over
 	}
 	return i, nil
 }

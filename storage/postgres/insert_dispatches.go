@@ -46,25 +46,22 @@ type planned struct {
 
 const insertDispatch = `INSERT INTO dispatch (app, push_id, step, chunk, state, attempt, home, plan_time, due_time, expire_time, ready_time,
 	reason, units, settled, recipient_count, low, high, variant, plain_content, override, recipients, content)
-	VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, '', $11, 0, $12, $13, $14, $15, $16, $17, $18, $19)
-	ON CONFLICT (push_id, step, chunk) DO NOTHING`
+	VALUES ($1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, '', $11, 0, $12, $13, $14, $15, $16, $17, $18, $19)`
 
 // What the recipients of a batch get goes along with its dispatch.
 const insertBatch = `WITH inserted AS (` + insertDispatch + ` RETURNING id)
 	INSERT INTO batch (dispatch_id, singles) SELECT id, $20 FROM inserted`
 
-// insertDispatches stores dispatches. Of step 0, only the first chunk may be claimed at first. A chunk number that the step has already
-// gets storage.ErrConflict.
-func (t *tx) insertDispatches(of planned, drafts []packedDraft) error {
-	var p pipeline
+// addDispatches stores dispatches. Of step 0, only the first chunk may be claimed at first. That a step has none of the chunk numbers
+// already, dispatchChunkTaken sees to.
+func (p *pipeline) addDispatches(of planned, drafts []packedDraft) {
 	for _, d := range drafts {
 		statement, args := insertDispatch, of.row(d)
 		if d.singles != nil {
 			statement, args = insertBatch, append(args, d.singles)
 		}
-		p.addLarge(len(d.Content)+len(d.singles)+4*len(d.Recipients), oneRow, statement, args...)
+		p.addLarge(len(d.Content)+len(d.singles)+4*len(d.Recipients), statement, args...)
 	}
-	return p.run(t)
 }
 
 // row returns the arguments of insertDispatch.

@@ -75,6 +75,7 @@ const (
 	knownPushes    = 1 << 14
 	// What the log's events tell of a dispatch may be as large as a batch.
 	knownDispatches = 1 << 12
+	knownPolicies   = 1 << 12
 )
 
 // database is what handles share. It is closed with the last of them.
@@ -92,6 +93,7 @@ type database struct {
 	invalid    invalids
 	lives      *cache[int64, int64] // hours, by push
 	dispatches *cache[int64, *loggedDispatch]
+	policies   *cache[policyRevision, struct{}] // that are stored
 	rosters    *rosters
 
 	mu      sync.Mutex
@@ -140,7 +142,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 func newDatabase(ctx context.Context, opts Options, pool *pgxpool.Pool) *database {
 	d := &database{options: opts, pool: pool, kinds: newKinds(), targets: newCache[upstream, *target](knownUpstreams),
 		pushes: newCache[int64, knownPush](knownPushes), lives: newCache[int64, int64](knownPushes),
-		dispatches: newCache[int64, *loggedDispatch](knownDispatches), handles: map[int64]bool{}}
+		dispatches: newCache[int64, *loggedDispatch](knownDispatches), policies: newCache[policyRevision, struct{}](knownPolicies), handles: map[int64]bool{}}
 	d.held.max, d.held.apps = opts.MaxHeld, map[heldKey]heldCount{}
 	d.rosters = newRosters(d, opts.RecipientsInMemory)
 	d.signals = startSignals(d) //nolint:contextcheck // it goes on when Open has returned

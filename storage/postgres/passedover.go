@@ -19,17 +19,17 @@ const (
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
 )
 
-// passOver counts who was passed over, and stores who it was, decided at a time: about a claimed dispatch, or nil.
-func (t *tx) passOver(push int64, step int, dispatch *int64, at time.Time, passedOver storage.PassedOver) error {
-	var p pipeline
-	for _, reason := range slices.Sorted(maps.Keys(passedOver)) {
-		if len(passedOver[reason]) == 0 {
-			continue
-		}
-		p.add(addPassedOver, push, step, reason, len(passedOver[reason]))
+// addPassedOver counts who was passed over, and stores who it was, decided at a time: about a claimed dispatch, or nil. The counts come
+// last, for others who pass somebody over in the same step wait from then to the commit.
+func (p *pipeline) addPassedOver(push int64, step int, dispatch *int64, at time.Time, passedOver storage.PassedOver) {
+	reasons := slices.Sorted(maps.Keys(passedOver))
+	reasons = slices.DeleteFunc(reasons, func(reason storage.Reason) bool { return len(passedOver[reason]) == 0 })
+	for _, reason := range reasons {
 		for some := range slices.Chunk(slices.Sorted(slices.Values(passedOver[reason])), maxDecided) {
 			p.add(insertDecision, push, step, dispatch, some[0], some[len(some)-1], millis(at), reason, layout.AppendSet(nil, some))
 		}
 	}
-	return p.run(t)
+	for _, reason := range reasons {
+		p.add(addPassedOver, push, step, reason, len(passedOver[reason]))
+	}
 }

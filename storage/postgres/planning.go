@@ -81,27 +81,25 @@ func (s *Store) PlanStep(ctx context.Context, plan storage.StepPlan) error {
 		t.news.work = len(dispatches) > 0
 		return none, t.planStep(plan, dispatches)
 	})
-	return err
+	return conflictOfChunks(err)
 }
 
+// planStep stores a plan for a step that is locked, and commits.
 func (t *tx) planStep(plan storage.StepPlan, dispatches []packedDraft) error {
-	state := storage.StepScheduled
-	if plan.Done {
-		state = storage.StepPlanned
-	}
-	if _, err := t.exec(`UPDATE step SET next_ordinal = $3, state = $4, hold_time = NULL, measure_time = GREATEST(measure_time, $5)
-		WHERE push_id = $1 AND number = $2`, plan.PushID, plan.Step, plan.Through, state, millis(plan.MeasureTime)); err != nil {
-		return err
-	}
 	app, err := first(t.ctx, t, value[string], `SELECT app FROM push WHERE id = $1`, plan.PushID)
 	if err != nil {
 		return err
 	}
-	of := planned{app: app, push: plan.PushID, step: plan.Step, time: plan.Time}
-	if err := t.insertDispatches(of, dispatches); err != nil {
-		return err
+	state := storage.StepScheduled
+	if plan.Done {
+		state = storage.StepPlanned
 	}
-	return t.passOver(plan.PushID, plan.Step, nil, plan.Time, plan.PassedOver)
+	var p pipeline
+	p.add(`UPDATE step SET next_ordinal = $3, state = $4, hold_time = NULL, measure_time = GREATEST(measure_time, $5)
+		WHERE push_id = $1 AND number = $2`, plan.PushID, plan.Step, plan.Through, state, millis(plan.MeasureTime))
+	p.addDispatches(planned{app: app, push: plan.PushID, step: plan.Step, time: plan.Time}, dispatches)
+	p.addPassedOver(plan.PushID, plan.Step, nil, plan.Time, plan.PassedOver)
+	return p.runLast(t)
 }
 
 // CancelStep implements storage.Planning.

@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,33 +23,16 @@ func (t tests) Run() int {
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
 
-// migrated is the name of a database of which nothing but its schema is there.
-var migrated = sync.OnceValues(func() (string, error) {
-	server, err := postgrestest.Process()
-	if err != nil {
-		return "", err
-	}
-	name, err := server.Create(context.Background(), "")
-	if err != nil {
-		return "", err
-	}
-	store, err := postgres.Open(context.Background(), postgres.Options{DSN: server.DSN(name)})
-	if err != nil {
-		return "", err
-	}
-	return name, store.Close()
-})
-
-// emptyDatabase returns how to connect to a new database. It is a copy, for to migrate one takes longer than most tests.
-func emptyDatabase(tb testing.TB) string {
+// emptyDatabase returns how to connect to a new database, which has its schema.
+func emptyDatabase(tb testing.TB) (dsn string) {
 	tb.Helper()
-	server := postgrestest.Shared(tb)
-	template, err := migrated()
-	require.NoError(tb, err)
-	name, err := server.Create(context.Background(), template)
-	require.NoError(tb, err)
-	tb.Cleanup(func() { require.NoError(tb, server.Drop(context.Background(), name)) })
-	return server.DSN(name)
+	return postgrestest.Migrated(tb, func(ctx context.Context, dsn string) error {
+		store, err := postgres.Open(ctx, postgres.Options{DSN: dsn})
+		if err != nil {
+			return err
+		}
+		return store.Close()
+	})
 }
 
 // open opens a handle that the caller closes.

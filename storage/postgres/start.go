@@ -59,7 +59,9 @@ func (t *tx) start(start storage.DispatchStart) (started bool, err error) {
 			return false, err
 		}
 	}
-	return true, t.passOver(d.PushID, d.Step, &d.ID, d.ClaimTime, start.PassedOver)
+	var p pipeline
+	p.addPassedOver(d.PushID, d.Step, &d.ID, d.ClaimTime, start.PassedOver)
+	return true, p.runLast(t)
 }
 
 // narrow leaves a dispatch some of its recipients; of a batch, it keeps those who have a result too.
@@ -95,7 +97,9 @@ func (t *tx) leaveOut(f *finishing) error {
 			return err
 		}
 	}
-	return t.passOver(f.d.PushID, f.d.Step, &f.d.ID, f.d.ClaimTime, f.PassedOver)
+	var p pipeline
+	p.addPassedOver(f.d.PushID, f.d.Step, &f.d.ID, f.d.ClaimTime, f.PassedOver)
+	return p.run(t)
 }
 
 func setOf(ordinals []uint32) map[uint32]bool {

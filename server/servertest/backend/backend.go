@@ -5,7 +5,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 
 	"susul.dev/susul/storage"
@@ -34,42 +33,16 @@ func (t Tests) Run() int {
 	return t.M.Run()
 }
 
-// migrated is the name of a database of which nothing but its schema is there.
-var migrated = sync.OnceValues(func() (string, error) {
-	server, err := postgrestest.Process()
-	if err != nil {
-		return "", err
-	}
-	name, err := server.Create(context.Background(), "")
-	if err != nil {
-		return "", err
-	}
-	store, err := postgres.Open(context.Background(), postgres.Options{DSN: server.DSN(name), Connections: connections})
-	if err != nil {
-		return "", err
-	}
-	return name, store.Close()
-})
-
-// Database returns how to connect to a new PostgreSQL database, which is gone when the test ends. It is a copy, for to migrate one takes
-// longer than most tests.
+// Database returns how to connect to a new PostgreSQL database, which is gone when the test ends.
 func Database(tb testing.TB) (dsn string) {
 	tb.Helper()
-	server := postgrestest.Shared(tb)
-	template, err := migrated()
-	if err != nil {
-		tb.Fatal(err)
-	}
-	name, err := server.Create(context.Background(), template)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() {
-		if err := server.Drop(context.Background(), name); err != nil {
-			tb.Error(err)
+	return postgrestest.Migrated(tb, func(ctx context.Context, dsn string) error {
+		store, err := postgres.Open(ctx, postgres.Options{DSN: dsn, Connections: connections})
+		if err != nil {
+			return err
 		}
+		return store.Close()
 	})
-	return server.DSN(name)
 }
 
 // Open returns an empty store, which the caller closes.

@@ -64,16 +64,17 @@ type Server struct {
 
 // shared is the server that all tests of the process share.
 var shared struct {
-	mu     sync.Mutex
-	server *Server
-	err    error
+	mu       sync.Mutex
+	server   *Server
+	err      error
+	migrated string // a database of which nothing but its schema is there; empty until somebody needs it
 }
 
 // Shared returns the PostgreSQL of this process's tests, started by the first that asks. Where PostgreSQL is not installed, the test is
 // skipped, or fails if Demand says so. TestMain must call Stop after the tests.
 func Shared(tb testing.TB) *Server {
 	tb.Helper()
-	server, err := Process()
+	server, err := process()
 	switch {
 	case errors.Is(err, errMissing) && os.Getenv(Demand) != "required":
 		tb.Skipf("SKIPPED: %v. Debian has it in the package postgresql.", err)
@@ -83,8 +84,7 @@ func Shared(tb testing.TB) *Server {
 	return server
 }
 
-// Process is Shared for those who have no test.
-func Process() (*Server, error) {
+func process() (*Server, error) {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.server == nil && shared.err == nil {
@@ -93,13 +93,43 @@ func Process() (*Server, error) {
 	return shared.server, shared.err
 }
 
+// Migrated makes a database with a schema on the PostgreSQL of this process's tests, and returns its DSN. It is gone when the test ends.
+// The first who asks migrates one; all get copies of that, for to migrate one takes longer than most tests.
+func Migrated(tb testing.TB, migrate func(ctx context.Context, dsn string) error) (dsn string) {
+	tb.Helper()
+	server := Shared(tb)
+	template, err := migrated(server, migrate)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return server.Copy(tb, template)
+}
+
+func migrated(server *Server, migrate func(ctx context.Context, dsn string) error) (string, error) {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.migrated != "" {
+		return shared.migrated, nil
+	}
+	ctx := context.Background() // it outlives the test that asks first
+	name, err := server.Create(ctx, "")
+	if err != nil {
+		return "", err
+	}
+	if err := migrate(ctx, server.DSN(name)); err != nil {
+		return "", err
+	}
+	shared.migrated = name
+	return name, nil
+}
+
 // Stop ends the PostgreSQL of this process's tests, if there is one.
 func Stop() {
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.server != nil {
 		shared.server.Stop()
-		shared.server = nil
+		shared.server, shared.migrated = nil, ""
 	}
 }
 
@@ -267,7 +297,13 @@ func (s *Server) Drop(ctx context.Context, name string) error {
 // Database makes an empty database for a test and returns its DSN. It is gone when the test ends.
 func (s *Server) Database(tb testing.TB) string {
 	tb.Helper()
-	name, err := s.Create(context.Background(), "")
+	return s.Copy(tb, "")
+}
+
+// Copy is Database with what a template holds that nobody is connected to.
+func (s *Server) Copy(tb testing.TB, template string) (dsn string) {
+	tb.Helper()
+	name, err := s.Create(context.Background(), template)
 	if err != nil {
 		tb.Fatal(err)
 	}
