@@ -21,7 +21,7 @@ const (
 	forReads = "begin isolation level repeatable read read only"
 )
 
-// Advisory locks. Whatever else uses the database must use other numbers.
+// Advisory locks, besides those of presence.go, limits.go and upstreams.go. Whatever else uses the database must use other numbers.
 const (
 	partitionLock  = 0x5553_0000_0001 // of who makes or drops a partition
 	leadershipLock = 0x5553_0000_0002 // shared by leaders' writes
