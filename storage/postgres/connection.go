@@ -21,20 +21,21 @@ const (
 	forReads = "begin isolation level repeatable read read only"
 )
 
-// Advisory locks. Whatever else uses the database must use other numbers.
+// Advisory locks, besides those of presence.go, limits.go and upstreams.go. Whatever else uses the database must use other numbers.
 const (
 	partitionLock  = 0x5553_0000_0001 // of who makes or drops a partition
 	leadershipLock = 0x5553_0000_0002 // shared by leaders' writes
 )
 
-// transact runs a closure in a transaction that begins so. If it returns errLost, nothing has happened.
+// transact runs a closure in a transaction that begins so. If it returns errLost, nothing has happened; after errUncertain, that is not
+// known.
 func (d *database) transact(ctx context.Context, begin string, run func(*transaction) error) error {
-	var uncertain error // of the commit
+	var last error // of the commit, or of what was sent along with it
 	err := d.connected(ctx, func(conn *pgxpool.Conn) error {
 		t := &transaction{conn: conn.Conn(), begin: begin}
 		if err := run(t); err != nil {
 			if t.ends && t.conn.IsClosed() && !pgconn.SafeToRetry(err) {
-				uncertain = err
+				last = fmt.Errorf("%w: %w", errUncertain, err)
 				return nil
 			}
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), answersWithin)
@@ -42,11 +43,13 @@ func (d *database) transact(ctx context.Context, begin string, run func(*transac
 			t.rollback(ctx)
 			return err
 		}
-		uncertain = t.commit(ctx)
+		if last = t.commit(ctx); last != nil && t.conn.IsClosed() {
+			last = fmt.Errorf("%w: %w", errUncertain, last)
+		}
 		return nil
 	})
 	if err == nil {
-		err = uncertain
+		err = last
 	}
 	return err
 }

@@ -38,12 +38,14 @@ func (s *Store) CreatePush(ctx context.Context, draft storage.PushDraft) (storag
 	if err := s.pinPolicy(ctx, draft.Push.Policy); err != nil {
 		return storage.Push{}, false, err
 	}
+	again := false // whether it was stored already is not known
 	c, err := tried(s, func() (creation, error) {
 		p, err := writeOnce(ctx, s, func(t *tx) (storage.Push, error) { return t.create(draft, dispatches) })
 		switch {
+		case errors.Is(err, errUncertain) && ctx.Err() == nil:
+			again, err = true, fmt.Errorf("%w: %w", errLost, err)
 		case violates(err, pushIDTaken), violates(err, pushRequestTaken):
-			p, err := s.earlierPush(ctx, draft.Push)
-			return creation{push: p}, err
+			return s.earlierPush(ctx, draft.Push, again)
 		case violates(err, pushPolicyMissing): // a PostgreSQL took over that did not get it
 			if err = s.storePolicy(ctx, draft.Push.Policy); err == nil {
 				err = errAgain
@@ -93,24 +95,29 @@ func (s *Store) storePolicy(ctx context.Context, v *storage.PinnedPolicy) error 
 
 const earlierByRequest = selectPush + `p.app = $1 AND p.request_id = $2 AND p.request_id <> '' AND p.state NOT IN ('REJECTED', 'EXPIRED')`
 
-// earlierPush returns the push that used a request id before; if there is none, the push's own id is taken.
-func (s *Store) earlierPush(ctx context.Context, p storage.Push) (storage.Push, error) {
-	return read(ctx, s, func(q querier) (storage.Push, error) {
+// earlierPush returns the push that used a request id before; if there is none, the push's own id is taken. If the push is stored for
+// the second time, the one that is there may be this one.
+func (s *Store) earlierPush(ctx context.Context, p storage.Push, again bool) (creation, error) {
+	return read(ctx, s, func(q querier) (creation, error) {
+		same, err := pushByID(ctx, q, p.ID)
+		taken := err == nil
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return creation{}, err
+		}
+		if again && taken && same.App == p.App && same.CreateTime.UnixMilli() == p.CreateTime.UnixMilli() &&
+			bytes.Equal(same.Fingerprint, p.Fingerprint) {
+			return creation{push: same, created: true}, nil
+		}
 		earlier, err := first(ctx, q, scanPush, earlierByRequest, p.App, p.RequestID)
 		switch {
 		case err == nil && !bytes.Equal(earlier.Fingerprint, p.Fingerprint):
-			return storage.Push{}, storage.ErrRequestIDReused
+			return creation{}, storage.ErrRequestIDReused
 		case !errors.Is(err, storage.ErrNotFound):
-			return earlier, err
+			return creation{push: earlier}, err
+		case taken:
+			return creation{}, storage.ErrConflict
 		}
-		switch _, err := pushByID(ctx, q, p.ID); {
-		case err == nil:
-			return storage.Push{}, storage.ErrConflict
-		case errors.Is(err, storage.ErrNotFound):
-			return storage.Push{}, errAgain // the earlier one was rejected, or expired, a moment ago
-		default:
-			return storage.Push{}, err
-		}
+		return creation{}, errAgain // the earlier one was rejected, or expired, a moment ago
 	})
 }
 

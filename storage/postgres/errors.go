@@ -21,6 +21,9 @@ var (
 
 	// errLost says that a connection broke ahead of the commit: nothing has happened.
 	errLost = fmt.Errorf("%w: a connection broke", storage.ErrUnavailable)
+
+	// errUncertain says that a connection broke when the commit was under way: nobody knows whether it has happened.
+	errUncertain = fmt.Errorf("%w: a connection broke during a commit", storage.ErrUnavailable)
 )
 
 // undone reports whether what ran is to be run anew: PostgreSQL undid it so that another can go on, or a connection broke, or it asks for

@@ -270,3 +270,52 @@ func TestLocksAreWaitedForWithinBounds(t *testing.T) {
 	_, err = store.WithdrawPush(t.Context(), "app", 1)
 	require.NoError(t, err)
 }
+
+// Where the disk is full nothing is stored, and all of it is when there is room again.
+func TestAFullDiskIsUnavailable(t *testing.T) {
+	t.Parallel()
+	dsn := emptyDatabase(t)
+	store := openAll(t, dsn, 1)[0]
+	announced(t, store, 1, 2, 2)
+	sendEverything(t, store)
+	conn := admin(t, dsn)
+	_, err := conn.Exec(t.Context(), `CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS
+		$$ BEGIN RAISE 'could not extend the file: No space left on device' USING ERRCODE = 'disk_full'; END $$`)
+	require.NoError(t, err)
+	callback := reported(upstreamOf(1, 0), deviceID(0), storage.Delivered)
+	for _, table := range []string{"push", "recipient", "dispatch", "progress", "log_head", "segment"} {
+		_, err := conn.Exec(t.Context(), `CREATE TRIGGER no_room BEFORE INSERT OR UPDATE ON `+table+` EXECUTE FUNCTION no_room()`)
+		require.NoError(t, err)
+		switch table {
+		case "push", "recipient", "dispatch":
+			_, _, err = store.CreatePush(t.Context(), draft(2))
+		default:
+			_, err = store.RecordCallbacks(t.Context(), recordApp, recordTime, []storage.Callback{callback})
+		}
+		require.ErrorIs(t, err, storage.ErrUnavailable, table)
+		_, err = conn.Exec(t.Context(), `DROP TRIGGER no_room ON `+table)
+		require.NoError(t, err)
+	}
+	require.Equal(t, storage.CallbackSummary{New: 1}, record(t, store, callback), "nothing of it was counted before")
+	_, created, err := store.CreatePush(t.Context(), draft(2))
+	require.NoError(t, err)
+	require.True(t, created)
+}
+
+// A PostgreSQL that took over may lack what the former was the only one to have.
+func TestAPolicyThatWasLostIsStoredAgain(t *testing.T) {
+	t.Parallel()
+	dsn := emptyDatabase(t)
+	store := openAll(t, dsn, 1)[0]
+	d := draft(1)
+	d.Push.Policy = &storage.PinnedPolicy{UID: "uid", Revision: 7, Name: "policy", Spec: []byte{1}}
+	_, _, err := store.CreatePush(t.Context(), d)
+	require.NoError(t, err)
+	_, err = admin(t, dsn).Exec(t.Context(), `TRUNCATE policy_revision CASCADE`)
+	require.NoError(t, err)
+	d.Push.ID++
+	p, created, err := store.CreatePush(t.Context(), d)
+	require.NoError(t, err)
+	require.True(t, created)
+	require.Equal(t, d.Push.Policy, p.Policy)
+}

@@ -35,7 +35,7 @@ const upsertLives = `INSERT INTO life (push_id, app, hour) SELECT * FROM unnest(
 	ON CONFLICT (push_id) DO UPDATE SET hour = EXCLUDED.hour WHERE life.hour < EXCLUDED.hour`
 
 // queueLives notes until when devices of the pushes reported life. Mostly the process knows that this is noted.
-func (r *recording) queueLives(pipeline *pgx.Batch) {
+func (r *recording) queueLives(queries *pgx.Batch) {
 	var list columns
 	for i := range r.stages {
 		s := &r.stages[i]
@@ -47,7 +47,7 @@ func (r *recording) queueLives(pipeline *pgx.Batch) {
 		}
 	}
 	if list.n > 0 {
-		pipeline.Queue(upsertLives, list.args...)
+		queries.Queue(upsertLives, list.args...)
 	}
 }
 

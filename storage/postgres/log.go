@@ -237,15 +237,15 @@ func (r *recording) append() error {
 	if err := r.prepareDevices(); err != nil {
 		return err
 	}
-	var pipeline pgx.Batch
-	r.queueCounters(&pipeline)
-	r.queueLives(&pipeline)
+	var queries pgx.Batch
+	r.queueCounters(&queries)
+	r.queueLives(&queries)
 	var head logHead
-	pipeline.Queue(lockLogHead, c.sequence).QueryRow(func(row pgx.Row) error { return row.Scan(&head.sequence, &head.deaths, &head.forgets) })
-	queueSegments(&pipeline, c.sequence, c.segments)
-	queueDetails(&pipeline, c.sequence, c.details)
-	days.queue(&pipeline, c.sequence)
-	if err := r.t.SendBatch(r.t.ctx, &pipeline).Close(); err != nil {
+	queries.Queue(lockLogHead, c.sequence).QueryRow(func(row pgx.Row) error { return row.Scan(&head.sequence, &head.deaths, &head.forgets) })
+	queueSegments(&queries, c.sequence, c.segments)
+	queueDetails(&queries, c.sequence, c.details)
+	days.queue(&queries, c.sequence)
+	if err := r.t.SendBatch(r.t.ctx, &queries).Close(); err != nil {
 		return err
 	}
 	if err := r.checkPushes(head); err != nil {
@@ -271,7 +271,7 @@ func (r *recording) checkPushes(head logHead) error {
 	return err
 }
 
-func queueSegments(pipeline *pgx.Batch, events int64, segments []segmentRow) {
+func queueSegments(queries *pgx.Batch, events int64, segments []segmentRow) {
 	n := len(segments)
 	sequences, days, apps, pushes := make([]int64, n), make([]int32, n), make([]string, n), make([]int64, n)
 	sizes, lows, highs := make([]int32, n), make([]int64, n), make([]int64, n)
@@ -281,10 +281,10 @@ func queueSegments(pipeline *pgx.Batch, events int64, segments []segmentRow) {
 		sizes[i], lows[i], highs[i] = int32(s.events), int64(s.low), int64(s.high)
 		lastTimes[i], received[i], bodies[i] = int64(s.lastTime), s.received, s.body
 	}
-	pipeline.Queue(insertSegments, events, sequences, days, apps, pushes, sizes, lows, highs, lastTimes, received, bodies)
+	queries.Queue(insertSegments, events, sequences, days, apps, pushes, sizes, lows, highs, lastTimes, received, bodies)
 }
 
-func queueDetails(pipeline *pgx.Batch, events int64, details []detailRow) {
+func queueDetails(queries *pgx.Batch, events int64, details []detailRow) {
 	var list columns
 	for _, d := range details {
 		var raw []byte
@@ -295,7 +295,7 @@ func queueDetails(pipeline *pgx.Batch, events int64, details []detailRow) {
 			storable(d.row.ErrorMessage), storable(d.row.Channel), storable(d.row.LossSource), raw)
 	}
 	if list.n > 0 {
-		pipeline.Queue(insertDetails, append([]any{events}, list.args...)...)
+		queries.Queue(insertDetails, append([]any{events}, list.args...)...)
 	}
 }
 
@@ -318,12 +318,12 @@ func logDays(segments []segmentRow) (d daysOfLog) {
 	return d
 }
 
-func (d daysOfLog) queue(pipeline *pgx.Batch, events int64) {
-	pipeline.Queue(upsertDays, events, d.days, d.first, d.last)
+func (d daysOfLog) queue(queries *pgx.Batch, events int64) {
+	queries.Queue(upsertDays, events, d.days, d.first, d.last)
 }
 
 // queueCounters adds what the pushes gained.
-func (r *recording) queueCounters(pipeline *pgx.Batch) {
+func (r *recording) queueCounters(queries *pgx.Batch) {
 	var list columns
 	add := func(push int64, step int, g storage.Counts) {
 		if g != (storage.Counts{}) {
@@ -344,6 +344,6 @@ func (r *recording) queueCounters(pipeline *pgx.Batch) {
 		}
 	}
 	if list.n > 0 {
-		pipeline.Queue(upsertCounters, list.args...)
+		queries.Queue(upsertCounters, list.args...)
 	}
 }

@@ -2,10 +2,7 @@ package postgres
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"math"
-	"strings"
 	"time"
 
 	"susul.dev/susul/storage"
@@ -45,26 +42,6 @@ func (e *entry) raw() []byte {
 		raw = e.row.Source.Raw(int(e.at))
 	}
 	return blob(raw[:min(len(raw), storage.MaxRaw)])
-}
-
-// storable returns a text as PostgreSQL can store it: what is no UTF-8, and the zero byte, are replaced.
-func storable(s string) string {
-	if isText(s) {
-		return s
-	}
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
-}
-
-// maxKeyText is how long a text may be, in bytes, that is a part of an index's key.
-const maxKeyText = 512
-
-// keyText returns a text as an index can have it. Of what is too long, the end is replaced by a digest.
-func keyText(s string) string {
-	if s = storable(s); len(s) <= maxKeyText {
-		return s
-	}
-	sum := sha256.Sum256([]byte(s))
-	return strings.ToValidUTF8(s[:maxKeyText-2*len(sum)], "") + hex.EncodeToString(sum[:])
 }
 
 // seconds returns a time as the log keeps it; ok is false for one that it has no room for.

@@ -86,7 +86,7 @@ func batchesOf(ctx context.Context, q querier, dispatches []storage.Dispatch) (m
 	return byDispatch(all), err
 }
 
-// queueBatches is batchesOf as part of a pipeline.
+// queueBatches is batchesOf as one of several statements.
 func queueBatches(queries *pgx.Batch, dispatches []storage.Dispatch, to *map[int64]singleBatch) {
 	queries.Queue(selectBatches, dispatchIDs(dispatches)).Query(func(rows pgx.Rows) error {
 		all, err := pgx.CollectRows(rows, scanBatch)

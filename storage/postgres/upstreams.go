@@ -94,7 +94,7 @@ func (t *tx) shareUpstreams(ids []upstream) error {
 	return err
 }
 
-// remember keeps what upstream ids stand for, once that is committed: more of their callbacks come soon.
+// rememberTargets keeps what upstream ids stand for, once that is committed: more of their callbacks come soon.
 func (d *database) rememberTargets(found map[upstream]*target) {
 	for u, to := range found {
 		d.targets.put(upstream{strings.Clone(u.app), strings.Clone(u.id)}, to)

@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
@@ -108,6 +110,26 @@ func (a anyText) ScanBytes(b []byte) error {
 
 // isText reports whether PostgreSQL can store a text: it must be UTF-8, and have no zero byte.
 func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
+// storable returns a text as PostgreSQL can store it: what is no UTF-8, and the zero byte, are replaced.
+func storable(s string) string {
+	if isText(s) {
+		return s
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
+}
+
+// maxKeyText is how long a text may be, in bytes, that is a part of an index's key.
+const maxKeyText = 512
+
+// keyText returns a text as an index can have it. Of what is too long, the end is replaced by a digest.
+func keyText(s string) string {
+	if s = storable(s); len(s) <= maxKeyText {
+		return s
+	}
+	sum := sha256.Sum256([]byte(s))
+	return strings.ToValidUTF8(s[:maxKeyText-2*len(sum)], "") + hex.EncodeToString(sum[:])
+}
 
 // texts returns those of the texts that may be stored anywhere; what else somebody looks for is not there.
 func texts(all []string) []string {
