@@ -12,7 +12,8 @@ import (
 
 // etcdState is what /readyz tells of this node's way to etcd.
 type etcdState struct {
-	// Connected says that etcd answers everything that this node asks: both watches, and the renewals of its lease.
+	// Connected says that etcd answers everything that this node asks: both watches, and the renewals of its lease, once it stands for
+	// election.
 	Connected bool `json:"connected"`
 	// Since is when that last changed, in real time.
 	Since time.Time `json:"since"`
@@ -44,7 +45,7 @@ func (n *node) tellEtcd(answer *readiness) {
 		State: standing.State, Since: standing.Since.UTC(), Term: standing.Term, Changes: standing.Changes,
 		LeaseSeconds: max(0, standing.Trusted.Sub(now).Seconds()),
 	}
-	if standing.State == schedule.InDoubt {
+	if standing.State == schedule.InDoubt && !standing.Apart {
 		answer.Faults = append(answer.Faults, fmt.Sprintf("etcd: this node's lease is in doubt since %s; it neither leads nor is it next",
 			standing.Since.UTC().Format(time.RFC3339)))
 	}
@@ -54,14 +55,14 @@ func (n *node) tellEtcd(answer *readiness) {
 func followed(standing schedule.Status, policies, subscriptions replica.Status, now time.Time) *etcdState {
 	state := &etcdState{Connected: true}
 	leased := standing.Since
-	if standing.State != schedule.InDoubt {
-		leased = standing.Leased
+	if standing.State != schedule.InDoubt || standing.Apart {
+		leased = standing.Leased // zero while this node does not stand for election: that tells nothing
 	}
 	for _, part := range []struct {
 		connected bool
 		since     time.Time
 	}{
-		{standing.State != schedule.InDoubt, leased},
+		{standing.State != schedule.InDoubt || standing.Apart, leased},
 		{policies.Connected, policies.Changed}, {subscriptions.Connected, subscriptions.Changed},
 	} {
 		switch since := part.since.UTC(); {

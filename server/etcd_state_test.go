@@ -19,6 +19,7 @@ func TestEtcdIsConnectedIfEverythingIs(t *testing.T) {
 		return schedule.Status{State: schedule.Leader, Leased: at(minute), Since: at(50), Trusted: at(61)}
 	}
 	doubts := func(minute int) schedule.Status { return schedule.Status{State: schedule.InDoubt, Since: at(minute)} }
+	apart := schedule.Status{State: schedule.InDoubt, Since: at(1), Apart: true}
 	follows := func(minute int) replica.Status {
 		return replica.Status{Connected: true, Changed: at(minute), Confirmed: at(59)}
 	}
@@ -32,6 +33,8 @@ func TestEtcdIsConnectedIfEverythingIs(t *testing.T) {
 		"everything":                {holds(1), follows(3), follows(2), true, 3},
 		"the lease came last":       {holds(9), follows(3), follows(2), true, 9},
 		"no lease":                  {doubts(4), follows(5), follows(6), false, 4},
+		"no election yet":           {apart, follows(3), follows(2), true, 3},
+		"neither one nor policies":  {apart, cut(7), follows(2), false, 7},
 		"no policies":               {holds(1), cut(7), follows(8), false, 7},
 		"no subscriptions":          {holds(1), follows(8), cut(7), false, 7},
 		"nothing, the lease first":  {doubts(4), cut(5), cut(6), false, 4},

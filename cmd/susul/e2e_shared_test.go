@@ -71,6 +71,9 @@ type state struct {
 	Nodes          int      `json:"nodes"`
 	PolicyRevision int64    `json:"policy_revision"`
 	Faults         []string `json:"faults"`
+	Etcd           struct {
+		Connected bool `json:"connected"`
+	} `json:"etcd"`
 }
 
 func (n *node) state(t *testing.T) (s state) {
@@ -342,6 +345,8 @@ func TestNodesOfOneDatabaseShareAnEtcd(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, s.Status)
 	require.Equal(t, "member", s.Role)
 	require.Contains(t, s.Faults, "storage can't be reached")
+	require.True(t, s.Etcd.Connected, "it has not asked for a lease yet")
+	require.NotContains(t, fmt.Sprint(s.Faults), "etcd", "which is not to blame")
 
 	gate.Open(target)
 	require.Equal(t, 1, lonely.exitCode(t, patience))

@@ -108,6 +108,8 @@ func (e *Election) Leader() (candidate string, known bool) {
 // that another candidate is elected at once, and stands again.
 func (e *Election) Run(ctx context.Context, lead func(ctx context.Context, term int64) error) error {
 	defer e.leader.Store(nil)
+	e.standing.enter(e.clock.Now())
+	defer e.standing.leave()
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval = minBackoff, maxBackoff
 	for {

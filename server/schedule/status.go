@@ -33,6 +33,8 @@ type Status struct {
 	Term int64
 	// Changes is how many terms this node has seen to begin.
 	Changes int64
+	// Apart says that this node does not take part now: etcd was not asked for a lease.
+	Apart bool
 }
 
 // Status returns what this node knows of the election now.
@@ -48,6 +50,20 @@ type standing struct {
 	lease *lease // nil between two rounds
 	leads bool
 	since time.Time // of the lease, of the leadership, or of having neither
+	takes bool      // part in the election
+}
+
+// enter says that the node takes part from now on.
+func (s *standing) enter(now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.takes, s.since = true, now
+}
+
+func (s *standing) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.takes = false
 }
 
 func (s *standing) begin(l *lease) {
@@ -75,7 +91,7 @@ func (s *standing) end(now time.Time) {
 func (s *standing) status(now time.Time) Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status := Status{State: InDoubt, Since: s.since}
+	status := Status{State: InDoubt, Since: s.since, Apart: !s.takes}
 	if s.lease == nil {
 		return status
 	}
