@@ -18,7 +18,7 @@ const (
 	doorTime = 100 * time.Millisecond
 
 	// lastWords is how long answers tell connections that they are the last, before those that nobody uses are closed.
-	lastWords = 100 * time.Millisecond
+	lastWords = 50 * time.Millisecond
 
 	// silence is how long a connection on which nothing has come may delay the stop.
 	silence = 500 * time.Millisecond
