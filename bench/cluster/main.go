@@ -139,7 +139,7 @@ func (b *bench) all(ctx context.Context, chosen []arrangement) (err error) {
 	defer func() { err = errors.Join(err, b.etcd.Stop()) }()
 	var plain *inserts
 	if slices.ContainsFunc(chosen, func(a arrangement) bool { return a.postgres }) {
-		if b.database, err = postgrestest.Start(postgrestest.Options{Durable: true, Dir: b.dir, Settings: postgresSettings()}); err != nil {
+		if b.database, err = postgrestest.Start(postgrestest.Options{Durable: true, Dir: b.dir, Settings: postgresSettings()}); err != nil { //nolint:contextcheck // it is stopped when the run ends
 			return fmt.Errorf("%w (--case sqlite-1,sqlite-3 measures the others)", err)
 		}
 		defer b.database.Stop()
