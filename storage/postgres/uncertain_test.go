@@ -25,7 +25,7 @@ func openGate(t *testing.T, dsn string) *gate {
 	to, err := url.Parse(dsn)
 	require.NoError(t, err)
 	target := to.Host
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed below
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	to.Host = listener.Addr().String()
 	g := &gate{dsn: to.String()}
@@ -49,7 +49,7 @@ func openGate(t *testing.T, dsn string) *gate {
 // pass serves a connection until either side ends it.
 func (g *gate) pass(client net.Conn, target string) {
 	defer client.Close()
-	server, err := net.Dial("tcp", target) //nolint:noctx // on this machine
+	server, err := net.Dial("tcp", target)
 	if err != nil {
 		return
 	}
