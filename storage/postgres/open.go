@@ -107,6 +107,11 @@ var settings = map[string]string{
 	// waited for somewhat longer, and statements as long as their callers wait.
 	"idle_in_transaction_session_timeout": "10s",
 	"lock_timeout":                        "15s",
+	// A node whose machine is gone without a word keeps its connections, and what they lock, for no longer than a minute.
+	"tcp_keepalives_idle":     "30s",
+	"tcp_keepalives_interval": "10s",
+	"tcp_keepalives_count":    "3",
+	"tcp_user_timeout":        "1min",
 	// Statements are short: to compile one would take longer than to run it.
 	"jit": "off",
 	// All that is asked for often has an index. A plan that was made while tables were small must not read them through when they are not.
@@ -184,6 +189,7 @@ func configure(opts Options) (*pgxpool.Config, error) {
 			config.ConnConfig.RuntimeParams[name] = value
 		}
 	}
+	config.ConnConfig.DialFunc = dial
 	if config.ConnConfig.ConnectTimeout == 0 {
 		config.ConnConfig.ConnectTimeout = connectWithin
 	}
