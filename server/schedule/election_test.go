@@ -215,7 +215,10 @@ func TestALeaseThatWasLeftIsReleasedLater(t *testing.T) {
 	one := stand(t, etcdtest.Dial(t, gate.Address()), "one", longTTL, elected)
 	first := next(t, elected)
 	two := stand(t, etcd.Client(), "two", longTTL, elected)
-	require.Eventually(t, func() bool { return candidates(t, two.client) == 2 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool {
+		_, known := two.Leader()
+		return known && candidates(t, two.client) == 2
+	}, patience, time.Millisecond)
 	gate.Close()
 	first.resign()
 	require.Eventually(t, func() bool { return one.Status().Leased.IsZero() }, patience, time.Millisecond, "it has given up")
