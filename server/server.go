@@ -88,6 +88,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		s.closeListeners()
 		return nil, err
 	}
+	if address := s.node.self.GRPC; onlyHere(address, o.Config.Etcd.Endpoints) {
+		s.log.Warn("nodes on other machines can't call this one when it leads: set advertise to an address that they reach", "advertise", address)
+	}
 	s.api = api.New(api.Options{
 		Backend: s.node.backend, Here: s.node.here, Forward: s.node.forwarder, Token: s.node.self.Token, Apps: apiApps(o.Config), Groups: apiGroups(o.Config), AdminTokens: adminTokens(o.Config),
 		Callbacks: s.callbackRules(o.RealClock), Logger: o.Logger, Registry: s.registry,
