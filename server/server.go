@@ -253,8 +253,12 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	_ = s.ops.Close()
 	err = errors.Join(err, listeners.Wait())
-	s.log.Info("stopped", "error", err)
-	return err
+	if err != nil {
+		s.log.Error("stopped", "error", err)
+		return err
+	}
+	s.log.Info("stopped", "error", nil)
+	return nil
 }
 
 // stopCallers takes no new calls, lets those under way finish, and cuts off those that outlast the deadline. REST ends
