@@ -78,10 +78,13 @@ func followed(standing schedule.Status, policies, subscriptions replica.Status, 
 
 // registerClusterMetrics tells of etcd and the election.
 func (n *node) registerClusterMetrics(registry prometheus.Registerer) {
-	gauge := func(name, help string, labels prometheus.Labels, value func(schedule.Status) float64) {
-		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	newGauge := func(name, help string, labels prometheus.Labels, value func(schedule.Status) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Namespace: "susul", Name: name, Help: help, ConstLabels: labels,
-		}, func() float64 { return value(n.standing()) }))
+		}, func() float64 { return value(n.standing()) })
+	}
+	gauge := func(name, help string, labels prometheus.Labels, value func(schedule.Status) float64) {
+		registry.MustRegister(ofEtcd{n, newGauge(name, help, labels, value)})
 	}
 	truth := func(yes bool) float64 {
 		if yes {
@@ -105,13 +108,26 @@ func (n *node) registerClusterMetrics(registry prometheus.Registerer) {
 		func(standing schedule.Status) float64 { return max(0, standing.Trusted.Sub(realNow()).Seconds()) })
 	gauge("election_term", "The latest term that this node knows, whoever leads in it.", nil,
 		func(standing schedule.Status) float64 { return float64(standing.Term) })
-	gauge("working", "1 while this node works, with its store open.", nil,
-		func(schedule.Status) float64 { return truth(n.active.Load() != nil) })
-	gauge("leading", "1 while this node leads those that work, with its store open.", nil,
-		func(schedule.Status) float64 { return truth(n.leads.Load() != nil) })
+	registry.MustRegister(newGauge("working", "1 while this node works, with its store open.", nil,
+		func(schedule.Status) float64 { return truth(n.active.Load() != nil) }))
+	registry.MustRegister(newGauge("leading", "1 while this node leads those that work, with its store open.", nil,
+		func(schedule.Status) float64 { return truth(n.leads.Load() != nil) }))
 	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: "susul", Name: "leadership_changes_total", Help: "How many terms this node has seen begin.",
 	}, func() float64 { return float64(n.standing().Changes) }))
+}
+
+// ofEtcd is a metric of this node's way to etcd. A node that waits for the data directory with the embedded etcd in it has none, and
+// must not look like one that is cut off.
+type ofEtcd struct {
+	node *node
+	prometheus.Collector
+}
+
+func (m ofEtcd) Collect(metrics chan<- prometheus.Metric) {
+	if len(m.node.server.config.Etcd.Endpoints) > 0 || m.node.election.Load() != nil {
+		m.Collector.Collect(metrics)
+	}
 }
 
 // standing is this node's in the election; in doubt as long as it does not take part.

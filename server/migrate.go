@@ -8,10 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/gofrs/flock"
 
+	"susul.dev/susul/server/forward"
 	"susul.dev/susul/server/migration"
 	"susul.dev/susul/storage/postgres"
 	"susul.dev/susul/storage/sqlite"
@@ -75,8 +75,11 @@ func lockForMigration(dataDir string) (unlock func() error, err error) {
 	case err != nil:
 		return nil, fmt.Errorf("lock data_dir: %w", err)
 	case !locked:
-		leader, _ := os.ReadFile(filepath.Join(dataDir, "leader"))
-		return nil, fmt.Errorf("a server works in %s (%s): stop all nodes first", dataDir, strings.TrimSpace(string(leader)))
+		text, _ := os.ReadFile(filepath.Join(dataDir, "leader")) // it has a token in it, too
+		if leader, err := forward.ParsePeer(string(text)); err == nil {
+			return nil, fmt.Errorf("a server works in %s (gRPC at %s): stop all nodes first", dataDir, leader.GRPC)
+		}
+		return nil, fmt.Errorf("a server works in %s: stop all nodes first", dataDir)
 	}
 	return lock.Unlock, nil
 }

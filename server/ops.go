@@ -86,7 +86,7 @@ func (n *node) readiness(ctx context.Context) readiness {
 		answer.Nodes = members.Nodes()
 	}
 	if leads := n.leads.Load(); leads != nil {
-		answer.Role, answer.Term = "leader", leads.term
+		answer.Role, answer.Term, answer.Leader = "leader", leads.term, "" // the former leader may still be known
 	}
 	active := n.active.Load()
 	if active == nil {

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
@@ -39,6 +41,14 @@ func (n *node) observe(candidate string) {
 // follow takes note of who leads.
 func (n *node) follow(peer forward.Peer) {
 	if n.leader.Set(peer) {
+		switch {
+		case peer.Token == n.self.Token:
+		case peer.GRPC == n.self.GRPC:
+			n.server.log.Warn("the leader told this node's own address: unless this node led before it was restarted, set advertise on every node",
+				"leader", peer.GRPC)
+		default:
+			n.server.log.Info("another node leads", "leader", peer.GRPC)
+		}
 		n.forwarder.LeaderChanged()
 		n.tellHealth()
 	}
@@ -72,6 +82,22 @@ func advertised(configured, listening string) string {
 	_, port, _ = net.SplitHostPort(listening)
 	return net.JoinHostPort(host, port)
 }
+
+// onlyHere reports whether an address is of use on this machine alone, though other nodes are likely to be on others: etcd is.
+func onlyHere(address string, endpoints []string) bool {
+	host, _, _ := net.SplitHostPort(address)
+	elsewhere := slices.ContainsFunc(endpoints, func(endpoint string) bool {
+		if at, err := url.Parse(endpoint); err == nil && at.Host != "" {
+			return !loopback(at.Hostname())
+		}
+		host, _, _ := net.SplitHostPort(endpoint)
+		return !loopback(host)
+	})
+	wildcard := host == "" || net.ParseIP(host).IsUnspecified()
+	return len(endpoints) > 0 && (wildcard || elsewhere && loopback(host))
+}
+
+func loopback(host string) bool { return host == "localhost" || net.ParseIP(host).IsLoopback() }
 
 // peerTLS is how the node that leads is verified; nil for plain text, if nodes have no certificates.
 func peerTLS(cfg config.TLS) (*tls.Config, error) {

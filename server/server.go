@@ -88,6 +88,9 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		s.closeListeners()
 		return nil, err
 	}
+	if address := s.node.self.GRPC; onlyHere(address, o.Config.Etcd.Endpoints) {
+		s.log.Warn("nodes on other machines can't call this one when it leads: set advertise to an address that they reach", "advertise", address)
+	}
 	s.api = api.New(api.Options{
 		Backend: s.node.backend, Here: s.node.here, Forward: s.node.forwarder, Token: s.node.self.Token, Apps: apiApps(o.Config), Groups: apiGroups(o.Config), AdminTokens: adminTokens(o.Config),
 		Callbacks: s.callbackRules(o.RealClock), Logger: o.Logger, Registry: s.registry,
@@ -250,8 +253,12 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	_ = s.ops.Close()
 	err = errors.Join(err, listeners.Wait())
-	s.log.Info("stopped", "error", err)
-	return err
+	if err != nil {
+		s.log.Error("stopped", "error", err)
+		return err
+	}
+	s.log.Info("stopped", "error", nil)
+	return nil
 }
 
 // stopCallers takes no new calls, lets those under way finish, and cuts off those that outlast the deadline. REST ends

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"susul.dev/susul/server/forward"
 	"susul.dev/susul/storage"
 	"susul.dev/susul/storage/postgres/postgrestest"
 	"susul.dev/susul/storage/sqlite"
@@ -121,7 +122,12 @@ func TestAMoveToPostgreSQLRefuses(t *testing.T) {
 	lock := flock.New(filepath.Join(dataDir, "lock"))
 	require.NoError(t, lock.Lock())
 	nowhere := []string{"SUSUL_MIGRATE_TO_DSN=postgres://u:hunter2@127.0.0.1:1/x"}
-	require.Contains(t, refused(nowhere, sure...), "a server works in "+dataDir)
+	require.Contains(t, refused(nowhere, sure...), "a server works in "+dataDir+": stop all nodes first")
+	leader := forward.NewPeer("127.0.0.1:7070")
+	require.NoError(t, os.WriteFile(filepath.Join(dataDir, "leader"), []byte(leader.Encode()), 0o600))
+	text = refused(nowhere, sure...)
+	require.Contains(t, text, "a server works in "+dataDir+" (gRPC at 127.0.0.1:7070): stop all nodes first")
+	require.NotContains(t, text, leader.Token)
 	require.NoError(t, lock.Unlock())
 	require.Contains(t, refused(nowhere, sure...), "open the target: ")
 	require.Contains(t, refused([]string{"SUSUL_MIGRATE_TO_DSN=" + postgrestest.Shared(t).Database(t)}, sure...), "open the source: ")

@@ -41,5 +41,14 @@ func newLogger(w io.Writer, log config.Log) *slog.Logger {
 	if log.Format == config.FormatText {
 		return slog.New(slog.NewTextHandler(w, options))
 	}
+	options.ReplaceAttr = readableDuration
 	return slog.New(slog.NewJSONHandler(w, options))
+}
+
+// readableDuration has JSON tell durations as text does, such as 1.5s, and not in nanoseconds.
+func readableDuration(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }

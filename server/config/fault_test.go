@@ -59,6 +59,8 @@ func TestEveryFaultIsReported(t *testing.T) {
 			[]string{"SUSUL_GRPC_LISEN: is no variable of Susul's; did you mean SUSUL_GRPC_LISTEN?"}},
 		"unknown variable like a cluster's": {"", []string{"SUSUL_HTTP_PORT=8080"}, nil,
 			[]string{"SUSUL_HTTP_PORT: is no variable of Susul's; remove it"}},
+		"variable of another command": {"", []string{"SUSUL_MIGRATE_TO_DSN=postgres://u:hunter2@x/y"}, nil,
+			[]string{"SUSUL_MIGRATE_TO_DSN: is for susul migrate-storage alone; unset it"}},
 		"set twice": {"clock: {speed: 1}\nclock.speed: 2", nil, nil,
 			[]string{"clock.speed (susul.yaml): is set twice, in its section and with a dot; keep one"}},
 		"section without keys": {"http: ':7080'", nil, nil,
@@ -108,6 +110,8 @@ func TestEveryFaultIsReported(t *testing.T) {
 			[]string{"tls.cert_file: is missing, but tls.key_file (SUSUL_TLS_KEY_FILE) is set; set both or neither"}},
 		"postgres": {"storage: {driver: postgres}", nil, nil, []string{"storage.dsn: is missing; with storage.driver postgres it says " +
 			"which database, such as postgres://susul@db.example.com/susul"}},
+		"URL for a file": {"storage: {dsn: 'postgres://u:hunter2@x/y'}", nil, nil, []string{"storage.dsn (susul.yaml): is a URL, and " +
+			"storage.driver sqlite takes the path of a file; set storage.driver to postgres, or remove this"}},
 		"driver": {"storage: {driver: mysql}", nil, nil, []string{"storage.driver (susul.yaml): must be sqlite or postgres"}},
 		"password": {"storage: {driver: hunter2, dsn: 'postgres://u:hunter2@x/y'}", nil, nil,
 			[]string{"storage.driver (susul.yaml): must be sqlite or postgres"}},

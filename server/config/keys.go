@@ -8,10 +8,12 @@ import (
 )
 
 const (
-	envPrefix   = "SUSUL_"
-	appPrefix   = "apps[]."
-	groupPrefix = "groups[]."
-	configFlag  = "config"
+	envPrefix = "SUSUL_"
+	// migrationPrefix begins the variables of migrate-storage.
+	migrationPrefix = envPrefix + "MIGRATE_"
+	appPrefix       = "apps[]."
+	groupPrefix     = "groups[]."
+	configFlag      = "config"
 )
 
 // kind is the type of a key's value, named as a flag's help shows it.

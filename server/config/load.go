@@ -117,7 +117,10 @@ func (l *loader) loadEnviron(environ []string) {
 		EnvironFunc: func() []string { return environ },
 		TransformFunc: func(name, value string) (string, any) {
 			k, known := byVariable[name]
-			if !known && !fromKubernetes(name, value) {
+			switch {
+			case !known && strings.HasPrefix(name, migrationPrefix):
+				l.faults.add(place{source: printable(name)}, "is for susul migrate-storage alone; unset it")
+			case !known && !fromKubernetes(name, value):
 				l.faults.add(place{source: printable(name)}, "is no variable of Susul's; %s",
 					advice(name, slices.Sorted(maps.Keys(byVariable))))
 			}

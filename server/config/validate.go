@@ -40,6 +40,8 @@ func (l *loader) validate(c Config) {
 	l.require(c.Storage.Driver == DriverSQLite || c.Storage.Driver == DriverPostgres, "storage.driver", "must be sqlite or postgres")
 	l.require(c.Storage.Driver != DriverPostgres || !c.Storage.DSN.Empty(), "storage.dsn",
 		"is missing; with storage.driver postgres it says which database, such as postgres://susul@db.example.com/susul")
+	l.require(c.Storage.Driver != DriverSQLite || !strings.Contains(c.Storage.DSN.Reveal(), "://"), "storage.dsn",
+		"is a URL, and storage.driver sqlite takes the path of a file; set storage.driver to postgres, or remove this")
 	l.require(c.Storage.Connections >= minConnections && c.Storage.Connections <= maxConnections, "storage.connections",
 		fmt.Sprintf("must be from %d to %d", minConnections, maxConnections))
 	for i, endpoint := range c.Etcd.Endpoints {

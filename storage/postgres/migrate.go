@@ -48,7 +48,7 @@ func migrate(ctx context.Context, pool *pgxpool.Pool, logger *slog.Logger) (err 
 		return fmt.Errorf("migrate from version %d to %d: %w", current, target, err)
 	}
 	for _, m := range applied {
-		logger.InfoContext(ctx, "migration applied", "version", m.Source.Version, "duration", m.Duration)
+		logger.InfoContext(ctx, "migration applied", "version", m.Source.Version, "took_ms", m.Duration.Milliseconds())
 	}
 	return nil
 }

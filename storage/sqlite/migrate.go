@@ -29,7 +29,7 @@ func migrate(ctx context.Context, db *sql.DB, logger *slog.Logger) error {
 		return fmt.Errorf("migrate from version %d to %d: %w", current, target, err)
 	}
 	for _, m := range applied {
-		logger.InfoContext(ctx, "migration applied", "version", m.Source.Version, "duration", m.Duration)
+		logger.InfoContext(ctx, "migration applied", "version", m.Source.Version, "took_ms", m.Duration.Milliseconds())
 	}
 	return nil
 }
