@@ -63,7 +63,7 @@ func followed(standing schedule.Status, policies, subscriptions replica.Status, 
 		since     time.Time
 	}{
 		{standing.State != schedule.InDoubt || standing.Apart, leased},
-		{policies.Connected, policies.Changed}, {subscriptions.Connected, subscriptions.Changed},
+		{policies.Connected, policies.Since}, {subscriptions.Connected, subscriptions.Since},
 	} {
 		switch since := part.since.UTC(); {
 		case part.connected && state.Connected && since.After(state.Since):

@@ -21,9 +21,9 @@ func TestEtcdIsConnectedIfEverythingIs(t *testing.T) {
 	doubts := func(minute int) schedule.Status { return schedule.Status{State: schedule.InDoubt, Since: at(minute)} }
 	apart := schedule.Status{State: schedule.InDoubt, Since: at(1), Apart: true}
 	follows := func(minute int) replica.Status {
-		return replica.Status{Connected: true, Changed: at(minute), Confirmed: at(59)}
+		return replica.Status{Connected: true, Since: at(minute), Confirmed: at(59)}
 	}
-	cut := func(minute int) replica.Status { return replica.Status{Changed: at(minute), Confirmed: at(minute)} }
+	cut := func(minute int) replica.Status { return replica.Status{Since: at(minute), Confirmed: at(minute)} }
 	for name, c := range map[string]struct {
 		standing                schedule.Status
 		policies, subscriptions replica.Status
@@ -50,6 +50,6 @@ func TestEtcdIsConnectedIfEverythingIs(t *testing.T) {
 			require.InDelta(t, now.Sub(c.subscriptions.Confirmed).Seconds(), state.SubscriptionAge, 0)
 		})
 	}
-	never := followed(doubts(0), replica.Status{Changed: at(0)}, replica.Status{Changed: at(0)}, now)
+	never := followed(doubts(0), replica.Status{Since: at(0)}, replica.Status{Since: at(0)}, now)
 	require.Zero(t, never.PolicyAge, "nothing was confirmed that could be old")
 }

@@ -92,7 +92,8 @@ func New(ctx context.Context, o Options) (*Server, error) {
 		s.log.Warn("nodes on other machines can't call this one when it leads: set advertise to an address that they reach", "advertise", address)
 	}
 	s.api = api.New(api.Options{
-		Backend: s.node.backend, Here: s.node.here, Forward: s.node.forwarder, Token: s.node.self.Token, Apps: apiApps(o.Config), Groups: apiGroups(o.Config), AdminTokens: adminTokens(o.Config),
+		Backend: s.node.backend, Here: s.node.here, Forward: s.node.forwarder, Token: s.node.self.Token,
+		Apps: apiApps(o.Config), Groups: apiGroups(o.Config), AdminTokens: adminTokens(o.Config),
 		Callbacks: s.callbackRules(o.RealClock), Logger: o.Logger, Registry: s.registry,
 	})
 	if err := s.buildServers(ctx); err != nil {

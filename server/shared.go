@@ -24,6 +24,9 @@ const (
 	// electionKey is where etcd keeps the name by which a database knows its elections.
 	electionKey = "/susul/cluster"
 
+	// nameTimeout bounds the question for that name, in real time.
+	nameTimeout = 5 * time.Second
+
 	// The pause before the database is tried again grows from the first to the second, in real time.
 	minStorePause = 100 * time.Millisecond
 	maxStorePause = 3 * time.Second
@@ -201,7 +204,7 @@ func (n *node) patiently(ctx context.Context, what string, do func() error) erro
 // electionName returns what tells this etcd's elections from others', made up by the first that asks. An etcd's own id would not do: all
 // embedded ones have the same.
 func electionName(ctx context.Context, client *clientv3.Client) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, etcdStop)
+	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
 	defer cancel()
 	kept, err := client.Txn(ctx).If(clientv3.Compare(clientv3.CreateRevision(electionKey), "=", 0)).
 		Then(clientv3.OpPut(electionKey, rand.Text()), clientv3.OpGet(electionKey)).

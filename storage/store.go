@@ -8,9 +8,9 @@ import (
 
 // Store is the whole of a backend. All methods may be called from many goroutines at once. A write is durable when its
 // method returns nil, and has not happened when it returns an error, unless the context ended meanwhile, or the connection
-// to a database broke as that was about to confirm: then it may have. Times are kept to the millisecond and returned in UTC. A write that can't be taken now gets ErrUnavailable. What
-// a method was given must not be changed afterwards, not even once its context ended. A limit outside of 1…MaxPage
-// means MaxPage.
+// to a database broke as that was about to confirm: then it may have. A write that can't be taken now gets ErrUnavailable.
+// Times are kept to the millisecond and returned in UTC. What a method was given must not be changed afterwards, not even
+// once its context ended. A limit outside of 1…MaxPage means MaxPage.
 type Store interface {
 	Pushes
 	Dispatches

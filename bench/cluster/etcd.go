@@ -47,7 +47,7 @@ func serveEtcd(ctx context.Context, dir string) error {
 	}
 }
 
-// startEtcd starts it, and returns its address.
+// startEtcd starts it, and notes its address.
 func (b *bench) startEtcd(ctx context.Context) error {
 	etcd := rig.NewProcess(exec.CommandContext(ctx, os.Args[0], etcdVerb, filepath.Join(b.Dir, "etcd"))) //nolint:gosec // this very program
 	lines, err := etcd.Launch(filepath.Join(b.Dir, "etcd.log"))

@@ -42,10 +42,10 @@ func startPair(t *testing.T) *pair {
 		n := serve(t, "--config", config, "--etcd.endpoints", strings.Join(network.Endpoints(), ","))
 		p.nodes = append(p.nodes, outpost{n, network})
 		if i == 0 {
-			n.awaitLeading(t)
+			n.awaitReady(t)
 		}
 	}
-	p.nodes[1].awaitState(t, "it stands by", func(s standing) bool { return s.Election.State == "candidate" && s.Etcd.Connected })
+	p.nodes[1].awaitState(t, "it stands by", func(s readiness) bool { return s.Election.State == "candidate" && s.Etcd.Connected })
 	return p
 }
 
@@ -54,7 +54,7 @@ func (p *pair) leader(t *testing.T) (leader *node) {
 	t.Helper()
 	eventually(t, "a node leads", func() bool {
 		for _, n := range p.nodes {
-			if n.standing(t).leads() {
+			if n.readiness(t).leads() {
 				leader = n.node
 			}
 		}
@@ -71,50 +71,14 @@ func (p *pair) terminate(t *testing.T) {
 	}
 }
 
-// standing is what /readyz tells of etcd.
-type standing struct {
-	readiness
-	PolicyRevision       int64 `json:"policy_revision"`
-	SubscriptionRevision int64 `json:"subscription_revision"`
-	Etcd                 struct {
-		Connected bool      `json:"connected"`
-		Since     time.Time `json:"since"`
-		PolicyAge float64   `json:"policy_age_seconds"`
-	} `json:"etcd"`
-	Election struct {
-		State   string    `json:"state"`
-		Since   time.Time `json:"since"`
-		Term    int64     `json:"term"`
-		Changes int64     `json:"changes"`
-	} `json:"election"`
-	Faults []string `json:"faults"`
-}
-
-func (s standing) leads() bool { return s.Status == http.StatusOK && s.Role == "leader" }
-
-func (n *node) standing(t *testing.T) (s standing) {
-	t.Helper()
-	got, err := n.web.Get("http://" + n.ops + "/readyz")
-	require.NoError(t, err)
-	defer got.Body.Close()
-	require.NoError(t, json.NewDecoder(got.Body).Decode(&s))
-	s.Status = got.StatusCode
-	return s
-}
-
 // awaitState waits until the node tells what is wanted of it.
-func (n *node) awaitState(t *testing.T, what string, wanted func(standing) bool) (s standing) {
+func (n *node) awaitState(t *testing.T, what string, wanted func(readiness) bool) (s readiness) {
 	t.Helper()
 	eventually(t, what, func() bool {
-		s = n.standing(t)
+		s = n.readiness(t)
 		return wanted(s)
 	})
 	return s
-}
-
-func (n *node) awaitLeading(t *testing.T) standing {
-	t.Helper()
-	return n.awaitState(t, "the node leads", standing.leads)
 }
 
 // metrics reads all metrics by name and labels, as they are written.

@@ -35,7 +35,7 @@ func TestOneLostMemberOfEtcdIsNotNoticed(t *testing.T) {
 	t.Parallel()
 	p := startPair(t)
 	f := startCallers(t, p)
-	before := p.nodes[0].standing(t)
+	before := p.nodes[0].readiness(t)
 	for _, trouble := range []struct{ begin, end func(*etcdtest.Member) }{
 		{(*etcdtest.Member).Kill, (*etcdtest.Member).Start}, {(*etcdtest.Member).Freeze, (*etcdtest.Member).Thaw},
 	} {
@@ -49,7 +49,7 @@ func TestOneLostMemberOfEtcdIsNotNoticed(t *testing.T) {
 		trouble.end(lost)
 		lost.AwaitHealthy()
 	}
-	after := p.nodes[0].standing(t)
+	after := p.nodes[0].readiness(t)
 	require.Equal(t, before.Election, after.Election, "the same leader, in the same term")
 	require.True(t, after.leads())
 	f.requireOnce(t)
@@ -86,7 +86,7 @@ func TestQuorumOfEtcdIsLost(t *testing.T) {
 	t.Parallel()
 	p := startPair(t)
 	f := startCallers(t, p)
-	led := p.nodes[0].standing(t)
+	led := p.nodes[0].readiness(t)
 	eventually(t, "a step was sent", func() bool { return p.hasSentStep(t, 1) })
 
 	lost := p.etcd.Members[:2]
@@ -96,11 +96,11 @@ func TestQuorumOfEtcdIsLost(t *testing.T) {
 	}
 	began := time.Now()
 	for i, n := range p.nodes {
-		s := n.awaitState(t, "its lease is in doubt", func(s standing) bool { return s.Role == "standby" && s.Election.State == "in_doubt" })
+		s := n.awaitState(t, "its lease is in doubt", func(s readiness) bool { return s.Role == "standby" && s.Election.State == "in_doubt" })
 		require.Less(t, time.Since(began), 2*leaseTTL)
 		require.False(t, s.Etcd.Connected)
 		require.Contains(t, strings.Join(s.Faults, "\n"), "etcd: this node's lease is in doubt since ")
-		n.awaitState(t, "its policies are cut off", func(s standing) bool {
+		n.awaitState(t, "its policies are cut off", func(s readiness) bool {
 			return strings.Contains(strings.Join(s.Faults, "\n"), "resend policies serve as they were")
 		})
 		m := n.metrics(t)
@@ -121,7 +121,7 @@ func TestQuorumOfEtcdIsLost(t *testing.T) {
 	back := time.Now()
 	successor := p.leader(t)
 	t.Logf("a node leads %s after the quorum is back", time.Since(back))
-	s := successor.standing(t)
+	s := successor.readiness(t)
 	require.Greater(t, s.Election.Term, led.Election.Term)
 	require.InDelta(t, s.Election.Term, successor.metrics(t)["susul_election_term"], 0)
 	changePolicy(t, successor, "after the quorum was lost")
@@ -130,7 +130,7 @@ func TestQuorumOfEtcdIsLost(t *testing.T) {
 		require.NotContains(t, refusal, "internal")
 	}
 	for _, n := range p.nodes {
-		n.awaitState(t, "etcd is connected", func(s standing) bool { return s.Etcd.Connected })
+		n.awaitState(t, "etcd is connected", func(s readiness) bool { return s.Etcd.Connected })
 	}
 	p.terminate(t)
 }
@@ -165,11 +165,11 @@ func TestCompactionWhileANodeIsCutOff(t *testing.T) {
 	for _, id := range []string{"kept", "gone"} {
 		createSubscription(t, leader.node, id)
 	}
-	standby.awaitState(t, "it follows", func(s standing) bool { return s.PolicyRevision >= leader.standing(t).PolicyRevision })
+	standby.awaitState(t, "it follows", func(s readiness) bool { return s.PolicyRevision >= leader.readiness(t).PolicyRevision })
 	loads := standby.metrics(t)["susul_policy_loads_total"]
 
 	standby.network.Close()
-	standby.awaitState(t, "it is cut off", func(s standing) bool { return !s.Etcd.Connected })
+	standby.awaitState(t, "it is cut off", func(s readiness) bool { return !s.Etcd.Connected })
 	changePolicy(t, leader.node, "changed in the gap")
 	for i := range 3 {
 		createPolicy(t, leader.node, fmt.Sprintf("gap%d", i))
@@ -196,7 +196,7 @@ func TestCompactionWhileANodeIsCutOff(t *testing.T) {
 
 	policies, subscriptions := listAll(t, leader.node)
 	leader.terminate(t, patience)
-	standby.awaitLeading(t)
+	standby.awaitReady(t)
 	after, subscribed := listAll(t, standby.node)
 	require.Equal(t, policies, after)
 	require.Equal(t, subscriptions, subscribed)
@@ -261,7 +261,7 @@ func TestPartitionOfTheLeaderFromEtcd(t *testing.T) {
 	former, successor := p.nodes[0], p.nodes[1]
 	f := startCallers(t, p)
 	eventually(t, "a step was sent", func() bool { return p.hasSentStep(t, 1) })
-	term := former.standing(t).Election.Term
+	term := former.readiness(t).Election.Term
 
 	former.network.Stall()
 	began := time.Now()
@@ -277,10 +277,10 @@ func TestPartitionOfTheLeaderFromEtcd(t *testing.T) {
 	}
 	t.Logf("another leads %s after the leader was cut off", time.Since(began))
 	require.Less(t, time.Since(began), 2*leaseTTL)
-	s := former.awaitState(t, "it knows that it is cut off", func(s standing) bool { return s.Election.State == "in_doubt" && s.Role == "standby" })
+	s := former.awaitState(t, "it knows that it is cut off", func(s readiness) bool { return s.Election.State == "in_doubt" && s.Role == "standby" })
 	require.Contains(t, strings.Join(s.Faults, "\n"), "etcd: this node's lease is in doubt since ")
-	require.Greater(t, successor.standing(t).Election.Term, term)
-	successor.awaitLeading(t)
+	require.Greater(t, successor.readiness(t).Election.Term, term)
+	successor.awaitReady(t)
 
 	// A caller of the former gets an answer, or is told to ask another: cut off from etcd, it may not know whom.
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -293,9 +293,9 @@ func TestPartitionOfTheLeaderFromEtcd(t *testing.T) {
 	changePolicy(t, successor.node, "during the partition")
 
 	former.network.Flow()
-	former.awaitState(t, "it is back", func(s standing) bool { return s.Election.State == "candidate" && s.Etcd.Connected })
-	require.InDelta(t, successor.standing(t).Election.Term, former.standing(t).Election.Term, 0)
+	former.awaitState(t, "it is back", func(s readiness) bool { return s.Election.State == "candidate" && s.Etcd.Connected })
+	require.InDelta(t, successor.readiness(t).Election.Term, former.readiness(t).Election.Term, 0)
 	f.requireOnce(t)
-	require.True(t, successor.standing(t).leads())
+	require.True(t, successor.readiness(t).leads())
 	p.terminate(t)
 }

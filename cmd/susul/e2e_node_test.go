@@ -99,10 +99,28 @@ func (administrator) GetRequestMetadata(context.Context, ...string) (map[string]
 
 // readiness is what /readyz answers.
 type readiness struct {
-	Status int    `json:"-"`
-	Role   string `json:"role"`
-	Leader string `json:"leader"`
+	Status               int      `json:"-"`
+	Role                 string   `json:"role"`
+	Leader               string   `json:"leader"`
+	Nodes                int      `json:"nodes"`
+	PolicyRevision       int64    `json:"policy_revision"`
+	SubscriptionRevision int64    `json:"subscription_revision"`
+	Faults               []string `json:"faults"`
+	Etcd                 struct {
+		Connected bool      `json:"connected"`
+		Since     time.Time `json:"since"`
+		PolicyAge float64   `json:"policy_age_seconds"`
+	} `json:"etcd"`
+	Election struct {
+		State   string    `json:"state"`
+		Since   time.Time `json:"since"`
+		Term    int64     `json:"term"`
+		Changes int64     `json:"changes"`
+	} `json:"election"`
 }
+
+// leads reports whether a node leads and takes calls.
+func (r readiness) leads() bool { return r.Status == http.StatusOK && r.Role == "leader" }
 
 func (n *node) readiness(t *testing.T) (r readiness) {
 	t.Helper()
@@ -114,26 +132,21 @@ func (n *node) readiness(t *testing.T) (r readiness) {
 	return r
 }
 
-// leads reports whether the node leads and takes calls.
-func (n *node) leads(t *testing.T) bool {
-	t.Helper()
-	is := n.readiness(t)
-	return is.Status == http.StatusOK && is.Role == "leader"
-}
-
 // awaitReady waits until the node leads, and returns how long that took.
 func (n *node) awaitReady(t *testing.T) time.Duration {
 	t.Helper()
 	began := time.Now()
-	eventually(t, "the node leads", func() bool { return n.leads(t) })
+	eventually(t, "the node leads", func() bool { return n.readiness(t).leads() })
 	return time.Since(began)
 }
 
 // awaitStandby waits until the node stands by and reaches the leader.
 func (n *node) awaitStandby(t *testing.T, leader *node) {
 	t.Helper()
-	want := readiness{Status: http.StatusOK, Role: "standby", Leader: leader.grpc}
-	eventually(t, "the node stands by and reaches the leader", func() bool { return n.readiness(t) == want })
+	eventually(t, "the node stands by and reaches the leader", func() bool {
+		r := n.readiness(t)
+		return r.Status == http.StatusOK && r.Role == "standby" && r.Leader == leader.grpc
+	})
 }
 
 // answer is an HTTP answer, read to its end.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -40,7 +39,7 @@ func startSharing(t *testing.T, nodes int) *sharing {
 	}
 	eventually(t, "each node knows how many there are, and who leads", func() bool {
 		for _, n := range c.nodes {
-			if n.state(t).Nodes != nodes {
+			if n.readiness(t).Nodes != nodes {
 				return false
 			}
 		}
@@ -64,39 +63,17 @@ func (c *sharing) add(t *testing.T) *node {
 	return n
 }
 
-// state is what /readyz says of a node among others.
-type state struct {
-	Status         int      `json:"-"`
-	Role           string   `json:"role"`
-	Nodes          int      `json:"nodes"`
-	PolicyRevision int64    `json:"policy_revision"`
-	Faults         []string `json:"faults"`
-	Etcd           struct {
-		Connected bool `json:"connected"`
-	} `json:"etcd"`
-}
-
-func (n *node) state(t *testing.T) (s state) {
-	t.Helper()
-	got, err := n.web.Get("http://" + n.ops + "/readyz")
-	require.NoError(t, err)
-	defer got.Body.Close()
-	require.NoError(t, json.NewDecoder(got.Body).Decode(&s))
-	s.Status = got.StatusCode
-	return s
-}
-
 // awaitWorking waits until the node takes calls, whoever leads.
 func (n *node) awaitWorking(t *testing.T) {
 	t.Helper()
-	eventually(t, "the node works", func() bool { return n.state(t).Status == http.StatusOK })
+	eventually(t, "the node works", func() bool { return n.readiness(t).Status == http.StatusOK })
 }
 
 // leaders returns the places of the nodes that lead.
 func (c *sharing) leaders(t *testing.T) (places []int) {
 	t.Helper()
 	for i, n := range c.nodes {
-		if n.alive() && n.state(t).Role == "leader" {
+		if n.alive() && n.readiness(t).Role == "leader" {
 			places = append(places, i)
 		}
 	}
@@ -148,9 +125,9 @@ func TestEveryNodeWorksOnOneDatabase(t *testing.T) {
 	// A policy that one node writes all nodes have within a second.
 	before := time.Now()
 	policy := createFollowUp(t, a, 3*time.Second)
-	revision := a.state(t).PolicyRevision
+	revision := a.readiness(t).PolicyRevision
 	for _, n := range c.nodes {
-		eventually(t, "the policy is live", func() bool { return n.state(t).PolicyRevision >= revision })
+		eventually(t, "the policy is live", func() bool { return n.readiness(t).PolicyRevision >= revision })
 	}
 	require.Less(t, time.Since(before), time.Second)
 	requirePolicy(t, b, policy)
@@ -304,7 +281,7 @@ func loseDatabase(t *testing.T, lose func(*etcdtest.Gate), restore func(*etcdtes
 	require.NoError(t, err)
 	lose(c.gates[place])
 	eventually(t, "the node says that it can't write", func() bool {
-		s := leader.state(t)
+		s := leader.readiness(t)
 		return s.Status == http.StatusServiceUnavailable && strings.Contains(fmt.Sprint(s.Faults), "storage")
 	})
 	_, err = leader.pushes.GetPush(t.Context(), &susulv1.GetPushRequest{Name: pushName("1")})
@@ -317,7 +294,7 @@ func loseDatabase(t *testing.T, lose func(*etcdtest.Gate), restore func(*etcdtes
 
 	to := people("cut", 100)
 	msgID := others[0].sendNews(t, "cut", to)
-	eventually(t, "the other leads", func() bool { return others[0].state(t).Role == "leader" })
+	eventually(t, "the other leads", func() bool { return others[0].readiness(t).Role == "leader" })
 	others[0].awaitSent(t, msgID)
 	restore(c.gates[place], database.Host)
 	leader.awaitWorking(t)
@@ -341,7 +318,7 @@ func TestNodesOfOneDatabaseShareAnEtcd(t *testing.T) {
 	settings["storage"] = map[string]any{"driver": "postgres", "dsn": database.String()}
 	lonely := serve(t, "--config", writeSettings(t, settings)) // with an etcd of its own
 	lonely.await(t, `"storage can't be used now"`)
-	s := lonely.state(t)
+	s := lonely.readiness(t)
 	require.Equal(t, http.StatusServiceUnavailable, s.Status)
 	require.Equal(t, "member", s.Role)
 	require.Contains(t, s.Faults, "storage can't be reached")
@@ -352,7 +329,7 @@ func TestNodesOfOneDatabaseShareAnEtcd(t *testing.T) {
 	require.Equal(t, 1, lonely.exitCode(t, patience))
 	require.Contains(t, lonely.stderr.String(), "another etcd")
 	require.NotContains(t, lonely.stderr.String(), "hunter2")
-	require.Equal(t, http.StatusOK, c.nodes[0].state(t).Status)
+	require.Equal(t, http.StatusOK, c.nodes[0].readiness(t).Status)
 	c.stop(t)
 }
 
@@ -368,7 +345,7 @@ func TestNodesSendWithoutEtcd(t *testing.T) {
 	require.NotNil(t, c.nodes[1].push(t, msgID).GetFirstSentTime())
 	postAll(t, c.nodes[1], clickRows(t, c.lab, to[:10]))
 	for _, n := range c.nodes {
-		s := n.state(t)
+		s := n.readiness(t)
 		require.Equal(t, http.StatusOK, s.Status, "%v", s.Faults)
 		require.Equal(t, 2, s.Nodes, "the last number counts")
 	}

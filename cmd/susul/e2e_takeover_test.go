@@ -27,8 +27,8 @@ const (
 	takeoversEnv     = "SUSUL_TEST_TAKEOVERS"
 	defaultTakeovers = 2
 
-	// firstStep is when the push's only follow-up is due: what is not sent when a further one is due would be superseded. The clock is the real one: that of a process which starts later would lag behind if
-	// it ran faster.
+	// firstStep is when the push's only follow-up is due: what is not sent when a further one is due would be superseded. The clock is
+	// the real one: that of a process which starts later would lag behind if it ran faster.
 	firstStep = 6 * time.Second
 
 	// planning is how long it takes to plan a step and to begin with its sending, roughly.
@@ -83,7 +83,7 @@ func (c *cluster) awaitLeader(t *testing.T) {
 	t.Helper()
 	eventually(t, "a node leads", func() bool {
 		for i, n := range c.nodes() {
-			if n.leads(t) {
+			if n.readiness(t).leads() {
 				c.mu.Lock()
 				c.members[0], c.members[i] = c.members[i], c.members[0]
 				c.mu.Unlock()

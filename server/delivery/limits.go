@@ -172,7 +172,8 @@ func (s *Service) messageLimits(claim storage.Claim, now time.Time) (all []stora
 }
 
 // takeTurn lets the claims of an app that depend on what is sent besides be decided about one after the other: each must see
-// what the one before it has started. Of other nodes, the store sees that (storage.DispatchStart.Limits). A claim that nothing of the kind holds back gets its turn at once.
+// what the one before it has started. What other nodes start, the store sees (storage.DispatchStart.Limits). A claim that nothing of the
+// kind holds back gets its turn at once.
 func (s *Service) takeTurn(ctx context.Context, claim storage.Claim, claimTime time.Time) (end func(), err error) {
 	if claim.Dispatch.Step == 0 {
 		return func() {}, nil

@@ -88,47 +88,47 @@ func ServeHTTP(ctx context.Context, message *Frame, handler http.Handler) (frame
 		return nil, fmt.Errorf("read forwarded request: %w", err)
 	}
 	r.RemoteAddr = strings.Join(metadata.ValueFromIncomingContext(ctx, sourceKey), "")
-	var w answer
+	var w recorder
 	handler.ServeHTTP(&w, r.WithContext(ctx))
 	return w.encode(r)
 }
 
-// answer keeps what a handler answers.
-type answer struct {
+// recorder keeps what a handler answers.
+type recorder struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func (a *answer) Header() http.Header {
-	if a.header == nil {
-		a.header = http.Header{}
+func (r *recorder) Header() http.Header {
+	if r.header == nil {
+		r.header = http.Header{}
 	}
-	return a.header
+	return r.header
 }
 
-func (a *answer) WriteHeader(status int) {
-	if a.status == 0 {
-		a.status = status
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
 	}
 }
 
-func (a *answer) Write(p []byte) (int, error) {
-	a.WriteHeader(http.StatusOK)
-	if a.body.Len()+len(p) > maxAnswer {
+func (r *recorder) Write(p []byte) (int, error) {
+	r.WriteHeader(http.StatusOK)
+	if r.body.Len()+len(p) > maxAnswer {
 		return 0, fmt.Errorf("an answer to a forwarded request has more than %d bytes", maxAnswer)
 	}
-	return a.body.Write(p)
+	return r.body.Write(p)
 }
 
 // maxAnswer bounds what is kept of an answer.
 const maxAnswer = 32 << 20
 
-func (a *answer) encode(r *http.Request) (*Frame, error) {
-	a.WriteHeader(http.StatusOK)
+func (r *recorder) encode(request *http.Request) (*Frame, error) {
+	r.WriteHeader(http.StatusOK)
 	response := http.Response{
-		StatusCode: a.status, ProtoMajor: 1, ProtoMinor: 1, Request: r, Header: a.Header(),
-		ContentLength: int64(a.body.Len()), Body: io.NopCloser(&a.body),
+		StatusCode: r.status, ProtoMajor: 1, ProtoMinor: 1, Request: request, Header: r.Header(),
+		ContentLength: int64(r.body.Len()), Body: io.NopCloser(&r.body),
 	}
 	text, err := httputil.DumpResponse(&response, true)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 )
 
 const (
-	// A server lets each connection have so many calls at a time. Streams, which stay, have their own.
+	// A server bounds the calls of a connection, so there are several. Streams, which stay, have their own.
 	connsForCalls   = 2
 	connsForStreams = 4
 

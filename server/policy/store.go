@@ -75,7 +75,6 @@ func New(o Options) *Store {
 			Errors: replica.Errors{
 				Exists: ErrExists, NotFound: ErrNotFound, Conflict: ErrConflict, Unavailable: ErrUnavailable,
 			},
-			Clock:   o.Clock,
 			Logger:  o.Logger,
 			Metrics: replica.NewMetrics(o.Registerer, "policy", "policies"),
 		}),

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jonboulle/clockwork"
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
@@ -27,9 +26,7 @@ type Options[E, S any] struct {
 	// any of them, or of the load; it is 0 before the first.
 	Build func(revision int64, entries map[string]E) *S
 	// Errors are what writes fail with.
-	Errors Errors
-	// Clock stamps the status.
-	Clock   clockwork.Clock
+	Errors  Errors
 	Logger  *slog.Logger
 	Metrics *Metrics
 	// Size is what Metrics tell of a snapshot's size.
@@ -72,7 +69,7 @@ func New[E, S any](o Options[E, S]) *Replica[E, S] {
 		Options: o,
 		loaded:  make(chan struct{}),
 		changed: make(chan struct{}),
-		status:  Status{Since: o.Clock.Now(), Changed: realNow()},
+		status:  Status{Since: realNow()},
 	}
 	r.state.Store(&state[E, S]{snapshot: o.Build(0, nil)})
 	return r
@@ -90,10 +87,9 @@ type Status struct {
 	AppliedRevision int64
 	// Connected says that etcd answers the watch. Without it the snapshot may be old.
 	Connected bool
-	// Since is when Connected last changed.
-	Since time.Time
-	// Changed is the same in real time, and Confirmed is when etcd last said that the snapshot is complete; zero if it never did.
-	Changed, Confirmed time.Time
+	// Since is when Connected last changed, and Confirmed when etcd last said that the snapshot is complete, zero if it never did; both
+	// in real time.
+	Since, Confirmed time.Time
 	// LastError is why the watch last ended; nil while connected.
 	LastError error
 	// Broken are the names of keys whose latest version in etcd can't be read, sorted. Their last good version, if this node saw
@@ -162,7 +158,7 @@ func (r *Replica[E, S]) connected(revision int64) {
 	defer r.mu.Unlock()
 	now := realNow()
 	if !r.status.Connected {
-		r.status = Status{Connected: true, Since: r.Clock.Now(), Changed: now}
+		r.status = Status{Connected: true, Since: now}
 		r.Metrics.connected.Set(1)
 		r.Logger.Info("etcd is followed", "prefix", r.Prefix, "revision", revision)
 	}
@@ -179,7 +175,7 @@ func (r *Replica[E, S]) disconnected(err error) {
 		r.Logger.Warn("etcd is not followed; the last snapshot goes on serving", "prefix", r.Prefix, "error", err)
 	}
 	if r.status.Connected {
-		r.status.Since, r.status.Changed = r.Clock.Now(), realNow()
+		r.status.Since = realNow()
 	}
 	r.status.Connected, r.status.LastError = false, err
 	r.Metrics.connected.Set(0)

@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jonboulle/clockwork"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"go.etcd.io/etcd/api/v3/mvccpb"
@@ -25,8 +24,6 @@ import (
 
 // patience bounds what must happen soon, on a machine that may be busy.
 const patience = 20 * time.Second
-
-var start = time.Date(2026, 11, 24, 3, 0, 0, 0, time.UTC)
 
 var (
 	errExists      = errors.New("thing exists")
@@ -48,7 +45,6 @@ const prefix = "/things/"
 type node struct {
 	*replica.Replica[string, things]
 	client   *clientv3.Client
-	clock    *clockwork.FakeClock
 	registry *prometheus.Registry
 }
 
@@ -59,7 +55,7 @@ func nameOf(key string) (string, bool) {
 }
 
 func unstartedNode(client *clientv3.Client) *node {
-	n := &node{client: client, clock: clockwork.NewFakeClockAt(start), registry: prometheus.NewRegistry()}
+	n := &node{client: client, registry: prometheus.NewRegistry()}
 	n.Replica = replica.New(replica.Options[string, things]{
 		Client: client, Prefix: prefix, Name: nameOf,
 		Decode: func(kv *mvccpb.KeyValue, last string) (string, error) {
@@ -78,7 +74,7 @@ func unstartedNode(client *clientv3.Client) *node {
 		},
 		Size:   func(s *things) int { return len(s.byName) },
 		Errors: replica.Errors{Exists: errExists, NotFound: errNotFound, Conflict: errConflict, Unavailable: errUnavailable},
-		Clock:  n.clock, Logger: slog.New(slog.DiscardHandler), Metrics: replica.NewMetrics(n.registry, "thing", "things"),
+		Logger: slog.New(slog.DiscardHandler), Metrics: replica.NewMetrics(n.registry, "thing", "things"),
 	})
 	return n
 }

@@ -21,8 +21,8 @@
 //
 // What can be tried again is: transactions that PostgreSQL undid, and those whose connection broke ahead of the commit. While a commit is
 // under way, and short transactions send it along with their last statements, nobody knows; then the call fails although it may have been
-// stored. Only a push, which has an id, is stored again then, and known again if it is there. Everything else that keeps PostgreSQL from working, or
-// from being reached, is storage.ErrUnavailable, and over when that is (errors.go, connection.go).
+// stored. Only a push, which has an id, is stored again then, and known again if it is there. Everything else that keeps PostgreSQL from
+// working, or from being reached, is storage.ErrUnavailable, and over when that is (errors.go, connection.go).
 //
 // Old events go with the partition of their day, which is detached before, so that nobody waits for those who read it
 // (forget_events.go).

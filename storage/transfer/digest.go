@@ -9,8 +9,8 @@ import (
 )
 
 // A row's text is the texts of its values with Separator between them: numbers in decimal, true or false, texts as they are, bytes as
-// the MD5 in hex, several texts with a Comma between them, and Null. A row's digest is the first 15 hex digits of the MD5 of its text, as a number. Rows are compared by their number and the sum of their
-// digests. A database computes the same in its own language.
+// their MD5 in hex, several texts with a Comma between them, and Null. A row's digest is the first 15 hex digits of the MD5 of its text,
+// as a number. Rows are compared by their number and the sum of their digests. A database computes the same in its own language.
 const (
 	Separator = "\x1f"
 	Comma     = "\x1e"
