@@ -21,7 +21,7 @@ demo:
 # Every test, with the race detector; the end-to-end ones build the binary themselves. What watches unsafe pointers takes more than
 # half of the time in SQLite's code, which is made of C; it stays on for all else. What was skipped for want of PostgreSQL is told at the end.
 test:
-	go test -race -gcflags=modernc.org/...=-d=checkptr=0 -timeout 15m ./...
+	go test -race -gcflags=modernc.org/...=-d=checkptr=0 -timeout 25m ./...
 	@tools/postgres
 
 # The API's and delivery's tests once more, on PostgreSQL, which must be installed. Databases are made one by one: it takes minutes.
