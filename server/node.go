@@ -109,7 +109,7 @@ func newNode(s *Server) (*node, error) {
 		self:  forward.NewPeer(advertised(s.config.Advertise, s.grpcListener.Addr().String())),
 	}
 	n.forwarder = forward.New(forward.Options{
-		Self: func() forward.Peer { return n.self }, Leader: &n.leader, TLS: secure, Hold: s.config.Forward.Hold,
+		Self: n.self, Leader: &n.leader, TLS: secure, Hold: s.config.Forward.Hold,
 		Registerer: s.registry,
 	})
 	n.registerClusterMetrics(s.registry)

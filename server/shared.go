@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"susul.dev/susul/server/api"
+	"susul.dev/susul/server/clock"
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/server/relay"
 	"susul.dev/susul/server/schedule"
@@ -112,14 +113,14 @@ func (n *node) leadPatiently(ctx context.Context, store fence, elected, base int
 		if err == nil || !errors.Is(err, storage.ErrUnavailable) || look == storeLooks {
 			return term, err
 		}
-		rest(ctx, storeLook)
+		clock.Rest(ctx, storeLook)
 	}
 }
 
 // guardStore returns an error when a leader can't write any more.
 func guardStore(ctx context.Context, store storage.Store) error {
 	for failed := 0; ; {
-		rest(ctx, storeLook)
+		clock.Rest(ctx, storeLook)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -141,16 +142,6 @@ func ping(ctx context.Context, store storage.Store) error {
 	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
 	defer cancel()
 	return store.Ping(ctx)
-}
-
-// rest waits in real time, for the sake of the machine.
-func rest(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d) //nolint:forbidigo // see above
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // joinStore opens the database, however long it can't be reached, and makes sure that its nodes are elected where this one is. The
@@ -197,7 +188,7 @@ func (n *node) patiently(ctx context.Context, what string, do func() error) erro
 		n.waits.Store(true)
 		next := pause.NextBackOff()
 		n.server.log.Warn("storage can't be used now", "retry_in", next, "error", err)
-		rest(ctx, next)
+		clock.Rest(ctx, next)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
-	"susul.dev/susul/server/servertest/backend"
+	"susul.dev/susul/storage/postgres/postgrestest"
 )
 
 // TestMain puts the binary, built with the race detector, and grpcurl on the PATH. Every test then runs the product as a
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "end-to-end tests:", err)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(backend.Tests{M: m}, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(postgrestest.Tests{M: m}, goleak.Cleanup(func(code int) {
 		if err := os.RemoveAll(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}

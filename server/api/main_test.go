@@ -5,7 +5,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"susul.dev/susul/server/servertest/backend"
+	"susul.dev/susul/storage/postgres/postgrestest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(backend.Tests{M: m}) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(postgrestest.Tests{M: m}) }

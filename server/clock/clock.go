@@ -4,6 +4,7 @@
 package clock
 
 import (
+	"context"
 	"time"
 
 	"github.com/jonboulle/clockwork"
@@ -17,6 +18,16 @@ func Scaled(speed float64) clockwork.Clock {
 		return real
 	}
 	return &scaled{real: real, speed: speed, origin: time.Now()}
+}
+
+// Rest waits in real time, however fast a clock runs, or until the context ends: for the sake of a machine or of a network.
+func Rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 type scaled struct {

@@ -12,8 +12,8 @@ import (
 
 	"susul.dev/susul/server/policy"
 	"susul.dev/susul/server/replica/etcdtest"
-	"susul.dev/susul/server/servertest/backend"
 	"susul.dev/susul/storage"
+	"susul.dev/susul/storage/postgres/postgrestest"
 )
 
 // usualChecks is how often a property is checked here, unless -rapid.checks says otherwise: a chain takes seconds under the race detector.
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("rapid.checks", usualChecks); err != nil {
 		panic(err)
 	}
-	goleak.VerifyTestMain(backend.Tests{M: m})
+	goleak.VerifyTestMain(postgrestest.Tests{M: m})
 }
 
 // chain is some pushes to the same people under one policy, on their way through random events.

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"susul.dev/susul/server/clock"
 	"susul.dev/susul/storage"
 )
 
@@ -72,20 +73,10 @@ func (d *dispatcher) run(ctx context.Context) error {
 func outlive(parent context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
 	stop := context.AfterFunc(parent, func() {
-		rest(ctx, grace)
+		clock.Rest(ctx, grace)
 		cancel()
 	})
 	return ctx, func() { stop(); cancel() }
-}
-
-// rest waits in real time: for the sake of the machine, not of a policy.
-func rest(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d) //nolint:forbidigo // see above
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 func (d *dispatcher) freeSlot() {
@@ -110,7 +101,7 @@ func (d *dispatcher) pause(ctx context.Context, busy, failed bool) error {
 		return nil // look again at once; without a free slot the claim comes back empty, and pauses
 	}
 	if failed {
-		rest(ctx, storeRetry)
+		clock.Rest(ctx, storeRetry)
 		return nil
 	}
 	var due <-chan time.Time
@@ -120,7 +111,7 @@ func (d *dispatcher) pause(ctx context.Context, busy, failed bool) error {
 			return err
 		}
 		if err != nil {
-			rest(ctx, storeRetry)
+			clock.Rest(ctx, storeRetry)
 			return nil
 		}
 		if ok {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"susul.dev/susul/server/clock"
 	"susul.dev/susul/storage"
 )
 
@@ -23,7 +24,7 @@ func (s *Service) heedWork(ctx context.Context, do func()) error {
 			return nil
 		case <-work:
 			do()
-			rest(ctx, workPause)
+			clock.Rest(ctx, workPause)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"susul.dev/susul/server/clock"
 	"susul.dev/susul/storage"
 )
 
@@ -44,6 +45,6 @@ func (s *Service) forget(ctx context.Context) error {
 			}
 			return err
 		}
-		rest(ctx, forgetPause)
+		clock.Rest(ctx, forgetPause)
 	}
 }

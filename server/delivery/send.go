@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"susul.dev/susul/server/clock"
 	"susul.dev/susul/server/engagelab"
 	"susul.dev/susul/storage"
 )
@@ -311,7 +312,7 @@ func (s *Service) finish(ctx context.Context, result storage.DispatchResult) (pu
 	defer cancel()
 	for attempt := range finishAttempts {
 		if attempt > 0 {
-			rest(ctx, storeRetry)
+			clock.Rest(ctx, storeRetry)
 		}
 		push, err = s.Store.FinishDispatch(ctx, result)
 		if !errors.Is(err, storage.ErrUnavailable) {

@@ -39,7 +39,7 @@ var (
 // Options are what a Forwarder needs. Zero bounds get their defaults.
 type Options struct {
 	// Self is the node itself, to which nothing is forwarded.
-	Self   func() Peer
+	Self   Peer
 	Leader *Leader
 	// TLS verifies the leader; nil for plain text.
 	TLS *tls.Config
@@ -52,7 +52,7 @@ type Options struct {
 
 // Forwarder offers calls to the node that leads.
 type Forwarder struct {
-	self    func() Peer
+	self    Peer
 	leader  *Leader
 	tls     *tls.Config
 	hold    time.Duration
@@ -124,7 +124,7 @@ func (f *Forwarder) Offer(ctx context.Context, c Call) error {
 		if taken, err := c.Here(); taken {
 			return err
 		}
-		if known = known && leader.Token != f.self().Token; known {
+		if known = known && leader.Token != f.self.Token; known {
 			err := f.offerThere(ctx, c, leader)
 			if !errors.Is(err, ErrNotTaken) {
 				return err
@@ -246,7 +246,7 @@ func (f *Forwarder) part(former *Link) {
 // Ping asks the leader whether it leads.
 func (f *Forwarder) Ping(ctx context.Context) error {
 	leader, known, _ := f.leader.Get()
-	if !known || leader.Token == f.self().Token {
+	if !known || leader.Token == f.self.Token {
 		return ErrNotTaken
 	}
 	link, err := f.linkTo(leader)

@@ -65,7 +65,7 @@ type standby struct {
 func standBy(t *testing.T, unary bool, o Options) *standby {
 	t.Helper()
 	s := &standby{leader: &Leader{}, returns: make(chan error, 100)}
-	o.Leader, o.Self = s.leader, func() Peer { return Peer{GRPC: "self", Token: "self"} }
+	o.Leader, o.Self = s.leader, Peer{GRPC: "self", Token: "self"}
 	s.Forwarder = New(o)
 	address, _ := listen(t, func(_ any, stream grpc.ServerStream) error {
 		method, _ := grpc.MethodFromServerStream(stream)

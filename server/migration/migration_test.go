@@ -15,15 +15,7 @@ import (
 	"susul.dev/susul/storage/sqlite"
 )
 
-// tests are this package's, with the PostgreSQL that they share: it stops ahead of the look for what leaked.
-type tests struct{ *testing.M }
-
-func (t tests) Run() int {
-	defer postgrestest.Stop()
-	return t.M.Run()
-}
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(postgrestest.Tests{M: m}) }
 
 func openSQLite(tb testing.TB, path string) *sqlite.Store {
 	tb.Helper()

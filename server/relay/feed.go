@@ -11,6 +11,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"golang.org/x/sync/singleflight"
 
+	"susul.dev/susul/server/clock"
 	"susul.dev/susul/server/subscription"
 	"susul.dev/susul/storage"
 )
@@ -94,14 +95,14 @@ func (f *feed) run(ctx context.Context, from int64) error {
 		case err != nil:
 			pause := pauses.NextBackOff()
 			f.logger.Error("events can't be followed now", "after", f.head(), "retry_in", pause, "error", err)
-			wait(ctx, pause)
+			clock.Rest(ctx, pause)
 			continue
 		}
 		pauses.Reset()
 		if more {
 			continue
 		}
-		wait(ctx, followPause)
+		clock.Rest(ctx, followPause)
 		select {
 		case <-ctx.Done():
 		case <-signal:
@@ -113,16 +114,6 @@ func newPauses() *backoff.ExponentialBackOff {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.MaxInterval = storePause, maxStorePause
 	return pauses
-}
-
-// wait waits for a time, in real time, or until the context ends.
-func wait(ctx context.Context, pause time.Duration) {
-	timer := time.NewTimer(pause) //nolint:forbidigo // it spares the machine, whatever the clock's speed
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // step follows the log by some runs of events. It reports whether there may be more at once. Events are read for those who have asked
@@ -230,7 +221,7 @@ func (f *feed) offer(ctx context.Context, stretch *page) error {
 		}
 		pause := pauses.NextBackOff()
 		f.logger.Error("new events can't be taken now", "app", stretch.app, "after", stretch.first-1, "retry_in", pause, "error", err)
-		wait(ctx, pause)
+		clock.Rest(ctx, pause)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"susul.dev/susul/server/clock"
 	"susul.dev/susul/server/subscription"
 	"susul.dev/susul/server/webhook"
 	"susul.dev/susul/storage"
@@ -163,7 +164,7 @@ func (r *Relay) start(ctx context.Context) error {
 		}
 		pause := pauses.NextBackOff()
 		r.Logger.Error("endpoints can't be loaded now", "retry_in", pause, "error", err)
-		wait(ctx, pause)
+		clock.Rest(ctx, pause)
 	}
 }
 

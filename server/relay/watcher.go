@@ -6,6 +6,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"susul.dev/susul/server/clock"
 	"susul.dev/susul/server/webhook"
 )
 
@@ -45,7 +46,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 		}
 		pause := pauses.NextBackOff()
 		w.Logger.Error("events can't be followed now", "retry_in", pause, "error", err)
-		wait(ctx, pause)
+		clock.Rest(ctx, pause)
 	}
 }
 

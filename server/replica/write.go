@@ -11,6 +11,8 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"susul.dev/susul/server/clock"
 )
 
 const (
@@ -145,11 +147,7 @@ func repeated[T any](ctx context.Context, do func(again bool) (T, error)) (T, er
 		if err == nil || !passing(err) {
 			return result, err
 		}
-		timer := time.NewTimer(repeatPause) //nolint:forbidigo // paces a network
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
+		if clock.Rest(ctx, repeatPause); ctx.Err() != nil {
 			return result, err
 		}
 	}

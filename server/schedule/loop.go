@@ -8,6 +8,7 @@ import (
 
 	"github.com/jonboulle/clockwork"
 
+	"susul.dev/susul/server/clock"
 	"susul.dev/susul/storage"
 )
 
@@ -49,11 +50,7 @@ func (l Loop) Run(ctx context.Context) error {
 			return err
 		case err != nil:
 			l.Logger.Error("due steps can't be planned or measured; trying again", "error", err)
-			timer := time.NewTimer(planRetry) //nolint:forbidigo // for the sake of the machine, not of a policy
-			select {
-			case <-ctx.Done():
-			case <-timer.C:
-			}
+			clock.Rest(ctx, planRetry)
 		}
 	}
 }

@@ -13,15 +13,7 @@ import (
 	"susul.dev/susul/storage/storagetest"
 )
 
-// tests are this package's, with the PostgreSQL that they share: it stops ahead of the look for what leaked.
-type tests struct{ *testing.M }
-
-func (t tests) Run() int {
-	defer postgrestest.Stop()
-	return t.M.Run()
-}
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(tests{m}) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(postgrestest.Tests{M: m}) }
 
 // emptyDatabase returns how to connect to a new database, which has its schema.
 func emptyDatabase(tb testing.TB) (dsn string) {

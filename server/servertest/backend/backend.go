@@ -22,17 +22,6 @@ const connections = 8
 // Postgres reports whether tests run on PostgreSQL.
 func Postgres() bool { return os.Getenv(choice) == "postgres" }
 
-// Tests are those of a package, with the PostgreSQL that they share: it stops ahead of the look for what leaked. It is for TestMain:
-//
-//	func TestMain(m *testing.M) { goleak.VerifyTestMain(backend.Tests{M: m}) }
-type Tests struct{ *testing.M }
-
-// Run runs them.
-func (t Tests) Run() int {
-	defer postgrestest.Stop()
-	return t.M.Run()
-}
-
 // Database returns how to connect to a new PostgreSQL database, which is gone when the test ends.
 func Database(tb testing.TB) (dsn string) {
 	tb.Helper()

@@ -71,7 +71,7 @@ var shared struct {
 }
 
 // Shared returns the PostgreSQL of this process's tests, started by the first that asks. Where PostgreSQL is not installed, the test is
-// skipped, or fails if Demand says so. TestMain must call Stop after the tests.
+// skipped, or fails if Demand says so. TestMain must run Tests, or call Stop after the tests.
 func Shared(tb testing.TB) *Server {
 	tb.Helper()
 	server, err := process()
@@ -131,6 +131,17 @@ func Stop() {
 		shared.server.Stop()
 		shared.server, shared.migrated = nil, ""
 	}
+}
+
+// Tests are those of a package, with the PostgreSQL that they share: it stops ahead of the look for what leaked. It is for TestMain:
+//
+//	func TestMain(m *testing.M) { goleak.VerifyTestMain(postgrestest.Tests{M: m}) }
+type Tests struct{ *testing.M }
+
+// Run runs them.
+func (t Tests) Run() int {
+	defer Stop()
+	return t.M.Run()
 }
 
 // Start runs a PostgreSQL until Stop, or until this process ends, however it does.
