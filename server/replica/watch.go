@@ -12,8 +12,6 @@ import (
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"google.golang.org/grpc/metadata"
-
-	"susul.dev/susul/server/clock"
 )
 
 // All of these are real time: they bound a network.
@@ -68,7 +66,11 @@ func (r *Replica[E, S]) Run(ctx context.Context) error {
 			return nil
 		}
 		r.disconnected(err)
-		if clock.Rest(ctx, pause.NextBackOff()); ctx.Err() != nil {
+		timer := time.NewTimer(pause.NextBackOff()) //nolint:forbidigo // paces a network
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
 			return nil
 		}
 	}

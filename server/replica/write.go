@@ -11,8 +11,6 @@ import (
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
-
-	"susul.dev/susul/server/clock"
 )
 
 const (
@@ -147,7 +145,11 @@ func repeated[T any](ctx context.Context, do func(again bool) (T, error)) (T, er
 		if err == nil || !passing(err) {
 			return result, err
 		}
-		if clock.Rest(ctx, repeatPause); ctx.Err() != nil {
+		timer := time.NewTimer(repeatPause) //nolint:forbidigo // paces a network
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
 			return result, err
 		}
 	}
