@@ -20,7 +20,7 @@ const (
 
 	// drillsEnv says how many nodes are killed or frozen, one round after the other, if not defaultDrills; drillSeedEnv which.
 	drillsEnv     = "SUSUL_TEST_DRILLS"
-	defaultDrills = 5
+	defaultDrills = 3
 	drillSeedEnv  = "SUSUL_TEST_DRILL_SEED"
 
 	// drillStep is when a push is followed up.

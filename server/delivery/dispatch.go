@@ -45,14 +45,13 @@ func (d *dispatcher) run(ctx context.Context) error {
 	defer stopSending()
 	var inFlight sync.WaitGroup
 	defer inFlight.Wait()
-	for {
-		claims, err := d.claim(ctx)
+	for ctx.Err() == nil {
+		// A claim is not broken off by the node's stop: what it got would wait until its lease runs out.
+		claims, err := d.claim(sending)
 		switch {
-		case ctx.Err() != nil:
-			return nil
 		case errors.Is(err, storage.ErrFenced):
 			return err
-		case err != nil:
+		case err != nil && ctx.Err() == nil:
 			d.service.Logger.Error("dispatches can't be claimed", "app", d.app, "error", err)
 		}
 		for _, claim := range claims {
@@ -66,6 +65,7 @@ func (d *dispatcher) run(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // outlive returns a context that ends some time after its parent does: a request under way when the node stops is worth
