@@ -47,7 +47,7 @@ func rollingRestart(t *testing.T, k keeping) {
 	t.Helper()
 	rounds := fromEnvironment(t, restartsEnv, defaultRestarts)
 	users := newTraffic(rand.New(rand.NewPCG(8, 1)))
-	lab := startSandbox(t, append(obedient(), "--quota=1000000")...)
+	lab := startSandbox(t, append(remembering(), "--quota=1000000")...)
 	log := newSendLog(lab)
 	users.fleet = startFleet(t, k, lab.behind(t, users.witness))
 	f := users.fleet
@@ -99,7 +99,7 @@ func killAndFreeze(t *testing.T, k keeping) {
 	random := rand.New(rand.NewPCG(uint64(seed), 8))
 	users := newTraffic(rand.New(rand.NewPCG(uint64(seed), 9)))
 	users.repeats, users.within = true, drillCall
-	lab := startSandbox(t, append(obedient(), "--quota=1000000")...)
+	lab := startSandbox(t, append(remembering(), "--quota=1000000")...)
 	log := newSendLog(lab)
 	users.fleet = startFleet(t, k, lab.behind(t, users.witness))
 	f := users.fleet

@@ -36,10 +36,15 @@ func startSandbox(t *testing.T, args ...string) *engageLab {
 	return e
 }
 
-// obedient are the flags of a sandbox whose devices all receive at once and do nothing. For three minutes, an hour of its own, it knows
-// a request that is repeated: that is longer than a claim of a node that was killed lasts.
+// obedient are the flags of a sandbox whose devices all receive at once and do nothing.
 func obedient() []string {
-	return []string{"--speed=20", "--dead=0", "--offline=0", "--deliver-within=1ms", "--display-rate=0"}
+	return []string{"--speed=100", "--dead=0", "--offline=0", "--deliver-within=1ms", "--display-rate=0"}
+}
+
+// remembering are likewise, but for three minutes, an hour of the sandbox's own, it knows a request that is repeated: that is longer
+// than the claim of a node that was killed lasts.
+func remembering() []string {
+	return append([]string{"--speed=20"}, obedient()[1:]...)
 }
 
 // get reads one of the sandbox's own pages; ok is false if it has none there.

@@ -15,7 +15,7 @@ import (
 
 const (
 	// opTimeout bounds each call to etcd, in real time: longer than a cluster takes to elect another leader.
-	opTimeout = 5 * time.Second
+	opTimeout = 8 * time.Second
 	// repeatPause is the pause before a call is made again, in real time.
 	repeatPause = 50 * time.Millisecond
 	// maxAttempts bounds the compare-and-set loop of an update that accepts any revision.
