@@ -91,7 +91,7 @@ func measure(ctx context.Context, args []string, out io.Writer) (err error) {
 	if b.recipients < rig.ChunkSize || b.recipients%rig.ChunkSize != 0 {
 		return errors.New("--recipients must be a multiple of 1000")
 	}
-	chosen, err := choose(*names)
+	chosen, err := rig.Choose(arrangements(), func(c arrangement) string { return c.name }, *names)
 	if err == nil {
 		b.parts, err = chooseParts(*parts)
 	}
@@ -103,18 +103,6 @@ func measure(ctx context.Context, args []string, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	return b.all(ctx, chosen)
-}
-
-func choose(names string) (chosen []arrangement, err error) {
-	for _, a := range arrangements() {
-		if names == "" || slices.Contains(strings.Split(names, ","), a.name) {
-			chosen = append(chosen, a)
-		}
-	}
-	if names != "" && len(chosen) != len(strings.Split(names, ",")) {
-		return nil, fmt.Errorf("--case %s: there is no such case", names)
-	}
-	return chosen, nil
 }
 
 func chooseParts(names string) ([]string, error) {

@@ -11,8 +11,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"slices"
-	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -47,7 +45,7 @@ func measure(args []string, out io.Writer) (err error) {
 	dir := flags.String("dir", "", "`folder` for the data, on the disk to measure; default: the temporary folder")
 	_ = flags.Parse(args) // ends the program itself
 
-	chosen, err := choose(*names)
+	chosen, err := rig.Choose(scenarios(), func(c scenario) string { return c.name }, *names)
 	if err != nil {
 		return err
 	}
@@ -60,18 +58,6 @@ func measure(args []string, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	return b.all(ctx, chosen)
-}
-
-func choose(names string) (chosen []scenario, err error) {
-	for _, c := range scenarios() {
-		if names == "" || slices.Contains(strings.Split(names, ","), c.name) {
-			chosen = append(chosen, c)
-		}
-	}
-	if names != "" && len(chosen) != len(strings.Split(names, ",")) {
-		return nil, fmt.Errorf("--case %s: there is no such case", names)
-	}
-	return chosen, nil
 }
 
 // all runs the yardstick and the cases. The last line is everything in JSON.

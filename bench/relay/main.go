@@ -10,8 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"slices"
-	"strings"
 	"syscall"
 	"text/tabwriter"
 
@@ -51,7 +49,7 @@ func run(args []string, out io.Writer) (err error) {
 	if *bare {
 		return postBare(ctx, os.Stdin, out)
 	}
-	chosen, err := choose(*names)
+	chosen, err := rig.Choose(scenarios(), func(c scenario) string { return c.name }, *names)
 	if err != nil {
 		return err
 	}
@@ -61,18 +59,6 @@ func run(args []string, out io.Writer) (err error) {
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	return b.all(ctx, chosen)
-}
-
-func choose(names string) (chosen []scenario, err error) {
-	for _, c := range scenarios() {
-		if names == "" || slices.Contains(strings.Split(names, ","), c.name) {
-			chosen = append(chosen, c)
-		}
-	}
-	if names != "" && len(chosen) != len(strings.Split(names, ",")) {
-		return nil, fmt.Errorf("--case %s: there is no such case", names)
-	}
-	return chosen, nil
 }
 
 // all runs the cases. The last line is everything in JSON.
